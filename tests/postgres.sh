@@ -1,5 +1,5 @@
 # Starts PostgreSQL servers for one test run: on free ports of this machine, as an unprivileged user, in folders that
-# go away with it. Sourced by tests/run after packages.sh.
+# are removed with the run. Sourced by tests/run after packages.sh.
 
 postgres_started=()
 
@@ -15,15 +15,15 @@ bring_postgres() {
   start_postgres "$1" || missing "tests on PostgreSQL: the server in $postgres_bin did not start"
 }
 
-# bring_postgres_18 FOLDER: exports TEST_DATABASE_URL_18 unless the caller did. A second server, because Debian's release
-# decides which version the other one is.
+# bring_postgres_18 FOLDER: exports TEST_DATABASE_URL_18 unless the caller did. A second server, because the first one's
+# version depends on the Debian release.
 bring_postgres_18() {
   if [[ -n ${TEST_DATABASE_URL_18:-} ]]; then
     return
   fi
   bring_postgres_18_programs || return 0
   local postgres_bin=$tools/postgres-18/bin
-  # The unprivileged user may not reach the target folder.
+  # The unprivileged user may be unable to reach the target folder.
   if ((EUID == 0)); then
     cp -r "$tools/postgres-18" "$1-programs"
     postgres_bin=$1-programs/bin
@@ -31,7 +31,7 @@ bring_postgres_18() {
   start_postgres "$1" TEST_DATABASE_URL_18 || missing "tests on PostgreSQL 18: the server in $postgres_bin did not start"
 }
 
-# Sets `postgres_bin` to the newest version's folder. Debian keeps servers off the PATH.
+# Sets `postgres_bin` to the folder of the newest version. Debian keeps servers off the PATH.
 find_postgres() {
   local initdb
   initdb=$(ls /usr/lib/postgresql/*/bin/initdb 2>/dev/null | sort -V | tail -n 1)
@@ -39,7 +39,7 @@ find_postgres() {
   postgres_bin=$(dirname "$initdb")
 }
 
-# Debian's package would also start a server on the usual port; postgresql-common is told not to.
+# Debian's package would also start a server on the usual port; this setting of postgresql-common prevents it.
 install_postgres() {
   apt_install postgresql-common || return 1
   sed -i -E 's/^#?create_main_cluster.*/create_main_cluster = false/' /etc/postgresql-common/createcluster.conf
@@ -55,8 +55,8 @@ as_postgres() {
   fi
 }
 
-# start_postgres FOLDER [VARIABLE]: the server of `postgres_bin`; its URL is exported as TEST_DATABASE_URL or VARIABLE. The
-# caller may set `postgres_options`.
+# start_postgres FOLDER [VARIABLE]: starts the server of `postgres_bin` and exports its URL as TEST_DATABASE_URL or
+# VARIABLE. The caller may set `postgres_options`.
 start_postgres() {
   local folder=$1 variable=${2:-TEST_DATABASE_URL}
   mkdir -p "$folder"

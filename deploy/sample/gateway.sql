@@ -1,8 +1,8 @@
--- The sample gateway: what an API gateway keeps beside the secrets that the vault owns.
+-- The sample gateway: the data that an API gateway stores in addition to the secrets in the vault.
 --
 -- One file for both engines: `sqlite3 gateway.db < gateway.sql` or `psql -f gateway.sql`, into an empty database.
--- credential_id holds an id of the vault, so no foreign key can guard it. Encrypted columns hold sealed values of a
--- deployment that does not exist: their key was never kept, and nothing opens them.
+-- credential_id contains an id from the vault, so no foreign key can protect it. Encrypted columns contain sealed values of
+-- a deployment that does not exist: their key was never kept, and nothing can open them.
 
 BEGIN;
 

@@ -1,10 +1,10 @@
-// Uses a provider's key, and takes a backup: what a service does with Strongroom over gRPC.
+// Uses a provider's key and takes a backup over gRPC, as a service does.
 //
 //	buf generate ../../proto --template '{"version":"v2","plugins":[
 //	    {"local":"protoc-gen-go","out":"gen/go"},{"local":"protoc-gen-go-grpc","out":"gen/go"}]}'
 //	go run client.go 127.0.0.1:7601 127.0.0.1:7602 client.token endpoint/chat backup.zip.age
 //
-// The import paths of what is generated begin with strongroom.internal/gen/go: replace that module by the folder
+// The import paths of the generated code begin with strongroom.internal/gen/go: replace that module with the folder
 // (`go mod edit -replace`). docs/integrating.md explains each step.
 package main
 
@@ -30,7 +30,7 @@ import (
 
 const deadline = 30 * time.Second
 
-// resolve returns the key of the first usable credential of a consumer. Use it, and neither print nor log it.
+// resolve returns the key of a consumer's first usable credential. Neither print nor log it.
 func resolve(ctx context.Context, vault vaultv1.ReferenceServiceClient, reference string) (*vaultv1.ResolveReferenceResponse, error) {
 	kind, consumer, _ := strings.Cut(reference, "/")
 	request := &vaultv1.ResolveReferenceRequest{Kind: kind, Consumer: consumer}
@@ -46,9 +46,9 @@ func resolve(ctx context.Context, vault vaultv1.ReferenceServiceClient, referenc
 	}
 }
 
-// export writes a backup to out, which exists only if it is whole. The stream has no deadline: the server ends it.
+// export writes a backup to out, which exists only if it is complete. The stream has no deadline: the server limits it.
 func export(ctx context.Context, backup backupv1.BackupServiceClient, out string) (*backupv1.ExportBackupResponse_Trailer, error) {
-	// 0600 from the beginning: an archive is as secret as what it is of.
+	// 0600 from the start: an archive is as secret as the data in it.
 	file, err := os.OpenFile(out+".partial", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return nil, err
@@ -100,7 +100,7 @@ func run(args []string) error {
 		return err
 	}
 	ctx := metadata.AppendToOutgoingContext(context.Background(), "authorization", "Bearer "+strings.TrimSpace(string(token)))
-	// Without TLS only on this machine; elsewhere credentials.NewClientTLSFromFile.
+	// Without TLS on this machine only; elsewhere, use credentials.NewClientTLSFromFile.
 	vault, err := grpc.Dial(args[0], grpc.WithInsecure())
 	if err != nil {
 		return err

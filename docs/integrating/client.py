@@ -1,4 +1,4 @@
-"""Uses a provider's key, and takes a backup: what a service does with Strongroom over gRPC.
+"""Uses a provider's key and takes a backup over gRPC, as a service does.
 
     pip install grpcio-tools grpcio-status
     python client.py --vault 127.0.0.1:7601 --backup 127.0.0.1:7602 --token-file client.token \\
@@ -18,12 +18,12 @@ import grpc
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
-# The longest message that a client accepts by default, and no answer of Strongroom is larger: no option is needed.
+# Seconds for a call that is not a stream.
 DEADLINE = 30
 
 
 def details(error):
-    """The stable reason of an error, and after how many seconds it makes sense to try again (None: never)."""
+    """Returns an error's stable reason, and the seconds to wait before a retry (None: do not retry)."""
     reason, wait = "", None
     status = rpc_status.from_call(error)
     for detail in status.details if status else []:
@@ -38,7 +38,7 @@ def details(error):
 
 
 def patiently(call, attempts=5):
-    """Tries again what the service says may be tried again."""
+    """Retries a call if the service says that a retry makes sense."""
     for attempt in range(attempts):
         try:
             return call()
@@ -50,24 +50,24 @@ def patiently(call, attempts=5):
 
 
 def channel(address, ca_file):
-    """With TLS where an authority is given; without it only on this machine."""
+    """Uses TLS if an authority is given; without TLS, on this machine only."""
     if ca_file:
         return grpc.secure_channel(address, grpc.ssl_channel_credentials(pathlib.Path(ca_file).read_bytes()))
     return grpc.insecure_channel(address)
 
 
 def resolve(vault, reference, metadata):
-    """The key of the first usable credential of a consumer. Use it, and neither print nor log it."""
+    """Returns the key of a consumer's first usable credential. Neither print nor log it."""
     kind, consumer = reference.split("/", 1)
     request = reference_pb2.ResolveReferenceRequest(kind=kind, consumer=consumer)
     return patiently(lambda: vault.ResolveReference(request, metadata=metadata, timeout=DEADLINE))
 
 
 def export(backup, out, metadata):
-    """Writes a backup to `out`, which exists only if it is whole. The stream has no deadline: the server ends it."""
+    """Writes a backup to `out`, which exists only if it is complete. The stream has no deadline: the server limits it."""
     partial = pathlib.Path(str(out) + ".partial")
     digest, chunks, size, trailer = hashlib.sha256(), 0, 0, None
-    # 0600 from the beginning: an archive is as secret as what it is of.
+    # 0600 from the start: an archive is as secret as the data in it.
     with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
         for answer in backup.ExportBackup(export_pb2.ExportBackupRequest(), metadata=metadata):
             kind = answer.WhichOneof("message")
@@ -89,7 +89,7 @@ def export(backup, out, metadata):
 
 
 def load(protos):
-    """The modules of the protos, compiled once. Other projects commit what they compile."""
+    """Compiles the protos once and loads their modules. Other projects commit the generated code."""
     global reference_pb2, export_pb2, reference_grpc, backup_grpc
     sys.path.insert(0, protos)
     names = ["vault/v1/reference", "backup/v1/export", "backup/v1/backup"]

@@ -1,4 +1,4 @@
-// Uses a provider's key, and takes a backup: what a service does with Strongroom over gRPC.
+// Uses a provider's key and takes a backup over gRPC, as a service does.
 //
 //     npm install @grpc/grpc-js @grpc/proto-loader typescript @types/node
 //     npx tsc --strict --module nodenext --target es2022 client.ts
@@ -46,18 +46,18 @@ interface BackupClient extends grpc.Client {
 
 type Constructor<T> = new (address: string, credentials: grpc.ChannelCredentials) => T;
 
-// 64-bit numbers come as texts, because a number of JavaScript has 53 bits.
+// 64-bit integers arrive as strings, because a JavaScript number holds only 53 bits.
 function load<T>(protos: string, file: string, service: (root: any) => unknown): Constructor<T> {
   const definition = loader.loadSync(file, { includeDirs: [protos], longs: String, defaults: true, oneofs: true });
   return service(grpc.loadPackageDefinition(definition)) as Constructor<T>;
 }
 
-// The sentence, which names the remedy, and the code. Other programs go by the reason in ErrorInfo.
+// The message, which names the remedy, and the code. Other programs should use the reason in ErrorInfo.
 function failed(error: grpc.ServiceError): Error {
   return new Error(`${error.details} [${grpc.status[error.code]}]`);
 }
 
-// The key of the first usable credential of a consumer. Use it, and neither print nor log it.
+// Returns the key of a consumer's first usable credential. Neither print nor log it.
 async function resolve(vault: VaultClient, reference: string, metadata: grpc.Metadata): Promise<Resolved> {
   const [kind, consumer] = reference.split("/", 2);
   for (let attempt = 0; ; attempt++) {
@@ -78,9 +78,9 @@ async function resolve(vault: VaultClient, reference: string, metadata: grpc.Met
   }
 }
 
-// Writes a backup to `out`, which exists only if it is whole. The stream has no deadline: the server ends it.
+// Writes a backup to `out`, which exists only if it is complete. The stream has no deadline: the server limits it.
 async function exportTo(backup: BackupClient, out: string, metadata: grpc.Metadata): Promise<Trailer> {
-  // 0600 from the beginning: an archive is as secret as what it is of.
+  // 0600 from the start: an archive is as secret as the data in it.
   const file = openSync(`${out}.partial`, "w", 0o600);
   const digest = createHash("sha256");
   let [chunks, size, trailer] = [0, 0, undefined as Trailer | undefined];
@@ -112,7 +112,7 @@ async function exportTo(backup: BackupClient, out: string, metadata: grpc.Metada
 }
 
 async function main([vaultAt, backupAt, tokenFile, reference, out, protos, caFile]: string[]): Promise<void> {
-  // Without TLS only on this machine.
+  // Without TLS on this machine only.
   const credentials = caFile
     ? grpc.credentials.createSsl(readFileSync(caFile))
     : grpc.credentials.createInsecure();

@@ -21,14 +21,14 @@ from concurrent import futures
 
 import grpc
 
-# What this gateway owns. A foreign key would put the referenced table first.
+# The gateway's tables. With a foreign key, the referenced table would come first.
 TABLES = {
     "users": "CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT NOT NULL, avatar BLOB, score REAL)",
     "mcp_servers": "CREATE TABLE mcp_servers (id TEXT PRIMARY KEY, url TEXT NOT NULL, bearer TEXT)",
 }
-# Sealed with the vault's key `gateway`, and with the row's place as additional data.
+# Columns sealed with the vault's key `gateway`, and with the row's place as additional data.
 ENCRYPTED = {"mcp_servers": [("bearer", "gateway", "{table}/{column}/{id}")]}
-# Bytes after which a block is sent. A row may come on top: one of more than 2 MiB would need a smaller block.
+# A block is sent once it has this many bytes. Its last row may exceed them: a row above 2 MiB would need a smaller block.
 CHUNK = 1 << 20
 
 
@@ -41,7 +41,7 @@ class Refused(Exception):
 
 
 def literal(cell):
-    """A value as FORMAT.md (section 5) writes it for SQLite."""
+    """Writes a value in the form of FORMAT.md (section 5) for SQLite."""
     if isinstance(cell, bytes):
         return json.dumps({"$blob": base64.b64encode(cell).decode()}, separators=(",", ":"))
     if isinstance(cell, float) and math.isinf(cell):
@@ -52,7 +52,7 @@ def literal(cell):
 
 
 def cell(read):
-    """The same read back."""
+    """Converts a parsed value back: the inverse of `literal`."""
     if isinstance(read, dict):
         [(tag, text)] = read.items()
         return float(text) if tag == "$real" else base64.b64decode(text)
@@ -64,7 +64,7 @@ def line(row):
 
 
 class Database:
-    """The gateway's tables, and stages beside them in tables of their own, whose names an export of SQLite skips."""
+    """The gateway's tables, and separate tables for stages, whose names a SQLite export skips."""
 
     def __init__(self, path):
         self.path = path
@@ -76,7 +76,7 @@ class Database:
 
     @contextlib.contextmanager
     def opened(self):
-        """One transaction: all of it, or nothing."""
+        """Opens a transaction that commits completely or not at all."""
         db = sqlite3.connect(self.path, isolation_level=None, timeout=30)
         db.row_factory = sqlite3.Row
         try:
@@ -110,7 +110,7 @@ class Database:
         return self.schema(name)["primary_key"]
 
     def stage(self, stage_id, mode, tables):
-        """Puts rows beside the live ones. Nothing that reads the live tables sees them."""
+        """Puts rows beside the live ones. Readers of the live tables do not see them."""
         with self.opened() as db:
             known = db.execute("SELECT state FROM _strongroom_stages WHERE id = ?", [stage_id]).fetchone()
             if known and known["state"] != "staged":
@@ -141,15 +141,15 @@ class Database:
         return row
 
     def same(self, name):
-        """Conditions on a staged row `s` and a live one `l`: that they have one key, and that they are equal."""
+        """Conditions on a staged row `s` and a live row `l`: that their keys are the same, and that the rows are equal."""
         same_key = " AND ".join(f"s.\"{column}\" IS l.\"{column}\"" for column in self.key(name))
         columns = [column["name"] for column in self.schema(name)["columns"]]
-        # `IS` and the type: to SQLite 1 and 1.0 are equal, and to a restore they are not.
+        # `IS` and the type: 1 and 1.0 are equal to SQLite, but not to a restore.
         same = " AND ".join(f"s.\"{c}\" IS l.\"{c}\" AND typeof(s.\"{c}\") = typeof(l.\"{c}\")" for c in columns)
         return same_key, same
 
     def apply(self, db, name, source, mode):
-        """The difference only: rows that are equal stay untouched. A row that breaks a constraint undoes everything."""
+        """Applies only the difference: equal rows stay untouched. A constraint violation undoes everything."""
         same_key, same = self.same(name)
         if mode == REPLACE:
             equal = f"SELECT 1 FROM \"{source}\" s WHERE {same_key} AND {same}"
@@ -158,7 +158,7 @@ class Database:
         db.execute(f"INSERT INTO \"{name}\" SELECT * FROM \"{source}\" s WHERE {missing}")
 
     def difference(self, db, stage_id, name, mode):
-        """How many rows a commit would create, change, delete and keep."""
+        """Counts the rows that a commit would create, change, delete and keep."""
         same_key, same = self.same(name)
         table, live = f"\"{staged(stage_id, name)}\" s", f"\"{name}\" l"
         created = f"FROM {table} WHERE NOT EXISTS (SELECT 1 FROM {live} WHERE {same_key})"
@@ -188,10 +188,10 @@ class Database:
                     if db.execute(f"SELECT 1 FROM \"{name}\" LIMIT 1").fetchone():
                         raise Refused(grpc.StatusCode.FAILED_PRECONDITION, "NOT_EMPTY", f"{name} has rows")
             for name in names:
-                # What is needed to put everything back.
+                # The rows before the commit, for a rollback.
                 db.execute(f"CREATE TABLE \"{undo(stage_id, name)}\" AS SELECT * FROM \"{name}\"")
                 self.apply(db, name, staged(stage_id, name), stage["mode"])
-                # The rows as they are now, to see later whether somebody has changed them.
+                # The rows after the commit, to detect later changes.
                 db.execute(f"DROP TABLE \"{staged(stage_id, name)}\"")
                 db.execute(f"CREATE TABLE \"{staged(stage_id, name)}\" AS SELECT * FROM \"{name}\"")
             db.execute("UPDATE _strongroom_stages SET state = 'committed', tables = ? WHERE id = ?",
@@ -224,7 +224,7 @@ def undo(stage_id, name):
 
 
 def service(protos, database, token):
-    """The servicer: Refused becomes a status, and nobody calls without the token."""
+    """The servicer: Refused becomes a status, and every call needs the token."""
 
     def checked(call):
         def answered(self, request, context):
@@ -260,7 +260,7 @@ def service(protos, database, token):
             stage = protos.Stage(stage_id=stage_id, state=STATES[row["state"]])
             stage.create_time.FromDatetime(created)
             for name, counts in json.loads(row["tables"]).items():
-                # After a commit, what it did.
+                # Once committed, the stored counts show what the commit did.
                 if row["state"] == "staged":
                     counts = database.difference(db, stage_id, name, row["mode"])
                 stage.tables.append(protos.StagedTable(name=name, **counts))
@@ -328,7 +328,7 @@ def service(protos, database, token):
             if begin is None or name is not None:
                 raise Refused(grpc.StatusCode.INVALID_ARGUMENT, "ORDER", "the stream ends inside a table")
             try:
-                # It becomes part of names in SQL.
+                # The id becomes part of table names in SQL.
                 stage_id = str(uuid.UUID(begin.stage_id))
             except ValueError:
                 raise Refused(grpc.StatusCode.INVALID_ARGUMENT, "STAGE_ID", "the stage's id must be a UUID") from None

@@ -1,5 +1,6 @@
-//! Generates clients, servers and two tables from the protos: which permission each method needs, and a
-//! `Debug` that hides what the protos mark as `secret`. protox compiles, so nobody needs protoc.
+//! Generates clients, servers and two pieces of code from the protos: a table of the permission that each
+//! method requires, and `Debug` implementations that hide the fields marked `secret`. protox compiles the
+//! protos, so protoc is not needed.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -58,7 +59,8 @@ fn is_secret(option: &ExtensionDescriptor, field: &FieldDescriptor) -> bool {
     matches!(field.options().get_extension(option).as_ref(), Value::Bool(true))
 }
 
-/// prost derives `Debug` for all fields, whatever their options (tokio-rs/prost#861).
+/// Replaces the `Debug` that prost derives, which prints all fields whatever their options
+/// (tokio-rs/prost#861).
 fn redacting_debugs(option: &ExtensionDescriptor, messages: &[MessageDescriptor]) -> Result<String> {
     let mut code = String::new();
     for message in messages {
@@ -79,8 +81,8 @@ fn redacting_debugs(option: &ExtensionDescriptor, messages: &[MessageDescriptor]
     Ok(code)
 }
 
-/// `strongroom.vault.v1.IssueTokenResponse` → `crate::vault::v1::IssueTokenResponse`. Only top-level
-/// messages carry secrets.
+/// `strongroom.vault.v1.IssueTokenResponse` → `crate::vault::v1::IssueTokenResponse`. Only top-level messages
+/// contain secrets.
 fn rust_path(message: &MessageDescriptor) -> String {
     let package = message.package_name().trim_start_matches("strongroom.").replace('.', "::");
     format!("crate::{package}::{}", message.name())

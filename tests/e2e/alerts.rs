@@ -1,4 +1,5 @@
-//! Alert rules, their chapters in docs/alerts.md and their cases are one list, and what rules and dashboards ask for exists.
+//! Alert rules, their chapters in docs/alerts.md and their test cases match, and all metrics in rules and dashboards
+//! exist.
 
 mod dashboards;
 mod docs;
@@ -12,21 +13,21 @@ use std::time::Duration;
 
 use e2e::{finish, repository, tool};
 
-/// On a loaded machine; the cases of weeks take seconds each.
+/// Time limit on a loaded machine; cases that span weeks take seconds each.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Prometheus' own.
+/// Prometheus' own metrics.
 const PROMETHEUS: [&str; 2] = ["up", "ALERTS"];
-/// Labels that scraping, Prometheus or an outer Prometheus add.
+/// Labels added by scraping, by Prometheus or by an outer Prometheus.
 const OUTER_LABELS: [&str; 7] = ["alertname", "alertstate", "cluster", "instance", "job", "le", "namespace"];
 
-/// What docs/metrics.md recommends an alert on, and no rule can have.
+/// Metrics for which docs/metrics.md recommends an alert that no general rule can express, and why.
 const NO_RULE: [(&str, &str); 2] = [
     ("strongroom_rpc_duration_seconds", "only the operator knows what was promised"),
     ("process_resident_memory_bytes", "only the operator knows the limit"),
 ];
 
-/// A family of docs/metrics.md.
+/// A metric family of docs/metrics.md.
 struct Family {
     kind: String,
     labels: BTreeSet<String>,
@@ -49,14 +50,14 @@ fn described() -> BTreeMap<String, Family> {
     page.lines().filter_map(row).collect()
 }
 
-/// The family of a series' name: that of `x_bucket` is the histogram `x`.
+/// The family of a series name: that of `x_bucket` is the histogram `x`.
 fn family<'a>(families: &BTreeMap<String, Family>, series: &'a str) -> Option<&'a str> {
     let histogram = ["_bucket", "_sum", "_count"].into_iter().find_map(|part| series.strip_suffix(part));
     let histogram = histogram.filter(|name| families.get(*name).is_some_and(|it| it.kind == "histogram"));
     histogram.or_else(|| families.contains_key(series).then_some(series))
 }
 
-/// Fails unless every metric and label of `query` is described.
+/// Fails unless docs/metrics.md describes every metric and label of `query`.
 fn assert_described(families: &BTreeMap<String, Family>, what: &str, query: &str) {
     let labels: BTreeSet<&str> =
         families.values().flat_map(|it| &it.labels).map(String::as_str).chain(OUTER_LABELS).collect();

@@ -1,4 +1,4 @@
-//! A platform that moves under another root key: the restore seals everything anew, and the old root key opens nothing.
+//! A platform that moves to another root key: the restore reseals everything, and the old root key opens nothing.
 
 use std::path::Path;
 
@@ -17,7 +17,7 @@ const SEAL: &str =
 const SECRET: &[u8] = b"sk-of-the-older-vault";
 const SERVERS: i64 = 1_500;
 
-/// With a file beside it that has the owner's URL.
+/// The configuration of the sources, with a file beside `gateway` that contains the owner's URL.
 fn sources(gateway: &TestDb, folder: &Path) -> String {
     let owner = folder.join("owner.url");
     write_private(&owner, gateway.url_text().as_bytes());
@@ -32,7 +32,7 @@ fn start(vault: &TestDb, gateway: &TestDb, folder: &Path) -> Deployment {
     Deployment::start(vault.url_text(), &sources(gateway, folder))
 }
 
-/// The root keys that the vault has beside its own, from its next start on.
+/// Sets the vault's additional root keys and restarts it.
 fn give_previous(deployment: &mut Deployment, root: Option<&str>) {
     let config = std::fs::read_to_string(deployment.path("vault.toml")).unwrap();
     let lines = config.lines().filter(|line| !line.starts_with("previous_root_key_files"));
@@ -78,7 +78,7 @@ fn fill(operator: &Operator, gateway: &TestDb) {
     gateway.run(&format!("INSERT INTO servers VALUES {}", rows.join(", ")));
 }
 
-/// Every bearer opens, for its own row.
+/// Checks that every bearer opens for its own row.
 fn check(operator: &Operator, gateway: &TestDb) {
     wait(async {
         let mut crypto = crypto(operator);
@@ -162,7 +162,7 @@ fn everything_is_sealed_anew_and_what_nobody_declared_stops_the_restore() {
     }
 }
 
-/// A sealed text in another column: nobody knows what it was sealed for.
+/// A sealed text in an undeclared column: its key and additional data are unknown.
 fn undeclared(old: &Old, new: &mut Deployment, new_gateway: &TestDb) {
     old.gateway.run("UPDATE servers SET note = bearer WHERE id = 7");
     let archive = old.export("undeclared.zip");

@@ -1,4 +1,4 @@
-//! An archive of the sample gateway, opened with what operators have.
+//! An archive of the sample gateway, opened with common operators' tools.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use e2e::{Archive, Dev, SEED_TABLES, sample_gateway, source, tool};
 use serde_json::{Value, json};
 use strongroom_testkit::TestDb;
 
-/// Tables of the vault beside those that the seed lists.
+/// Vault tables beyond those listed by the seed.
 const VAULT_EXTRAS: [&str; 5] = [
     "credential_labels",
     "credential_versions",
@@ -29,7 +29,7 @@ const OUR_FIELDS: [&str; 10] = [
     "entries",
 ];
 
-/// A sample gateway with two credentials, and `strongroom dev` beside it.
+/// A sample gateway with two credentials, and `strongroom dev` for it.
 fn gateway(db: &TestDb) -> Dev {
     sample_gateway(db);
     let dev = Dev::start(&source("gateway", db, &[("gateway_logs", "created_at")]));
@@ -39,7 +39,7 @@ fn gateway(db: &TestDb) -> Dev {
     dev
 }
 
-/// Exports into a folder of its own, so that the server names the file.
+/// Exports into a new folder, so that the server chooses the file name.
 fn export(dev: &Dev, selection: &[&str]) -> (Archive, Value) {
     let folder = tempfile::tempdir_in(dev.path("")).unwrap().keep();
     let arguments = ["backup", "export", "--plain", "--out", folder.to_str().unwrap()];
@@ -115,7 +115,7 @@ fn a_selection_is_marked_as_partial() {
             BTreeSet::from(["credentials".into(), "users".into()])
         );
         assert_eq!(archive.json("manifest.json")["partial"]["tables"], json!(["users", "credentials"]));
-        // The sample's log ends in the past: a moment ago there is nothing.
+        // The sample's log ends in the past, so the last minute has no rows.
         let (archive, _) = export(&dev, &["--include", "gateway_logs", "--since", "1m"]);
         let manifest = archive.json("manifest.json");
         assert_eq!(manifest["tables"]["gateway_logs"], 0);
@@ -125,7 +125,7 @@ fn a_selection_is_marked_as_partial() {
     }
 }
 
-/// Used numbers are given out again by a database that is restored without them, and documents are lost.
+/// A database restored without these would reuse numbers and lose documents.
 #[test]
 fn what_a_database_has_beside_its_rows_is_in_it() {
     if let Some(db) = TestDb::postgres() {
@@ -237,7 +237,7 @@ fn inspect_and_verify_need_no_service() {
 
     let whole = std::fs::read(&archive.path).unwrap();
     let mut flipped = whole.clone();
-    // A bit of a digest: of those in between, some only pad a compressed stream.
+    // One bit of a digest: some of the bits before it only pad a compressed stream.
     let first_record = whole.windows(4).position(|bytes| bytes == b"PK\x01\x02").unwrap();
     flipped[first_record + 16] ^= 1;
     for (what, bytes) in [("flipped", &flipped[..]), ("cut", &whole[..whole.len() - 1]), ("empty", &[])] {

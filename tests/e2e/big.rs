@@ -1,4 +1,4 @@
-//! A big table flows through: bounded memory, no file on the way.
+//! A big table is streamed: bounded memory and no intermediate file.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -40,12 +40,12 @@ fn a_big_table_exports_in_bounded_memory_without_a_temporary_file() {
     }
 }
 
-/// Neither in its folder for temporary files nor as an open file that has no name any more.
+/// Neither in its folder for temporary files nor as an open, already deleted file.
 fn assert_no_temporary_file(folder: &Path, pid: u32) {
     let files: Vec<_> = folder.read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
     assert!(files.is_empty(), "{files:?}");
     for descriptor in std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap() {
-        // It may be closed by now.
+        // The descriptor may already be closed.
         let Ok(target) = std::fs::read_link(descriptor.unwrap().path()) else { continue };
         let target = target.to_string_lossy().into_owned();
         assert!(!(target.starts_with('/') && target.ends_with(" (deleted)")), "{target}");

@@ -1,4 +1,4 @@
-//! The Helm chart, rendered by helm and looked at as a cluster would take it.
+//! The Helm chart, rendered by helm and checked as a cluster would read it.
 
 mod commands;
 mod configuration;

@@ -1,4 +1,4 @@
-//! Clients in other languages: the protos compile for them, and those of the guide run as they are written.
+//! Clients in other languages: the protos compile for them, and the guide's clients run as written.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,7 +11,7 @@ use tonic::codec::CompressionEncoding;
 
 const SECRET: &[u8] = b"sk-live-0123456789abcdef";
 
-/// Every proto, as its path below `proto`.
+/// All protos, as paths below `proto`.
 fn protos() -> Vec<String> {
     let root = repository().join("proto");
     let (mut folders, mut found) = (vec![root.clone()], Vec::new());
@@ -51,7 +51,7 @@ fn the_protos_compile_for_six_languages() {
         std::fs::create_dir(&out).unwrap();
         protoc.arg(format!("--{language}_out={}", out.display()));
     }
-    // Without it, C# puts all files into one folder, and two have one name.
+    // Without this option, C# puts all files into one folder, where two names collide.
     protoc.arg("--csharp_opt=base_namespace=Strongroom");
     protoc.arg("-I").arg(repository().join("proto")).args(&protos);
     let _ = tool::run(protoc, &[]);
@@ -61,7 +61,7 @@ fn the_protos_compile_for_six_languages() {
     }
 }
 
-/// Without managed mode: the protos carry the options of each language themselves.
+/// Without managed mode: the protos contain the options for each language.
 #[test]
 fn buf_generates_go_and_typescript() {
     let Some(mut buf) = tool::tool("buf") else { return };
@@ -80,7 +80,7 @@ fn buf_generates_go_and_typescript() {
     assert!(made >= protos().len(), "{made} files");
 }
 
-/// The folder of npm's packages, which tests/run brings; as [`tool::tool`] without them.
+/// The folder of the npm packages, which tests/run brings; without them like [`tool::tool`].
 fn typescript() -> Option<PathBuf> {
     let _ = tool::tool("node")?;
     let python = tool::python_with("python-grpc-tools-protoc")?;
@@ -92,7 +92,7 @@ fn typescript() -> Option<PathBuf> {
     tool::tool("tsc").map(|_| folder)
 }
 
-/// A platform with one credential, which the consumer `endpoint/chat` uses.
+/// A platform with one credential, which is bound to the consumer `endpoint/chat`.
 fn platform() -> Dev {
     let dev = Dev::start("");
     let id = dev.admin.create_credential("One", "openai", SECRET);
@@ -104,7 +104,7 @@ fn example(name: &str) -> PathBuf {
     repository().join("docs/integrating").join(name)
 }
 
-/// What a client prints that has used a key and taken a backup, and the archive that it wrote.
+/// Checks the output of a client that has used a key and taken a backup, and the archive that it wrote.
 fn is_done(dev: &Dev, finished: Finished, out: &Path) {
     let said = finished.succeeded().text();
     assert!(said.contains(&format!("a key of openai: {} bytes", SECRET.len())), "{said}");
@@ -114,7 +114,7 @@ fn is_done(dev: &Dev, finished: Finished, out: &Path) {
     let _ = dev.admin.run(&["archive", "verify", out, "--identity", identity]).succeeded();
 }
 
-/// A refusal is the service's sentence, on standard error, and nothing is written.
+/// Checks that the client prints the service's refusal on standard error and writes nothing.
 fn is_refused(finished: &Finished, out: &Path) {
     assert_eq!(finished.code, Some(1), "{finished:?}");
     let said = &finished.stderr;
@@ -168,7 +168,7 @@ fn the_typescript_client_runs() {
     is_refused(&run("endpoint/nobody", &none), &none);
 }
 
-/// A client's library compresses every request or none.
+/// A client library compresses either every request or none.
 #[tokio::test]
 async fn every_service_takes_compressed_requests() {
     let dev = Dev::start("");
@@ -180,7 +180,7 @@ async fn every_service_takes_compressed_requests() {
     paths.push("grpc.health.v1.Health.Check".to_owned());
     assert!(paths.len() > 80, "{paths:?}");
     for path in paths {
-        // Of a source, the vault has all.
+        // The vault serves all source methods.
         let is_backup = path.contains(".backup.");
         let url = if is_backup { &dev.admin.backup_url } else { &dev.admin.vault_url };
         let target = Target { url: url.clone(), ..Target::default() };
@@ -189,7 +189,7 @@ async fn every_service_takes_compressed_requests() {
         client.ready().await.unwrap();
         let (service, method) = path.rsplit_once('.').unwrap();
         let path = format!("/{service}/{method}").parse().unwrap();
-        // An empty message of any type.
+        // An empty message, valid for any type.
         let request = tonic::Request::new(tokio_stream::once(()));
         let codec = tonic_prost::ProstCodec::<(), ()>::default();
         if let Err(refused) = client.streaming(request, path, codec).await {

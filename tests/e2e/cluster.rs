@@ -1,6 +1,6 @@
-//! The chart and the programs fit together: the containers that it renders run here, each in its image's root folder, with the
-//! command, environment and mounted files of their manifests, by the names of the Services and on an address that is not
-//! loopback.
+//! The chart and the programs fit together: the rendered containers run here, each in its image's root folder, with the
+//! command, environment and mounted files of its manifest, under the names of the Services and at an address that is
+//! not loopback.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt as _;
@@ -16,10 +16,10 @@ use strongroom_testkit::Authority;
 const ADDRESS: &str = "192.0.2.1";
 const POD_UID: &str = "0f5b6a1c-2d3e-4f50-8a9b-c0d1e2f30415";
 
-/// Contents of Secrets and ConfigMaps that the chart does not make, by name and key.
+/// Contents of Secrets and ConfigMaps that the chart does not create, by name and key.
 type Secrets = BTreeMap<(String, String), Vec<u8>>;
 
-/// What a pod needs to run here.
+/// The requirements for running a pod here.
 struct Cluster {
     objects: Vec<Value>,
     secrets: Secrets,
@@ -41,7 +41,7 @@ impl Cluster {
         Self { objects: chart.render(&values(changes)), secrets }
     }
 
-    /// The names of its Services, as its DNS would answer them.
+    /// The names of the Services, as the cluster's DNS would resolve them.
     fn hosts(&self) -> String {
         let services =
             of_kind(&self.objects, "Service").map(|service| service["metadata"]["name"].as_str().unwrap());
@@ -52,7 +52,7 @@ impl Cluster {
         services.map(line).collect()
     }
 
-    /// The image's root folder with what `container` sees.
+    /// The image's root folder with the files that `container` sees.
     fn mounted(&self, container: &Container) -> Root {
         let root = Root::of(container.command[0].trim_start_matches('/'));
         root.mount_for_group("/etc/hosts", self.hosts().as_bytes(), 0o644);
@@ -87,7 +87,7 @@ impl Cluster {
         }
     }
 
-    /// Starts the one container of a Deployment.
+    /// Starts the only container of a Deployment.
     fn start(&self, deployment: &str) -> Pod<'_> {
         let manifest = object(&self.objects, "Deployment", deployment);
         let container = containers(&self.objects, manifest).into_iter().next().unwrap();
@@ -96,7 +96,7 @@ impl Cluster {
         Pod { spec: pod_spec(manifest).unwrap(), service, _root: root }
     }
 
-    /// What `helm test` runs: each container after the one before has succeeded.
+    /// Runs the containers of `helm test`, each after the previous one has succeeded.
     fn test(&self) {
         let pod = of_kind(&self.objects, "Pod").next().unwrap();
         let steps = containers(&self.objects, pod);
@@ -126,7 +126,7 @@ fn as_in_manifest(root: &Root, container: &Container) -> Command {
     command
 }
 
-/// A pod with its one container running.
+/// A pod with its only container running.
 struct Pod<'a> {
     spec: &'a Value,
     service: Service,
@@ -134,7 +134,7 @@ struct Pod<'a> {
 }
 
 impl Pod<'_> {
-    /// Asks what a probe of the manifest asks.
+    /// Sends the request of a probe in the manifest.
     fn probe(&self, name: &str) -> Option<http::Answer> {
         let container = &self.spec["containers"][0];
         let get = &container[name]["httpGet"];
@@ -153,7 +153,7 @@ impl Pod<'_> {
         }
     }
 
-    /// Ends it within its grace period.
+    /// Stops the pod within its grace period.
     fn stop(mut self) {
         let grace = Duration::from_secs(self.spec["terminationGracePeriodSeconds"].as_u64().unwrap());
         let began = std::time::Instant::now();
@@ -162,7 +162,7 @@ impl Pod<'_> {
     }
 }
 
-/// Whether this process may change its root folder, and the chart's tools are here.
+/// The chart, if this process may change its root folder and the chart's tools are installed.
 fn chart() -> Option<Chart> {
     if std::fs::metadata("/proc/self").unwrap().uid() != 0 {
         assert!(std::env::var_os("CI").is_none(), "CI runs these tests as root");
@@ -173,7 +173,7 @@ fn chart() -> Option<Chart> {
 }
 
 fn run(cluster: &Cluster) {
-    // The backup service comes first, and waits for its vault.
+    // The backup service starts first and waits for its vault.
     let backup = cluster.start("strongroom-backup");
     let vault = cluster.start("strongroom-vault");
     vault.wait_until_ready();

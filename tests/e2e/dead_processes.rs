@@ -1,7 +1,7 @@
-//! Backup services that die or are suspended while they make, store, drill or delete a backup: whichever process is there next ends
-//! what they began, and nothing of it is left.
+//! Backup services that die or are suspended while they make, store, drill or delete a backup: the next process
+//! finishes the operations, and nothing of them is left behind.
 //!
-//! A debug build ends itself with SIGKILL at the place that `STRONGROOM_FAILPOINT` names.
+//! A debug build kills itself with SIGKILL at the failpoint that `STRONGROOM_FAILPOINT` names.
 
 mod creating;
 mod drilling;

@@ -1,4 +1,4 @@
-//! Somebody has the backup service's token: what it can make the audit log say, and what the service's role is good for.
+//! A thief has the backup service's token: the audit events that it can cause, and the rights of the service's role.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -18,7 +18,7 @@ use strongroom_testkit::TestDb;
 use strongroom_testkit::requests::{introspect, record};
 use tonic::{Code, Status};
 
-/// A service's token in the hands of somebody who speaks to the vault directly.
+/// A thief who calls the vault directly with a service's token.
 struct Thief {
     tokens: TokenServiceClient<AuthorizedChannel>,
     audit: AuditServiceClient<AuthorizedChannel>,
@@ -32,7 +32,8 @@ impl Thief {
         Self { tokens, audit: AuditServiceClient::new(channel) }
     }
 
-    /// What the vault gives out for a caller's token: whoever has this has broken into the service, not just its file.
+    /// The vault's delegation for a caller's token: a thief with this token has broken into the service, not only read
+    /// its file.
     async fn delegation_of(&mut self, caller: &Operator) -> Vec<u8> {
         let known = self.tokens.introspect_token(introspect(&caller.token)).await.unwrap();
         known.into_inner().delegation.to_vec()
@@ -97,7 +98,8 @@ async fn a_stolen_service_token_makes_events_in_nobodys_name() {
     assert_eq!(verified["ok"], true, "{verified}");
 }
 
-/// It seals values anew for operators: what comes back is sealed, and every other way to a value is closed.
+/// The service re-encrypts values for operators: it gets back only sealed values, and every other way to a plaintext is
+/// closed.
 #[tokio::test]
 async fn a_stolen_service_token_gets_ciphertexts_alone() {
     let vault = TestDb::sqlite();
@@ -144,7 +146,7 @@ fn crypto(admin: &Operator, token: &str) -> CryptoServiceClient<AuthorizedChanne
     CryptoServiceClient::new(target.authorized(Bearer::new(token).unwrap()).unwrap())
 }
 
-/// A permission that no line of the service needs is a gift to whoever steals its token.
+/// A permission that the service's code does not need would only help a thief of its token.
 #[tokio::test]
 async fn the_services_role_holds_what_its_code_calls_and_no_more() {
     let vault = TestDb::sqlite();
@@ -163,7 +165,7 @@ async fn the_services_role_holds_what_its_code_calls_and_no_more() {
     assert_eq!(held.permissions.into_iter().collect::<BTreeSet<_>>(), used);
 }
 
-/// All Rust below `folder` that knows the protos, as one text. Other libraries have methods of the same names.
+/// All Rust source below `folder` that uses the protos, as one text. Other libraries have methods of the same names.
 fn sources(folder: &Path) -> String {
     let mut text = String::new();
     for entry in std::fs::read_dir(folder).unwrap() {

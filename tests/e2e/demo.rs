@@ -1,4 +1,4 @@
-//! `strongroom demo`: the one command that shows all of it.
+//! `strongroom demo`: one command that shows everything.
 
 use std::time::Duration;
 

@@ -1,7 +1,8 @@
-//! Backup services that die while they restore a database, take a restore back, or import tables ([`importing`]): the database is wholly old or wholly new,
-//! whichever process is there next says which, nothing of ours is left where nothing was restored, and another restore works.
+//! Backup services that die while they restore a database, roll a restore back, or import tables ([`importing`]): the
+//! database has either all old or all new rows, the next process reports which, nothing of ours is left where nothing
+//! was restored, and another restore works.
 //!
-//! A debug build ends itself with SIGKILL at the place that `STRONGROOM_FAILPOINT` names.
+//! A debug build kills itself with SIGKILL at the failpoint that `STRONGROOM_FAILPOINT` names.
 
 pub(crate) mod databases;
 mod importing;
@@ -10,7 +11,7 @@ pub(crate) mod restoring;
 mod severed;
 pub(crate) mod site;
 
-/// Places in the source that are tested here.
+/// The failpoints tested here.
 pub(crate) fn places() -> impl Iterator<Item = &'static str> {
     places::names().chain(importing::IMPORTING.iter().map(|(name, _)| *name))
 }

@@ -1,4 +1,4 @@
-//! What is broken says so in one sentence and ends; nothing hangs.
+//! Failing programs print one sentence and end; nothing hangs.
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -12,7 +12,7 @@ use e2e::{
 use strongroom_testkit::TestDb;
 use tempfile::TempDir;
 
-/// A start that cannot succeed ends within this.
+/// Time limit for a start that cannot succeed.
 const SOON: Duration = Duration::from_secs(30);
 
 /// A folder with a root key and `config` as `vault.toml`.
@@ -151,7 +151,7 @@ fn a_table_that_vanishes_fails_the_export_by_name_or_waits() {
     db.run("CREATE TABLE zebra (id bigint); INSERT INTO zebra VALUES (1)");
     let dev = Dev::start(&source("gateway", &db, &[]));
     let client = start_unread(&mut dev.admin.command(&["backup", "export", "--plain", "--out", "-"]));
-    // Nobody reads the pipe: the export stops inside the first, big table.
+    // The pipe is not read, so the export stops inside the first, big table.
     eventually("the export has begun", Duration::from_secs(20), || {
         (dev.admin.events("backup.export_started").len() == 1).then_some(())
     });
@@ -171,7 +171,7 @@ fn a_table_that_vanishes_fails_the_export_by_name_or_waits() {
 fn a_name_that_stays_taken_ends_the_start_by_name() {
     let (one, two) = (TestDb::sqlite(), TestDb::sqlite());
     one.run("CREATE TABLE twin (id BIGINT)");
-    // The qualified name of the second source's table, which the first source has too.
+    // The first source also has a table with the qualified name of the second source's table.
     one.run("CREATE TABLE \"second.twin\" (id BIGINT)");
     two.run("CREATE TABLE twin (id BIGINT)");
     let folder = tempfile::tempdir().unwrap();

@@ -1,10 +1,10 @@
-//! The first start of a vault: whose tokens it registers, and what it says when it will not.
+//! The first start of a vault: the tokens that it registers, and its message if it refuses.
 
 use e2e::{Operator, Service, free_port, program, vault_config};
 use strongroom_testkit::write_private;
 use tempfile::TempDir;
 
-/// A folder with a root key, an admin's token and the backup service's, and a configuration that names them.
+/// A folder with a root key, an admin's and the backup service's token, and a configuration that names them.
 struct Prepared {
     folder: TempDir,
     port: u16,
@@ -49,7 +49,7 @@ impl Prepared {
     fn start(&self) -> Service {
         let mut service = Service::start(&mut self.command());
         service.wait_until_listening_on(("127.0.0.1", self.port));
-        // It listens before it is open.
+        // The vault listens before it is open.
         let _ = self.with("admin.token").run(&["token", "list"]).succeeded();
         service
     }

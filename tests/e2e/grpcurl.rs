@@ -1,4 +1,4 @@
-//! Stock grpcurl against both services, as the README shows it.
+//! Stock grpcurl against both services, as in the README.
 
 use std::process::Command;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use e2e::{Dev, Finished, Operator, finish, tool};
 use serde_json::Value;
 
-/// `grpcurl -plaintext [-H "authorization: Bearer …"] ARGUMENTS`; `None` when there is no grpcurl.
+/// `grpcurl -plaintext [-H "authorization: Bearer …"] ARGUMENTS`; `None` if grpcurl is not installed.
 fn grpcurl(operator: Option<&Operator>, arguments: &[&str]) -> Option<Finished> {
     let mut command: Command = tool::tool("grpcurl")?;
     command.args(["-plaintext", "-max-time", "20"]);
@@ -47,7 +47,7 @@ fn it_lists_and_describes_both_services() {
     assert!(message.succeeded().text().contains("display_name"));
 }
 
-/// The part of grpc/reflection that lists services; grpcurl of any version then asks for this one.
+/// The part of the reflection protocol that lists services. With it, every version of grpcurl calls this protocol version.
 const REFLECTION: &str = "syntax = \"proto3\"; package grpc.reflection.VERSION; \
      message ServerReflectionRequest { oneof message_request { string list_services = 7; } } \
      message ServiceResponse { string name = 1; } \
@@ -115,7 +115,7 @@ fn who_may_not_is_told_what_is_missing() {
         (&vault, "strongroom.vault.v1.CredentialService/ListCredentials"),
         (&backup, "strongroom.backup.v1.BackupService/ListSources"),
     ];
-    // Reflection is behind the same lock: only there is a valid token shown.
+    // Reflection needs a token too, so only the reflection calls send a valid one.
     let known = format!("authorization: Bearer {}", dev.admin.token);
     for (address, method) in calls {
         for more in [&[][..], &["-rpc-header", "authorization: Bearer srt_nobody"]] {
@@ -144,7 +144,7 @@ fn who_may_not_is_told_what_is_missing() {
 fn health_needs_no_token() {
     let dev = Dev::start("");
     let (vault, backup) = addresses(&dev);
-    // Reflection wants a token, so the health service's shape is given.
+    // Reflection needs a token, so the health service's proto is given.
     let proto = "syntax = \"proto3\"; package grpc.health.v1; message HealthCheckRequest { string service = 1; } \
          message HealthCheckResponse { enum ServingStatus { UNKNOWN = 0; SERVING = 1; NOT_SERVING = 2; } \
          ServingStatus status = 1; } \

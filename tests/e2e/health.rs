@@ -1,5 +1,5 @@
-//! What a service needs goes away and comes back: `/readyz`, the gRPC health and `strongroom status` follow, and say what
-//! it is; nothing has to be restarted.
+//! A dependency of a service goes away and comes back: `/readyz`, gRPC health and `strongroom status` follow and name
+//! the dependency; nothing needs a restart.
 
 use std::time::{Duration, Instant};
 
@@ -11,14 +11,14 @@ use strongroom_testkit::TestDb;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 
-/// What docs/operating.md promises, and a second in which it is measured. All probes together have this long.
+/// The limit that docs/operating.md promises, and one second for the measurement; it applies to all probes together.
 const FELT: Duration = Duration::from_secs(5 + 1);
 
 fn readiness(address: &str) -> Option<Answer> {
     get(address, "/readyz")
 }
 
-/// Waits for something that must come before `deadline`.
+/// Waits for an event that must occur before `deadline`.
 fn by<T>(what: &str, deadline: Instant, come: impl FnMut() -> Option<T>) -> T {
     eventually(what, deadline.saturating_duration_since(Instant::now()), come)
 }
@@ -34,7 +34,7 @@ fn grpc_health(url: &str, service: &str) -> i32 {
     })
 }
 
-/// A service of a deployment, as probes and operators see it.
+/// A service of a deployment, as seen by probes and operators.
 struct Watched<'a> {
     admin: &'a Operator,
     /// `vault` or `backup`.
@@ -83,7 +83,7 @@ impl<'a> Watched<'a> {
         self.expect_unready_until(Instant::now() + FELT, dependency);
     }
 
-    /// In time, and with the dependency's name.
+    /// Waits until the service is reported unready before `deadline`, with the dependency's name.
     fn expect_unready_until(&self, deadline: Instant, dependency: &str) {
         let what = format!("{}: {dependency} is failing", self.name);
         let line = format!("{dependency}: failing: ");
@@ -127,12 +127,12 @@ fn a_database_that_stops_is_named_and_comes_back() {
     let deadline = Instant::now() + FELT;
     vault.expect_ready_until(deadline);
     backup.expect_ready_until(deadline);
-    // The vault's state and nothing that follows from it.
+    // The log reports the vault's state but none of its consequences.
     said_once(&deployment.backup, "a dependency is failing");
     said_never(&deployment.backup, "a source cannot be read");
 }
 
-/// One line for one outage.
+/// An outage is logged in one line.
 fn said_once(service: &Service, what: &str) {
     let log = service.log();
     assert_eq!(log.matches(what).count(), 1, "{what}: {log}");
@@ -148,7 +148,7 @@ fn a_vault_that_is_killed_is_named_and_comes_back() {
     come_and_go("127.0.0.1");
 }
 
-/// Everything works again after the vault was killed, without a restart of anything else.
+/// Everything works again after the vault was killed and restarted, without any other restart.
 fn come_and_go(host: &str) {
     let database = TestDb::sqlite();
     let mut deployment = Deployment::start_on(host, database.url_text(), "");
@@ -178,7 +178,7 @@ fn come_and_go(host: &str) {
         );
         assert!(shown["backup"]["problem"].as_str().unwrap().contains("vault"), "{shown}");
     }
-    // Callers do not lengthen the log.
+    // Calls do not lengthen the log.
     for _ in 0..5 {
         let _ = deployment.admin.run(&["source", "list"]);
     }
@@ -237,7 +237,7 @@ fn a_staging_folder_that_goes_away_is_named_and_comes_back() {
     backup.expect_unready("staging");
     std::fs::create_dir(deployment.temporary_folder()).unwrap();
     backup.expect_ready();
-    // Once a change, not once a look.
+    // Logged once per change, not once per check.
     let log = deployment.backup.log();
     let told =
         log.lines().filter(|line| line.contains("a dependency is failing") && line.contains("staging"));
@@ -269,7 +269,7 @@ fn a_root_key_that_was_changed_elsewhere_is_named() {
 #[test]
 fn probes_are_answered_before_the_database_is_open() {
     let (folder, port, admin_port) = (tempfile::tempdir().unwrap(), free_port(), free_port());
-    // It takes connections and says nothing.
+    // A server that accepts connections and sends nothing.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let database = format!("postgres://vault@{}/vault", silent.local_addr().unwrap());
     let nobody = Operator { vault_url: String::new(), backup_url: String::new(), token: String::new() };
@@ -298,7 +298,7 @@ fn a_service_that_stops_is_not_ready() {
     assert_eq!(readiness(&vault), None);
 }
 
-/// The same as on loopback, by an address that is not.
+/// The same as on loopback, at another address.
 #[test]
 fn a_vault_comes_back_on_an_address_that_is_not_loopback() {
     const ADDRESS: &str = "192.0.2.1";

@@ -1,5 +1,5 @@
-//! What becomes a container image: a root folder with one program and what it links, made here by the very script that the
-//! Dockerfile calls. Whether a container engine builds it is not tested.
+//! The content of a container image: a root folder with one program and its libraries, made by the script that the
+//! Dockerfile runs. Building it with a container engine is not tested.
 
 mod compose;
 mod dockerfile;
@@ -14,7 +14,7 @@ use e2e::image::Root;
 use e2e::{Operator, PATIENCE, Service, eventually, finish, free_port, http, program, repository, tool};
 
 const PROGRAMS: [&str; 3] = ["strongroom", "strongroom-vault", "strongroom-backup"];
-/// Everything below `folder` with its mode.
+/// Everything below `folder`, with its mode.
 fn listed(folder: &Path) -> BTreeMap<String, u32> {
     let mut found = BTreeMap::new();
     let mut open = vec![folder.to_owned()];
@@ -31,7 +31,7 @@ fn listed(folder: &Path) -> BTreeMap<String, u32> {
     found
 }
 
-/// The files of an image beside its program.
+/// The files of an image other than its program.
 fn libraries() -> Vec<&'static str> {
     if cfg!(target_arch = "aarch64") {
         return vec![
@@ -85,7 +85,7 @@ fn a_root_folder_is_neither_replaced_nor_made_of_a_program_with_missing_librarie
     assert_eq!(finish(script().arg(&built), b"", PATIENCE).code, Some(2));
     let refused = finish(script().arg(&built).arg(folder.path()), b"", PATIENCE).failed_with(1);
     assert!(refused.contains("exists"), "{refused}");
-    // A program whose C library has a name that nobody knows.
+    // A program that needs a C library with an unknown name.
     let mut bytes = std::fs::read("/usr/bin/env").unwrap();
     let at = bytes.windows(10).position(|name| name == b"libc.so.6\0").unwrap();
     bytes[at + 3] = b'X';
@@ -96,7 +96,7 @@ fn a_root_folder_is_neither_replaced_nor_made_of_a_program_with_missing_librarie
     assert!(refused.contains("links libraries"), "{refused}");
 }
 
-/// Whether this process may change its root folder; otherwise a sentence is printed.
+/// Whether this process may change its root folder; otherwise reports that.
 fn may_chroot() -> bool {
     let root = std::fs::metadata("/proc/self").unwrap().uid() == 0;
     assert!(root || std::env::var_os("CI").is_none(), "CI runs these tests as root");
@@ -117,7 +117,7 @@ fn the_programs_serve_in_their_root_folders_as_an_unprivileged_user() {
         assert_eq!(version, format!("{} {}\n", &root.program[1..], env!("CARGO_PKG_VERSION")));
     }
     let [port, admin_port, backup_port, backup_admin_port] = [(); 4].map(|()| free_port());
-    // The databases and the token are written to the only folders that the user may write to.
+    // The databases and the token are in the only folders that the user can write to.
     let new_root = finish(cli.command().args(["key", "new-root", "--out", "/tmp/root.key"]), b"", PATIENCE);
     assert_eq!(new_root.code, Some(0), "{}", new_root.said());
     vault.mount("run/root.key", &std::fs::read_to_string(cli.path("tmp/root.key")).unwrap(), 0o600);
@@ -135,7 +135,7 @@ fn the_programs_serve_in_their_root_folders_as_an_unprivileged_user() {
     let [vault_url, backup_url] = [port, backup_port].map(|port| format!("http://127.0.0.1:{port}"));
     let admin = Operator { vault_url, backup_url, token: token.trim().to_owned() };
     backup.mount("run/backup.token", &admin.issue("backup-service").token, 0o400);
-    // Names of machines are looked up by the C library alone.
+    // Host names are resolved only by the C library.
     backup.mount("etc/hosts", "127.0.0.1 vault.internal\n", 0o444);
     backup.mount(
         "etc/backup.toml",
@@ -155,7 +155,7 @@ fn the_programs_serve_in_their_root_folders_as_an_unprivileged_user() {
     assert!(status.succeeded().text().contains("ready"));
 }
 
-/// A service in its root folder, alive and then ready.
+/// Starts a service in its root folder and waits until it is alive and then ready.
 fn serve(root: &Root, config: &str, admin_port: u16) -> Service {
     let mut service = Service::start(root.command().args(["--config", config]));
     service.wait_until_listening(admin_port);

@@ -1,4 +1,4 @@
-//! Coming from elsewhere: Gatwy's backup file and PromptGate's export, as an operator brings them.
+//! Importing Gatwy's backup file and PromptGate's export as an operator would.
 
 use std::fs;
 use std::io::Write as _;
@@ -9,12 +9,12 @@ use serde_json::{Value, json};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
-/// The key in the vector, and the bytes it stands for.
+/// The key of the test vector.
 const MASTER_KEY: &str = "1111111111111111";
 
 const APP_KEY: &str = "APP_KEY=base64:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n";
 
-// Encrypted by other programs than this one; shared/import says by which.
+// Encrypted by other programs; shared/import names them.
 const GCM: &str = "eyJpdiI6IlFFRkNRMFJGUmtkSVNVcEwiLCJ2YWx1ZSI6ImtkS0RURlpaNldLazZTY0hxVmNuYmtcL3hhbVU9IiwibWFjIjoiIiwidGFnIjoiOEVnWFQ3c25KeE9SbFkrMk5xRkhYUT09In0=";
 const CBC: &str = "eyJpdiI6IllHRmlZMlJsWm1kb2FXcHJiRzF1Ync9PSIsInZhbHVlIjoiaHRXM3F6c21uam1tbEJmblp2YVdOOVVnWExQTURWdjRSQ2pqdUhrUUJuaz0iLCJtYWMiOiJjYjgxODhhNjk1MmExNjZhMmQ0YTZmZTg4NDhkOGE1YjkyMmM5OTdmOTk4OTkxYWNiMGNjNGI4MWQ5MTZmZGIwIiwidGFnIjoiIn0=";
 
@@ -22,7 +22,7 @@ fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
-/// `strongroom import geb` without any service.
+/// Runs `strongroom import geb` without any service.
 fn geb(folder: &Path, file: &str, passphrase: &str, more: &[&str]) -> Finished {
     let mut command = program("strongroom");
     command.args(["import", "geb", file, "--passphrase-file", "-"]).args(more).current_dir(folder);
@@ -86,12 +86,12 @@ fn a_geb_that_is_not_whole_leaves_nothing() {
     }
 }
 
-/// An export of a gateway with four credentials, two of which cannot be taken over.
+/// An export of a gateway with four credentials, two of which cannot be imported.
 fn export(dev: &Dev) -> PathBuf {
     export_counting(dev, &json!({ "credentials": 4, "mcp_servers": 1, "endpoints": 1 }))
 }
 
-/// The same with other counts in its manifest.
+/// The same with other counts in the manifest.
 fn export_counting(dev: &Dev, tables: &Value) -> PathBuf {
     let broken = GCM.replace("eyJpdiI6IlFF", "eyJpdiI6IlFG");
     let credentials = json!([
@@ -128,7 +128,7 @@ fn export_of(dev: &Dev, name: &str, tables: &Value, credentials: &Value) -> Path
     path
 }
 
-/// A gateway may state the URL of another one, and a row may have changed since it was imported.
+/// A gateway can claim the URL of another one, and a row can have changed since its import.
 #[test]
 fn a_row_is_already_there_only_if_it_is_the_same() {
     let dev = Dev::start("");
@@ -168,7 +168,7 @@ fn a_row_is_already_there_only_if_it_is_the_same() {
     }
     assert_eq!(admin.json(&["credential", "stats"])["active"], "2", "nothing of the first was switched off");
 
-    // Once the vault has the export's secret, the row is the same again.
+    // After the vault's secret is rotated to the export's, the row is identical again.
     let _ = admin
         .feed(&["credential", "rotate", "Main", "--secret-file", "-"], b"sk-mistral-abcdefghij")
         .succeeded();
@@ -219,7 +219,7 @@ fn a_gateway_s_credentials_are_imported_once() {
     let said = [tried.said(), done.said()].concat();
     assert!(!said.contains("0123456789\"") && !said.contains("sk-"), "{said}");
 
-    // A second run creates nothing, and does not undo what was decided since.
+    // A second run creates nothing and does not undo later decisions.
     let _ = admin.json(&["credential", "activate", "Mistral"]);
     let again = admin.run(&[&import[..], &["-o", "json"]].concat());
     assert_eq!(outcomes(&again.json())[..2], ["already there", "already there"]);
@@ -229,7 +229,7 @@ fn a_gateway_s_credentials_are_imported_once() {
     );
     assert_eq!(admin.events("credential.created").len(), 2);
 
-    // Without its labels only the request id knows it.
+    // Without its labels, only the request id identifies it.
     let _ = admin.json(&["credential", "update", "Mistral", "--label", "team=search"]);
     let _ = admin.run(&import);
     assert_eq!(admin.json(&["credential", "stats"])["total"], "2");

@@ -1,4 +1,5 @@
-//! The guide's example of a service that is a source: written in another language, exported, staged, committed and undone.
+//! The guide's example of a service as a source: written in another language, exported, staged, committed and rolled
+//! back.
 
 use std::io::Read as _;
 use std::process::{Child, Stdio};
@@ -18,7 +19,7 @@ use tonic::Status;
 const STAGE: &str = "01a22600-0000-7000-8000-000000000001";
 const TOKEN: &str = "srt_0123456789ABabcdefghijklmnopqrstuvwxyz013H2puy";
 
-/// The running example.
+/// The example service as a running process.
 pub(crate) struct Gateway {
     process: Child,
     pub(crate) database: TestDb,
@@ -27,7 +28,7 @@ pub(crate) struct Gateway {
 }
 
 impl Gateway {
-    /// None where Python lacks grpcio-tools.
+    /// `None` if Python lacks grpcio-tools.
     pub(crate) fn start() -> Option<Self> {
         tool::python_with("python-grpc-tools-protoc")?;
         let (folder, port) = (tempfile::tempdir().unwrap(), free_port());
@@ -42,7 +43,7 @@ impl Gateway {
         Some(Self { process, database, folder, url: format!("http://{listen}") })
     }
 
-    /// Host and port.
+    /// Its host and port.
     pub(crate) fn address(&self) -> &str {
         self.url.strip_prefix("http://").unwrap()
     }
@@ -52,7 +53,7 @@ impl Gateway {
         let _ = self.process.wait();
     }
 
-    /// Starts it again after [`Self::kill`].
+    /// Restarts it after [`Self::kill`].
     pub(crate) fn restart(&mut self) {
         let listen = self.address();
         self.process = spawn(listen, &self.database, self.folder.path());
@@ -72,7 +73,7 @@ impl Gateway {
         )
     }
 
-    /// The users, as the service hands them out.
+    /// The users in a snapshot of the service.
     async fn users(&self) -> String {
         let request = ReadSnapshotRequest { tables: vec!["users".into()], ..Default::default() };
         let mut stream = self.client().read_snapshot(request).await.unwrap().into_inner();
@@ -88,7 +89,7 @@ impl Gateway {
         String::from_utf8(text).unwrap()
     }
 
-    /// Stages users, cut into messages of a few bytes.
+    /// Stages users, split into messages of a few bytes.
     async fn stage(&self, mode: RestoreMode, rows: &str, count: i64) -> Result<Stage, Status> {
         let begin = Begin { stage_id: STAGE.into(), mode: mode.into(), ..Default::default() };
         let table = Table { name: "users".into(), ..Default::default() };

@@ -1,7 +1,7 @@
-//! Somebody dies in the middle of an export: nothing stays open, and the log says how it ended.
+//! A process dies during an export: no transaction stays open, and the log records the outcome.
 //!
-//! "In the middle" is made certain, not timed: the archive goes to a pipe that nobody reads, so the client
-//! stalls, then the stream, then the snapshot, which stays open until somebody ends it.
+//! No timing decides whether the export is still running: the archive goes to a pipe that nobody reads, so the client
+//! stalls, then the stream, then the snapshot, which stays open until a process ends it.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use e2e::{Deployment, Operator, PATIENCE, Unread, bulk_table, eventually, long, 
 use serde_json::Value;
 use strongroom_testkit::TestDb;
 
-/// More than all buffers on the way hold, once compressed.
+/// Enough rows that their compressed data exceeds all buffers on the way.
 const ROWS: u64 = 300_000;
 
 struct Scene {
@@ -28,7 +28,7 @@ impl Scene {
         Some(Self { db, _vault_database: vault_database, deployment })
     }
 
-    /// Clients of the exported database inside a transaction, but the one that asks. (The server's own
+    /// Number of clients in a transaction on the exported database, without the querying one. (The server's own
     /// autovacuum has transactions too.)
     fn open_transactions(&self) -> i64 {
         self.db.number(
@@ -37,7 +37,7 @@ impl Scene {
         )
     }
 
-    /// A client in the middle of an export, stalled.
+    /// A stalled client in the middle of an export.
     fn stalled_export(&self, operator: &Operator) -> Unread {
         let before = operator.events("backup.export_started").len();
         let client = start_unread(&mut operator.command(&["backup", "export", "--plain", "--out", "-"]));
@@ -45,7 +45,7 @@ impl Scene {
             (operator.events("backup.export_started").len() > before && self.open_transactions() > 0)
                 .then_some(())
         });
-        // Long enough for the buffers to fill, so that it is the reading of the table that waits.
+        // Wait for the buffers to fill, so that the reading of the table stalls.
         std::thread::sleep(Duration::from_secs(1));
         assert_ne!(self.open_transactions(), 0, "the export is not over yet");
         client
@@ -55,7 +55,7 @@ impl Scene {
         eventually("no transaction is open", PATIENCE, || (self.open_transactions() == 0).then_some(()));
     }
 
-    /// The newest end of an export, once there is one for each start.
+    /// The newest export's end event, once every start has one.
     fn last_end(&self) -> Value {
         let admin = &self.deployment.admin;
         eventually("each start has its end", PATIENCE, || {
@@ -108,7 +108,7 @@ fn a_vault_that_dies_in_the_middle_fails_the_export() {
     let Some(mut scene) = Scene::set() else { return };
     let client = scene.stalled_export(&scene.deployment.admin);
     scene.deployment.vault.kill();
-    // Now everything may flow again.
+    // Now all data can flow again.
     let said = client.finish(Duration::from_secs(60)).failed_with(4);
     assert!(said.contains("vault"), "an export that is not in the log is no export: {said}");
     scene.assert_nothing_open_soon();

@@ -1,4 +1,4 @@
-//! A stored secret is nowhere but in its ciphertext: not in archives, database files, logs, errors or lists.
+//! A stored secret exists only as ciphertext: not in archives, database files, logs, errors or lists.
 
 use std::io::Read as _;
 use std::path::Path;
@@ -6,10 +6,10 @@ use std::path::Path;
 use e2e::{Archive, Deployment, Dev, Operator, sample_gateway, source};
 use strongroom_testkit::{TestDb, secrets};
 
-/// What the data folder of `strongroom dev` holds for its owner alone.
+/// Files in the data folder of `strongroom dev` that contain secrets and that only the owner can read.
 const KEPT_SECRETS: [&str; 4] = ["root.key", "admin.token", "backup.token", "recovery.key"];
 
-/// Two secrets that nothing contains by chance: a text with characters that JSON escapes, and bytes.
+/// Two secrets that nothing contains by chance: a text with characters that JSON escapes, and raw bytes.
 fn fresh_secrets() -> [Vec<u8>; 2] {
     let mut bytes = vec![0; 32];
     std::fs::File::open("/dev/urandom").unwrap().read_exact(&mut bytes).unwrap();
@@ -17,7 +17,7 @@ fn fresh_secrets() -> [Vec<u8>; 2] {
     [format!("sk-\"{digits}\"\\end").into_bytes(), bytes]
 }
 
-/// What was looked through, and what must not be in it.
+/// A search for secrets that must not be found.
 struct Search {
     hidden: Vec<Vec<u8>>,
 }
@@ -53,7 +53,7 @@ impl Search {
     }
 }
 
-/// Stores the secrets, uses them, and provokes refusals that had them in hand. Returns all that was said.
+/// Stores the secrets, uses them, and provokes refusals of calls that carry them. Returns all output.
 fn live(admin: &Operator, secrets: &[Vec<u8>]) -> String {
     let mut said = String::new();
     for (number, secret) in secrets.iter().enumerate() {
@@ -79,7 +79,7 @@ fn live(admin: &Operator, secrets: &[Vec<u8>]) -> String {
     said
 }
 
-/// Seals an archive with the first secret as its passphrase, and fails to. Returns all that was said.
+/// Seals an archive with the first secret as its passphrase, and tries several failing ways. Returns all output.
 fn seal_with(admin: &Operator, passphrase: &[u8], out: &Path) -> String {
     let out = out.to_str().unwrap();
     let export = ["backup", "export", "--passphrase-file", "-", "--out", out];
@@ -127,7 +127,7 @@ fn a_database_password_is_in_no_log_and_a_secret_in_no_postgres_row() {
     const PASSWORD: &str = "hunter2-hunter2-hunter2";
     let (Some(vault_database), Some(db)) = (TestDb::postgres(), TestDb::postgres()) else { return };
     sample_gateway(&db);
-    // The test server trusts local users, so any password opens it.
+    // The test server trusts local users, so it accepts any password.
     let with_password = |url: &str| url.replacen("postgres@", &format!("postgres:{PASSWORD}@"), 1);
     let sources = with_password(&source("gateway", &db, &[]));
     assert!(sources.contains(PASSWORD));

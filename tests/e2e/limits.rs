@@ -1,4 +1,4 @@
-//! Attacks on what all callers share: turns, memory, and what the vault's database has to keep.
+//! Attacks on resources that all callers share: turns, memory, and data that the vault's database has to keep.
 
 mod hostile;
 
@@ -24,7 +24,7 @@ use tonic::{Code, Status, Streaming};
 
 use crate::unhurried::resident;
 
-/// What verifications may take of the backup service's memory, all together.
+/// The backup service's memory that all verifications together may take.
 const ABOVE_IDLE: u64 = 128 << 20;
 
 struct Platform {
@@ -55,7 +55,7 @@ fn channel(url: &str, caller: &Operator) -> AuthorizedChannel {
     AuthorizedChannel::new(Traced::new(channel), Bearer::new(&caller.token).unwrap())
 }
 
-/// An upload of a gigabyte, a byte every ten seconds.
+/// An upload of a gigabyte, one byte every ten seconds.
 fn dribble() -> impl Stream<Item = VerifyBackupRequest> + Send {
     let header = Question::Header(Header { file_name: "slow.zip".into(), size_bytes: 1 << 30 });
     let byte = |at| Question::Chunk(Chunk { number: at, offset: at, data: b"x".as_slice().into() });
@@ -82,7 +82,7 @@ async fn uploads_that_dribble_keep_nobody_waiting() {
         let mut client = BackupServiceClient::new(channel(&attacker.backup_url, &attacker));
         held.push(client.verify_backup(dribble()).await.unwrap().into_inner());
     }
-    // Of three, because other tests take the machine's time.
+    // The fastest of three, because other tests use the processors too.
     let beside = (0..3).map(|_| verify()).min().unwrap();
     assert!(beside < alone + Duration::from_secs(1), "{beside:?}, and {alone:?} without them");
     for mut stream in held {
@@ -96,7 +96,7 @@ fn two_hostile_archives_at_once_take_little_memory() {
     let platform = Platform::start();
     let callers = [platform.admin().issue("auditor"), platform.admin().issue("auditor")];
     for (name, bytes) in hostile::archives() {
-        // A manifest is stored as it is; everything else is packed.
+        // A manifest is stored uncompressed; everything else is compressed.
         assert!(bytes.len() < 8 << 20, "{name}: {} bytes", bytes.len());
         std::fs::write(platform.path(name), bytes).unwrap();
     }
@@ -116,14 +116,14 @@ fn two_hostile_archives_at_once_take_little_memory() {
     }
 }
 
-/// A reader that takes little at a time, and its vault.
+/// A slow snapshot reader and its vault.
 struct Stalled {
     platform: Platform,
     stream: Streaming<ReadSnapshotResponse>,
 }
 
 impl Stalled {
-    /// It takes one message of a snapshot that is too large for all queues and windows on the way, and then no more.
+    /// Takes one message of a snapshot that exceeds all queues and windows on the way, and then stops reading.
     async fn begin(platform: Platform) -> Self {
         write(&platform, 60).await;
         let reader = platform.admin().issue("backup-service");
@@ -139,7 +139,7 @@ impl Stalled {
         Self { platform, stream }
     }
 
-    /// What is left of the stream, and how it ends.
+    /// Reads the rest of the stream and returns its status.
     async fn end(mut self) -> (Platform, Status) {
         loop {
             match self.stream.message().await {
@@ -150,7 +150,7 @@ impl Stalled {
     }
 }
 
-/// So many credentials, each some 80 KB in the database.
+/// Creates this many credentials, each some 80 KB in the database.
 async fn write(platform: &Platform, credentials: usize) {
     let mut client = CredentialServiceClient::new(channel(&platform.admin().vault_url, platform.admin()));
     for at in 0..credentials {
@@ -159,20 +159,20 @@ async fn write(platform: &Platform, credentials: usize) {
     }
 }
 
-/// Bytes of the vault's write-ahead log.
+/// Size of the vault's write-ahead log in bytes.
 fn log(platform: &Platform) -> u64 {
     let file = platform.vault.file().unwrap();
     std::fs::metadata(Path::new(&format!("{}-wal", file.display()))).unwrap().len()
 }
 
-/// The log begins anew: what is written does not make it longer any more.
+/// Asserts that the log starts over: further writes do not make it longer.
 async fn assert_reset(platform: &Platform) {
     let before = log(platform);
     write(platform, 100).await;
     assert!(log(platform) < before + (1 << 20), "{} bytes, {before} before", log(platform));
 }
 
-/// By default the client leaves; in the long form it stays, and the vault has to end it.
+/// In the short form the client leaves; in the long form it stays, and the vault has to end the stream.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stalled_snapshot_ends_and_the_log_begins_anew() {
     let stalled = Stalled::begin(Platform::start()).await;
@@ -191,7 +191,7 @@ async fn a_stalled_snapshot_ends_and_the_log_begins_anew() {
     anew(&platform).await;
 }
 
-/// Once the vault has noticed that the client left.
+/// Waits until the vault has noticed that the client left and the log no longer grows.
 async fn anew(platform: &Platform) {
     let mut last = 0;
     let mut writes = 0;

@@ -1,4 +1,4 @@
-//! Nothing but the built programs, real sockets, real databases and other people's tools. One module a subject.
+//! Tests that use only the built programs, real sockets, real databases and third-party tools. One module per subject.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod alerts;

@@ -1,4 +1,4 @@
-//! The commands of DESIGN §4 as an operator types them, against `strongroom dev`.
+//! The commands of DESIGN §4 as typed by an operator, against `strongroom dev`.
 
 use e2e::{Dev, FELT_EVERYWHERE, eventually};
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ const SECRET: &[u8] = b"sk-live-0123456789abcdef";
 fn a_credential_lives_its_life() {
     let dev = Dev::start("");
     let admin = &dev.admin;
-    // One line feed is what `echo` adds; it is not part of the secret.
+    // `echo` adds one line feed, which is not part of the secret.
     let arguments = ["credential", "create", "OpenAI prod", "--provider", "openai", "--secret-file", "-"];
     let labels = ["--label", "team=search", "--label", "env=prod", "-o", "json"];
     let created =

@@ -1,4 +1,4 @@
-//! Many exports at once: what one of them costs the service and the others.
+//! Many concurrent exports: the cost of one for the service and for the others.
 
 use std::time::{Duration, Instant};
 
@@ -16,10 +16,10 @@ use crate::unhurried::{ABOVE_IDLE, ONE_EXPORT, client, data, plain, resident};
 /// The default of `concurrent_exports`.
 const PLACES: usize = 10;
 
-/// How long clients let an export wait: until whatever it buffers is full.
+/// How long clients let an export wait, until all its buffers are full.
 const WAIT: Duration = Duration::from_secs(2);
 
-/// Reads an export to its end once `begin` says so; tells `progress` of every byte.
+/// Reads an export to its end once `begin` is set; reports every byte to `progress`.
 async fn read_all(
     mut client: BackupServiceClient<AuthorizedChannel>,
     mut begin: watch::Receiver<bool>,
@@ -64,7 +64,7 @@ async fn ten_exports_share_the_service_and_the_eleventh_is_asked_to_wait() {
     let refusal = client(&deployment).await.export_backup(plain()).await.unwrap_err();
     assert_eq!(reason_of(&refusal), "EXPORTS_BUSY", "{refusal:?}");
     assert_eq!(refusal.code(), Code::ResourceExhausted);
-    // The name of the detail that carries the delay.
+    // The type name of the error detail that contains the delay.
     assert!(String::from_utf8_lossy(refusal.details()).contains("google.rpc.RetryInfo"));
 
     tokio::time::sleep(WAIT).await;
@@ -83,13 +83,13 @@ async fn ten_exports_share_the_service_and_the_eleventh_is_asked_to_wait() {
     let ten = deployment.backup.peak_memory() - idle;
     assert!(one < ABOVE_IDLE, "idle {idle}: one export took {} KiB more", one >> 10);
     assert!(ten < PLACES as u64 * ONE_EXPORT, "idle {idle}: ten exports took {} KiB more", ten >> 10);
-    // The place is free again at once.
+    // Its slot is free again at once.
     assert_eq!(read_all(client(&deployment).await, begun, watch::channel(0).0).await.rows, alone.rows);
 }
 
 type Reader = (tokio::task::JoinHandle<Trailer>, watch::Receiver<u64>);
 
-/// The trailer of whichever export ends first; it is taken out of `readers`.
+/// The trailer of the export that ends first; it is removed from `readers`.
 async fn first_to_end(readers: &mut Vec<Reader>) -> Trailer {
     loop {
         if let Some(at) = readers.iter().position(|(reader, _)| reader.is_finished()) {

@@ -1,4 +1,4 @@
-//! `/metrics` and its description are one list.
+//! `/metrics` and its documentation list the same families.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use e2e::http::get;
 use e2e::{Deployment, eventually, finish, repository, tool};
 use strongroom_testkit::TestDb;
 
-/// Families that need certificates, which `mtls` looks at, and those that need a run and a drill, for `stored_commands::schedules`.
+/// Families that need certificates are tested by `mtls`, those that need a run and a drill by `stored_commands::schedules`.
 const NOT_HERE: [&str; 5] = [
     "strongroom_tls_",
     "strongroom_backup_schedule_last_stored_",
@@ -77,7 +77,7 @@ fn every_family_is_described_and_every_described_one_is_there() {
     count(&texts);
 }
 
-/// The catalogue is looked at every 20 s.
+/// The catalogue is checked every 20 s.
 fn wait_until_seen(deployment: &Deployment) {
     let [_, backup] = deployment.admin_addresses();
     eventually("the verification of the stored backup is seen", Duration::from_secs(45), || {
@@ -87,7 +87,7 @@ fn wait_until_seen(deployment: &Deployment) {
     });
 }
 
-/// What the calls above must have left behind.
+/// The expected effects of the calls above.
 fn count([vault, backup]: &[String; 2]) {
     let value = |text: &str, series: &str| {
         let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
@@ -102,7 +102,7 @@ fn count([vault, backup]: &[String; 2]) {
     assert_eq!(value(vault, "strongroom_vault_calls_denied_total"), 1.0);
     assert_eq!(value(vault, "strongroom_vault_reencrypt_rows_total{key=\"credential\"}"), 1.0);
     assert_eq!(value(vault, "strongroom_vault_reencrypt_rows_left{key=\"credential\"}"), 0.0);
-    // The reveal before the rotation, the re-encryption, and two verifications: counted on across two rings.
+    // The reveal before the rotation, the re-encryption, and two verifications: the count continues across two rings.
     let opens = |line: &&str| line.starts_with("strongroom_vault_opens_total{key=\"credential\"");
     let opens = vault.lines().filter(opens).map(|line| line.rsplit_once(' ').unwrap().1);
     assert_eq!(opens.map(|count| count.parse::<u32>().unwrap()).sum::<u32>(), 4, "{vault}");
@@ -152,7 +152,7 @@ fn an_audit_log_that_cannot_be_written_is_counted() {
     assert!(metrics.contains("\nstrongroom_vault_audit_write_failures_total 2\n"), "{metrics}");
 }
 
-/// As Prometheus' own linter sees it.
+/// Checks the text with Prometheus' own linter.
 fn lint(text: &str) {
     let Some(mut promtool) = tool::tool("promtool") else { return };
     let linted = finish(promtool.args(["check", "metrics"]), text.as_bytes(), Duration::from_secs(60));

@@ -1,4 +1,5 @@
-//! Chosen tables from one deployment to another, with the real command: SQLite and PostgreSQL, twice, and Gatwy's export.
+//! Selected tables moved from one deployment to another with the real command: SQLite and PostgreSQL, twice, and
+//! Gatwy's export.
 
 use e2e::{Deployment, repository};
 use serde_json::{Value, json};
@@ -45,7 +46,7 @@ fn site(database: TestDb, rows: &str) -> Site {
 }
 
 fn counts(answer: &Value) -> Vec<[i64; 4]> {
-    // Proto3 JSON: whole numbers of 64 bits are texts, and 0 is left out.
+    // Proto3 JSON: 64-bit integers are strings, and 0 is omitted.
     let number = |value: &Value| value.as_str().map_or(0, |text| text.parse().unwrap());
     let tables = answer["tables"].as_array().unwrap();
     tables
@@ -99,7 +100,7 @@ fn moves(from: TestDb, to: TestDb) {
     refused(&to, &members.succeeded().text());
 }
 
-/// Exit code 1, the reason on standard error, and nothing changed.
+/// Exit code 1, the reason on standard error, and no change.
 fn refused(to: &Site, text: &str) {
     let admin = &to.deployment.admin;
     to.database.run("DELETE FROM members");

@@ -13,12 +13,12 @@ const ADMIN: &str = "spiffe://cluster.local/admin";
 const GATEWAY: &str = "spiffe://cluster.local/gateway";
 const BACKUP: &str = "spiffe://cluster.local/backup";
 
-/// Both services, which take certificates of one authority and have no token.
+/// Both services, which accept certificates of one authority and have no token.
 struct Certified {
     vault: Service,
     backup: Service,
     authority: Authority,
-    /// Files of the vault, of the backup service and of an admin.
+    /// The vault's, the backup service's and an admin's files.
     files: [Mounted; 3],
     nobody: Operator,
     /// `host:port` of the vault's admin port.
@@ -69,7 +69,7 @@ impl Certified {
         self.run(&self.files[2], arguments)
     }
 
-    /// Files of somebody else.
+    /// Files of another certificate holder.
     fn holder(&self, name: &str) -> Mounted {
         let files = Mounted::create(tempfile::tempdir_in(self.folder.path()).unwrap().keep());
         files.put_certificate(&self.authority.issue(&[name]));
@@ -77,7 +77,7 @@ impl Certified {
         files
     }
 
-    /// Both services are served well.
+    /// Asserts that both services serve the admin.
     fn assert_serves(&self) {
         let _ = self.admin(&["credential", "list"]).succeeded();
         let _ = self.admin(&["source", "list"]).succeeded();
@@ -191,7 +191,7 @@ fn everything_is_renewed_while_it_runs() {
             }
             rounds
         });
-        // Also when it fails: the thread is waited for.
+        // Also ends the load if `renew` fails, because the scope waits for the thread.
         let end = End(&renewed);
         renew(&services);
         drop(end);
@@ -211,7 +211,7 @@ fn a_broken_renewal_is_in_log_and_metrics_and_changes_nothing() {
     assert_eq!((reloads("success"), reloads("failed")), (0, 0));
     let [vault, ..] = &services.files;
     let other = services.authority.issue(&["localhost"]);
-    // The certificate of another key, as a renewal that was written half.
+    // The certificate of another key, like a half-written renewal.
     vault.put(&[("tls.crt", &other.chain)]);
     eventually("a refused renewal", PATIENCE, || (reloads("failed") == 1).then_some(()));
     let said = services.vault.log().matches("the new files cannot be used").count();
@@ -236,7 +236,7 @@ impl Drop for End<'_> {
 fn renew(services: &Certified) {
     let next = Authority::new("the next one");
     let [vault, backup, admin] = &services.files;
-    // Everybody trusts both, then everybody has a new certificate, then everybody trusts the new one.
+    // First all trust both authorities, then all get new certificates, then all trust only the new authority.
     for files in &services.files {
         files.put_authorities(&[&services.authority, &next]);
     }
@@ -256,7 +256,7 @@ fn renew(services: &Certified) {
     old.put_authorities(&[&next]);
     let said = services.run(&old, &["credential", "list"]).failed_with(1);
     assert!(said.contains("STRONGROOM_CERT_FILE"), "{said}");
-    // SIGHUP looks at the files, and ends nothing.
+    // SIGHUP makes a service check the files and does not stop it.
     for service in [&services.vault, &services.backup] {
         service.signal("HUP");
         let what = "of this service: the files have not changed";
@@ -265,11 +265,11 @@ fn renew(services: &Certified) {
     services.assert_serves();
 }
 
-/// Waits until both services have said so many times that new files are in use.
+/// Waits until both services have reported this number of times that new files are in use.
 fn in_use(services: &Certified, times: usize) {
     for service in [&services.vault, &services.backup] {
         eventually("new files in use", PATIENCE, || {
-            // Not those for calls to the vault.
+            // Without the files for calls to the vault.
             let said = service.log().matches("of this service: the new files are in use").count();
             assert!(!service.log().contains("cannot be used"), "{}", service.log());
             (said >= times).then_some(())

@@ -1,5 +1,5 @@
-//! The operators' pages, the installation and the recovery chapter of the README, run as written: every command in its order,
-//! each printing what the page says.
+//! The operators' pages and the README's installation and recovery chapters, run as written: all commands in order,
+//! each with the output that the page shows.
 
 mod links;
 mod page;
@@ -14,7 +14,7 @@ use strongroom_testkit::TestDb;
 use self::page::{Act, acts};
 use self::shell::Shell;
 
-/// In the order in which docs/operating.md names them: one goes on with what the one before it made.
+/// In the order of docs/operating.md: each page continues with the results of the previous one.
 const PAGES: [&str; 9] = [
     "people.md",
     "credentials.md",
@@ -31,7 +31,7 @@ fn read(file: &str) -> String {
     std::fs::read_to_string(repository().join(file)).unwrap()
 }
 
-/// Runs the acts beside a service with these `sources`, each with the configuration that the one before it ends with.
+/// Runs the acts against a service with these `sources`, each with the configuration left by the previous one.
 fn play(acts: Vec<Act>, sources: &str) {
     let mut dev = Dev::start(sources);
     let shell = Shell::beside(&dev);
@@ -47,7 +47,7 @@ fn play(acts: Vec<Act>, sources: &str) {
     }
 }
 
-/// The line of the recovery key's page that holds it; nothing where no key was made.
+/// The line of the recovery key's page with the public half; empty if no key was made.
 fn recipient(dev: &Dev) -> String {
     let page = std::fs::read_to_string(dev.path("recovery.key.txt")).unwrap_or_default();
     page.lines().find(|line| line.starts_with("age1")).unwrap_or_default().to_owned()
@@ -99,7 +99,7 @@ fn the_installation_on_one_machine_is_true() {
     Shell::in_an_empty_folder(folder.path()).run(&acts[0].steps);
 }
 
-/// From the first start to keys, in the order of the page; the chapter between them, on recovery keys, has a test of its own.
+/// From the first start to keys, in the README's order; the chapter on recovery keys in between has its own test.
 #[test]
 fn the_readme_is_true_from_the_top_in_an_empty_folder() {
     if tool::tool("sqlite3").is_none() {

@@ -1,7 +1,8 @@
 //! Overload: far more callers than a vault can serve.
 //!
-//! The promise (docs/operating.md): those who are served are served as fast as at saturation, the others are refused with
-//! a delay, memory stays flat, and a token's flood takes nothing from another token that has few calls in progress.
+//! The promise (docs/operating.md): served callers are served as fast as at saturation, the others are refused with a
+//! delay, memory stays flat, and a flood of one token's calls takes nothing from another token that has few calls in
+//! progress.
 #![expect(clippy::print_stderr, reason = "the figures are the point")]
 
 use std::sync::Arc;
@@ -18,7 +19,7 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
 const METHOD: &str = "strongroom.vault.v1.CredentialService/RevealCredential";
-/// Callers that share a connection.
+/// Number of callers that share a connection.
 const ON_A_CONNECTION: usize = 64;
 
 /// A vault with a credential.
@@ -27,7 +28,7 @@ struct Vault<'a> {
     id: String,
 }
 
-/// What callers saw.
+/// Numbers of served and refused calls.
 #[derive(Default)]
 struct Seen {
     served: AtomicUsize,
@@ -35,7 +36,7 @@ struct Seen {
 }
 
 impl Vault<'_> {
-    /// `callers` of `operator` reveal without a pause for `time`, but for the delays that refusals name.
+    /// `callers` of `operator` reveal for `time`, pausing only for the delays that refusals name.
     async fn load(&self, operator: &Operator, callers: usize, time: Duration, patient: bool) -> Arc<Seen> {
         let (seen, over) = (Arc::new(Seen::default()), Arc::new(AtomicBool::new(false)));
         let connections: Vec<_> = (0..callers.div_ceil(ON_A_CONNECTION)).map(|_| client(operator)).collect();
@@ -53,7 +54,7 @@ impl Vault<'_> {
         seen
     }
 
-    /// The p99 that the vault itself measured since `before`, in seconds.
+    /// The p99 that the vault itself has measured since `before`, in seconds.
     fn p99_since(&self, before: &[(f64, f64)]) -> f64 {
         let now = self.buckets();
         let counts: Vec<(f64, f64)> =
@@ -73,7 +74,7 @@ impl Vault<'_> {
     }
 }
 
-/// Linear within a bucket, as Prometheus has it.
+/// Linear within a bucket, like Prometheus.
 fn percentile(cumulative: &[(f64, f64)], share: f64) -> f64 {
     let rank = cumulative.last().unwrap().1 * share;
     let (mut below, mut bound_below) = (0.0, 0.0);
@@ -115,7 +116,7 @@ async fn call_on(
     }
 }
 
-/// For `delay`, or until it is over.
+/// Waits for `delay`, or until the load is over.
 async fn wait(delay: Duration, over: &AtomicBool) {
     let end = Instant::now() + delay;
     while Instant::now() < end && !over.load(Ordering::Relaxed) {
@@ -123,13 +124,13 @@ async fn wait(delay: Duration, over: &AtomicBool) {
     }
 }
 
-/// Nobody is refused otherwise than with a delay.
+/// The delay of a refusal; every refusal must name one.
 fn delay_of(status: &Status) -> Duration {
     assert_eq!(status.code(), Code::ResourceExhausted, "{status:?}");
     status.get_details_retry_info().unwrap().retry_delay.unwrap()
 }
 
-/// The fewest callers that are served at 95 % of the highest rate that any number of them is, and the p99 there.
+/// The smallest number of callers that reaches 95 % of the highest rate, and the p99 there.
 async fn saturation(vault: &Vault<'_>, operator: &Operator, time: Duration) -> (usize, f64) {
     let mut tried = Vec::new();
     for callers in [32, 64, 128, 256] {
@@ -151,7 +152,7 @@ async fn who_is_served_is_served_fast_and_the_others_are_told_when_to_come_back(
     let admin = &deployment.admin;
     let id = admin.create_credential("One", "openai", b"sk-live-0123456789abcdef");
     let vault = Vault { deployment: &deployment, id };
-    // Once, so that the histogram exists and nothing is cold.
+    // One call, so that the histogram exists and nothing is cold.
     vault.load(admin, 1, Duration::from_millis(200), true).await;
 
     let (callers, p99) = saturation(&vault, admin, time.min(Duration::from_secs(3))).await;
@@ -163,7 +164,7 @@ async fn who_is_served_is_served_fast_and_the_others_are_told_when_to_come_back(
         "saturated by {callers}, p99 {p99:.4} s; by ten times as many {overloaded:.4} s, {served} served, {refused} refused"
     );
     assert!(served > 0 && refused > 0, "{served} served, {refused} refused");
-    // In a normal run other tests use the processors at the same time.
+    // In a normal run, other tests use the processors at the same time.
     let promised = if long() { 3.0 } else { 20.0 };
     assert!(overloaded <= promised * p99, "p99 {overloaded} s, at saturation {p99} s");
     let grown = deployment.vault.peak_memory().saturating_sub(memory);
@@ -188,7 +189,7 @@ async fn a_flood_takes_nothing_from_another_token() {
     let (flood, gentle) = (admin.issue("gateway"), admin.issue("gateway"));
     let vault = Vault { deployment: &deployment, id };
     let (flooded, served) = tokio::join!(
-        // It does not even wait as it is told.
+        // The flood ignores the delays of its refusals.
         vault.load(&flood, 1000, time, false),
         vault.load(&gentle, 8, time, true),
     );
@@ -196,14 +197,14 @@ async fn a_flood_takes_nothing_from_another_token() {
     assert!(refused > 0, "no flood");
     assert_eq!(served.refused.load(Ordering::Relaxed), 0, "the gentle token is refused");
     let calls = served.served.load(Ordering::Relaxed);
-    // Each of eight callers is answered within a second, on the average.
+    // Each of eight callers is answered within a second on average.
     assert!(calls as u64 >= 8 * time.as_secs(), "{calls} calls of the gentle token in {time:?}");
     eprintln!(
         "beside {refused} refused calls of a flood, {calls} of another token were served, none refused"
     );
 }
 
-/// Refusals cost work, too: each is recorded. They have places like other calls.
+/// Refused calls cost work too, because each is recorded. They occupy slots like other calls.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flood_of_forbidden_calls_takes_nothing_from_another_token() {
     beside_a_flood("auditor", Code::PermissionDenied, |mut client, id| async move {
@@ -213,7 +214,7 @@ async fn a_flood_of_forbidden_calls_takes_nothing_from_another_token() {
     .await;
 }
 
-/// Each change is a transaction of its own, and reveals must not wait for all of them.
+/// Each change is a separate transaction, and reveals must not wait for all of them.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flood_of_changes_takes_nothing_from_another_token() {
     beside_a_flood("operator", Code::Ok, |mut client, _| async move {
@@ -225,8 +226,8 @@ async fn a_flood_of_changes_takes_nothing_from_another_token() {
     .await;
 }
 
-/// 1,000 callers of a token with `role` make `call` without a pause, and get `code` or are refused with a delay, which they
-/// ignore. Meanwhile another token reveals.
+/// 1,000 callers of a token with `role` make `call` without a pause and get either `code` or a refusal with a delay,
+/// which they ignore. Meanwhile another token reveals.
 async fn beside_a_flood<F>(
     role: &str,
     code: Code,

@@ -8,11 +8,11 @@ use e2e::http::get_as;
 use e2e::{Deployment, eventually};
 use strongroom_testkit::TestDb;
 
-/// A name that is text for the page, and longer than a phone is wide.
+/// A name that the page must show as text, and that is wider than a phone's screen.
 const HOSTILE: &str =
     "<img src=x onerror=alert(1)>\\\"'&amp;aVeryLongNameWithoutAnyPlaceToBreakTheLineWiderThanAPhone";
 
-/// A phone, a tablet, a laptop; the widths around those at which the page changes.
+/// A phone, a tablet, a laptop; the widths are around those at which the layout changes.
 const SCREENS: [(u32, &str); 8] = [
     (320, "light"),
     (390, "light"),
@@ -24,7 +24,7 @@ const SCREENS: [(u32, &str); 8] = [
     (1280, "dark"),
 ];
 
-/// Two sources, one of them hostile and gone, and a destination.
+/// Two sources, one of them with a hostile name and a missing file, and a destination.
 fn sources(folder: &Path) -> String {
     std::fs::create_dir(folder.join("recordings")).unwrap();
     std::fs::create_dir(folder.join("backups")).unwrap();
@@ -48,7 +48,8 @@ fn the_page_is_readable_on_every_screen_and_loads_nothing() {
     let _ = deployment.admin.run(&["key", "rotate", "credential"]).succeeded();
     let archive = folder.path().join("backup.zip");
     let export = ["backup", "export", "--plain", "--out", archive.to_str().unwrap()];
-    // One source is gone, so that this fails, and the page says so. A verification of what is no archive ends in damage.
+    // One source is missing, so this fails and the page shows that. Verifying a file that is not an archive reports
+    // damage.
     let _ = deployment.admin.run(&export);
     std::fs::write(&archive, "no archive").unwrap();
     let _ = deployment.admin.run(&["backup", "verify", archive.to_str().unwrap()]);
@@ -62,7 +63,7 @@ fn the_page_is_readable_on_every_screen_and_loads_nothing() {
         "credentials",
     ]);
     for _ in 0..2 {
-        // Nothing of the source that is gone.
+        // This needs nothing from the missing source.
         let _ = deployment.admin.json(&["schedule", "run", "nightly"]);
     }
     let shots = folder_for_screenshots();
@@ -102,7 +103,7 @@ fn the_page_is_readable_on_every_screen_and_loads_nothing() {
     }
 }
 
-/// Kept after the test, for somebody to look at.
+/// The screenshots remain after the test for inspection.
 fn folder_for_screenshots() -> std::path::PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).to_owned();
     std::fs::create_dir_all(&folder).unwrap();

@@ -1,4 +1,4 @@
-//! Texts of others on an operator's terminal: whatever they contain, it is shown and not obeyed.
+//! Foreign texts on an operator's terminal: their control characters are shown, never executed.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use strongroom_testkit::TestDb;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Erases lines, paints a success, sets the clipboard, hides and reorders what follows.
+/// Erases lines, paints a success, sets the clipboard, hides and reorders the following text.
 const PAINTED: &str =
     "\x1b[2K\x1b[1A\rok: signed\x1b]52;c;Y2xp\x07\u{9b}8m\u{7f}\u{202e}\u{2066}\u{200b}\u{feff}";
 
@@ -21,7 +21,7 @@ fn offline(arguments: &[&str]) -> Finished {
     finish(program("strongroom").args(arguments), b"", PATIENCE)
 }
 
-/// Fails unless the paint is there for eyes, and nothing of it for a terminal.
+/// Fails unless the painted text is visible in a form that does not affect a terminal.
 fn is_shown(finished: &Finished) {
     let said = finished.said();
     is_harmless(&said, &finished.line);
@@ -41,7 +41,7 @@ fn is_harmless(said: &str, line: &str) {
     }
 }
 
-/// Runs Python, which writes what our own programs would refuse to.
+/// Runs Python, which writes files that our own programs would refuse to write.
 fn python(script: &str, arguments: &[&str]) -> Option<()> {
     tool::run(tool::tool("python3")?, &[&["-c", script][..], arguments].concat());
     Some(())
@@ -68,7 +68,7 @@ fn arguments_and_file_names_are_shown() {
     is_shown(&offline(&["archive", "reseal", file, "--out", "x", "--recipient", PAINTED]));
 }
 
-/// The paint as a string of TOML.
+/// The painted text as a TOML string.
 fn quoted() -> String {
     let escaped = |character: char| match character {
         ' '..='~' => character.to_string(),
@@ -99,7 +99,7 @@ fn a_configuration_is_shown() {
     }
 }
 
-/// Puts paint where the vault itself would not take it, as somebody with the database could.
+/// Puts painted text where the vault itself would not accept it, like an attacker with access to the database.
 const PAINT_THE_VAULT: &str = "
 import json, sqlite3, sys
 file, painted = sys.argv[1:]
@@ -131,7 +131,7 @@ fn everything_in_a_vault_is_shown() {
         is_shown(&admin.run(command));
         is_shown(&admin.run(&[command, &["-o", "json"]].concat()));
     }
-    // Painted rows that grant access do not open any more; what is said of them is harmless.
+    // Painted rows that grant access can no longer be opened; the messages about them are harmless.
     for command in [
         &["credential", "list"][..],
         &["credential", "get", &id],
@@ -144,7 +144,7 @@ fn everything_in_a_vault_is_shown() {
         assert!(!is_painted(&finished.said()), "{}", finished.said());
     }
 
-    // What a service repeats in its refusal, and what the command itself repeats.
+    // Texts that a service repeats in its refusal, and texts that the command itself repeats.
     is_shown(&admin.run(&["backup", "export", "--out", "-", "--tables", PAINTED]));
     is_shown(&admin.run(&["backup", "export", "--out", "-", "--include", PAINTED]));
     is_harmless(&admin.run(&["credential", "get", PAINTED]).said(), "a name with control characters");
@@ -159,7 +159,7 @@ fn everything_in_a_vault_is_shown() {
     is_shown(&admin.feed(&create, b"secret"));
 }
 
-/// Archives that lie: the first arguments are a real one and the folder for them.
+/// Forged archives: the first arguments are a real archive and the folder for the forged ones.
 const PAINT_ARCHIVES: &str = r#"
 import hashlib, json, struct, sys, zipfile, zlib
 real, folder, painted = sys.argv[1:]
@@ -215,7 +215,7 @@ for entry in manifest['entries']:
 write('schema.zip', manifest, whole)
 "#;
 
-/// A plain archive of a small database, and those that lie about it.
+/// A plain archive of a small database, and forged variants of it.
 fn archives(dev: &Dev) -> Option<Vec<PathBuf>> {
     let real = dev.path("real.zip");
     let _ = dev.admin.run(&["backup", "export", "--plain", "--out", text(&real)]).succeeded();
@@ -242,7 +242,7 @@ fn a_hostile_archive_is_shown() {
                 all += &finished.said();
             }
         }
-        // Fields of later versions are read over, so their names are never printed.
+        // Unknown fields, as of later versions, are skipped, so their names are never printed.
         assert!(is_painted(&all) || archive.ends_with("field.zip"), "{}: {all:?}", archive.display());
         is_harmless(&dev.admin.run(&["backup", "verify", text(archive)]).said(), "backup verify");
         let out = dev.path("out");
@@ -253,7 +253,7 @@ fn a_hostile_archive_is_shown() {
         let _ = fs::remove_dir_all(&out);
     }
 
-    // A table is data: bytes for a file or a pipe, shown on a terminal.
+    // A table is data: raw bytes in a file or a pipe, escaped on a terminal.
     let schema = dev.path("painted/schema.zip");
     let open = ["archive", "open", text(&schema), "--table", "pages"];
     let piped = offline(&open).succeeded();

@@ -1,18 +1,18 @@
-//! One person who would approve for themselves, and a vault whose admins are gone.
+//! A person who tries to approve their own request, and a vault whose admins are gone.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
 use e2e::{Deployment, Dev, Operator, finish, program};
 
-/// An admin's token that `issuer` issues, with its id.
+/// An admin's token issued by `issuer`, with its id.
 fn issue(issuer: &Operator, name: &str) -> (String, Operator) {
     let issued = issuer.json(&["token", "issue", name, "--role", "admin"]);
     let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
     (text(&issued["token"]["id"]), issuer.with_token(&text(&issued["secret"])))
 }
 
-/// One of the first two people.
+/// Enrols one of the first two people.
 fn enrolled(admin: &Operator, name: &str) -> Operator {
     let (id, holder) = issue(admin, name);
     let _ = admin.json(&["person", "enrol", name, "--token", &id]);
@@ -20,7 +20,7 @@ fn enrolled(admin: &Operator, name: &str) -> Operator {
     holder.with_token(renewed["secret"].as_str().unwrap())
 }
 
-/// A key version that is needed, so that only an approval lets it go.
+/// A key version that is still needed, so that it can only be removed with an approval.
 fn needed_version(admin: &Operator) -> String {
     let _ = admin.create_credential("OpenAI", "openai", b"sk-0123456789abcdef");
     let first = admin.json(&["key", "list"]);

@@ -1,4 +1,4 @@
-//! Whoever may write to the vault's database, and has no key: one statement once made an admin token.
+//! An attacker with write access to the vault's database but without a key: one statement once created an admin token.
 
 use e2e::{Deployment, FELT_EVERYWHERE, Operator, eventually};
 use strongroom_crypto::Token;
@@ -6,7 +6,7 @@ use strongroom_testkit::TestDb;
 
 const SECRET: &str = "sk-of-production";
 
-/// A credential of production, one of staging with a consumer, and a token that is narrowed to staging.
+/// A production credential, a staging credential with a consumer, and a token that is narrowed to staging.
 struct Scene {
     deployment: Deployment,
     database: TestDb,
@@ -40,12 +40,12 @@ impl Scene {
         &self.deployment.admin
     }
 
-    /// One statement of the attacker.
+    /// Runs one statement of the attacker.
     fn attack(&self, sql: &str) {
         self.database.run(sql);
     }
 
-    /// Puts a copy of the row `which` of `table` beside it, with other values in some columns.
+    /// Inserts a copy of the row `which` of `table` with other values in some columns.
     fn plant(&self, table: &str, which: &str, values: &[(&str, String)]) {
         let changes: String = values.iter().map(|(column, value)| format!("{column} = {value},")).collect();
         let changes = changes.trim_end_matches(',');

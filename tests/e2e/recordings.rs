@@ -1,4 +1,4 @@
-//! File sets: thousands of small files and a huge one flow through in bounded memory, and open again as they were.
+//! File sets: thousands of small files and a huge one are exported in bounded memory, and open again unchanged.
 
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
@@ -36,7 +36,7 @@ fn thousands_of_recordings_and_a_huge_one_come_back() {
     make_sparse(&folder.path().join("huge.cast"), huge);
     std::fs::remove_file(out).unwrap();
     assert_eq!(deployment.admin.json(&export)["files"], count + 1);
-    // The same bound: memory does not follow the size of a file, and the file is larger than the bound.
+    // The same bound: memory does not depend on the size of a file, and the file is larger than the bound.
     let huge_too = deployment.backup.peak_memory() - idle;
     assert!(huge_too < ABOVE_IDLE, "the huge file took {} MiB more than idle", huge_too >> 20);
 
@@ -61,7 +61,7 @@ fn recording(number: i32) -> Vec<u8> {
     format!("{{\"version\":2,\"session\":{number}}}\n").repeat(1 + number as usize % 50).into_bytes()
 }
 
-/// Holes, with something at both ends.
+/// Creates a sparse file with data at both ends.
 fn make_sparse(path: &Path, bytes: u64) {
     let mut file = File::create(path).unwrap();
     file.write_all(b"first").unwrap();

@@ -1,5 +1,5 @@
-//! Sealed columns of an application's database after a rotation: `strongroom source reencrypt`, while the application writes,
-//! its process dies and its client leaves; what no key opens; and what is refused.
+//! Sealed columns of an application's database after a rotation: `strongroom source reencrypt` while the application
+//! writes, its process dies and its client leaves; values that no key opens; and refusals.
 
 mod gateway;
 mod interrupted;
@@ -8,7 +8,7 @@ mod sealer;
 mod spoilt;
 mod writer;
 
-/// Places in the source that are tested here.
+/// The failpoints tested here.
 pub(crate) fn places() -> impl Iterator<Item = &'static str> {
     [interrupted::PLACE].into_iter()
 }

@@ -1,4 +1,4 @@
-//! What the repository promises about itself.
+//! The repository's promises about itself.
 
 use e2e::{repository, tool};
 
@@ -9,7 +9,7 @@ fn the_protos_pass_buf_lint() {
     let _ = tool::run(buf, &["lint"]);
 }
 
-/// CHANGELOG.md has the rules, and says when the baseline moved.
+/// CHANGELOG.md contains the rules and records changes of the baseline.
 #[test]
 fn the_protos_break_nothing() {
     let Some(mut buf) = tool::tool("buf") else { return };

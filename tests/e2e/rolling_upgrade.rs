@@ -1,5 +1,5 @@
-//! A rolling upgrade: the next version's migration runs while this version serves calls, both serve beside each other, and
-//! this version starts again on the new schema, as a roll-back does. Nobody sees an error.
+//! A rolling upgrade: the next version's migration runs while this version serves calls, both versions serve at the
+//! same time, and this version restarts on the new schema, as in a roll-back. No caller sees an error.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -12,7 +12,7 @@ use strongroom_api::vault::v1::{CreateCredentialRequest, ListCredentialsRequest,
 use strongroom_runtime::client::{AuthorizedChannel, Bearer, Target};
 use strongroom_testkit::TestDb;
 
-/// Longer than a migration waits for a lock before it makes room and tries again.
+/// Longer than a migration waits for a lock before it gives way and tries again.
 const SNAPSHOT: &str = "
     BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
     SELECT count(*) FROM api_tokens;
@@ -20,7 +20,7 @@ const SNAPSHOT: &str = "
     SELECT pg_sleep(4);
     COMMIT;";
 
-/// What a migration may do: add columns with a default, tables and indexes, and fill them.
+/// Changes that a migration may make: add columns with a default, add tables and indexes, and fill them.
 const MIGRATION: &str = "
     DO $$
     DECLARE name text;
@@ -53,7 +53,7 @@ impl Callers {
         Self { threads: threads.collect(), over, served }
     }
 
-    /// Waits until each has been served again.
+    /// Waits until every caller has been served again.
     fn go_on(&self) {
         let (before, began) = (self.served.load(Ordering::Relaxed), Instant::now());
         while self.served.load(Ordering::Relaxed) < before + 40 {
@@ -62,7 +62,7 @@ impl Callers {
         }
     }
 
-    /// Ends them. A call that failed ends the test here.
+    /// Stops the callers. A failed call fails the test here.
     fn stop(self) {
         self.over.store(true, Ordering::Relaxed);
         for thread in self.threads {
@@ -167,7 +167,7 @@ fn a_rolling_upgrade_and_its_roll_back_fail_no_call() {
     let _ = deployment.admin.run(&["backup", "export", "--plain", "--out", archive]).succeeded();
     let _ = deployment.admin.run(&["backup", "verify", archive]).succeeded();
 
-    // The orchestrator sends no more calls to a process before it stops it.
+    // The orchestrator stops sending calls to a process before it stops the process.
     old.stop();
     assert!(deployment.vault.terminate().success(), "{}", deployment.vault.log());
     new.go_on();

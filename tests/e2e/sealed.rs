@@ -1,4 +1,4 @@
-//! Sealed archives: opened by the stock program `age`, by a recovery key, by the vault, and by nobody else.
+//! Sealed archives: opened by the stock program `age`, by a recovery key and by the vault, and by nothing else.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use tempfile::TempDir;
 const PASSPHRASE: &str = "correct horse battery staple";
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// `strongroom` without any service in its environment.
+/// Runs `strongroom` without any service in its environment.
 fn offline(arguments: &[&str]) -> Finished {
     finish(program("strongroom").args(arguments), b"", PATIENCE)
 }
@@ -20,22 +20,26 @@ fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
-/// What an operator keeps in a safe.
+/// The files that an operator keeps in a safe.
 struct Kit {
     folder: TempDir,
     recipient: String,
 }
 
 impl Kit {
-    /// Made before there is any service.
+    /// Created before any service exists.
     fn create() -> Self {
+        Self::create_with(&[])
+    }
+
+    fn create_with(more: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("passphrase"), format!("{PASSPHRASE}\n")).unwrap();
         let mut kit = Self { folder, recipient: String::new() };
         let (key, passphrase) = (kit.key(), kit.passphrase());
         let create =
             ["recovery", "create", "--out", text(&key), "--passphrase-file", text(&passphrase), "-o", "json"];
-        let made = offline(&create).succeeded();
+        let made = offline(&[&create[..], more].concat()).succeeded();
         assert!(made.stderr.contains("key export-public"), "the signing key is missing: {}", made.stderr);
         kit.recipient = made.json()["recipient"].as_str().unwrap().to_owned();
         kit
@@ -49,13 +53,13 @@ impl Kit {
         self.folder.path().join("passphrase")
     }
 
-    /// What `archive` commands need to open with it.
+    /// The options with which `archive` commands open archives with the kit.
     fn options(&self) -> Vec<String> {
         let (key, passphrase) = (self.key(), self.passphrase());
         ["--identity", text(&key), "--passphrase-file", text(&passphrase)].map(str::to_owned).to_vec()
     }
 
-    /// `strongroom archive COMMAND FILE` with it, and without any service.
+    /// Runs `strongroom archive COMMAND FILE` with the kit and without any service.
     fn archive(&self, command: &str, file: &Path, more: &[&str]) -> Finished {
         let options = self.options();
         let options: Vec<&str> = options.iter().map(String::as_str).collect();
@@ -72,7 +76,7 @@ fn gateway(db: &TestDb, kit: &Kit) -> Dev {
     dev
 }
 
-/// Exports into a folder of its own, so that the server names the file.
+/// Exports into a new folder, so that the server chooses the file name.
 fn export(dev: &Dev, by: &Operator, options: &[&str]) -> (PathBuf, Value) {
     let folder = tempfile::tempdir_in(dev.path("")).unwrap().keep();
     let arguments = ["backup", "export", "--out", text(&folder)];
@@ -82,7 +86,7 @@ fn export(dev: &Dev, by: &Operator, options: &[&str]) -> (PathBuf, Value) {
     (file, summary)
 }
 
-/// Has `age -d` write `file.zip`, typing the passphrase when it asks.
+/// Runs `age -d` to write `file.opened.zip`, and types the passphrase when it asks.
 fn by_stock_age(file: &Path, options: &[&str]) -> Option<PathBuf> {
     tool::tool("age")?;
     let zip = file.with_extension("opened.zip");
@@ -92,7 +96,7 @@ fn by_stock_age(file: &Path, options: &[&str]) -> Option<PathBuf> {
     Some(zip)
 }
 
-/// Other people's ZIP programs, and Python's digests.
+/// Checks the archive with third-party ZIP programs, and its digests with Python.
 fn check_by_others(zip: &Path) {
     for (name, arguments) in [("unzip", &["-t"][..]), ("7z", &["t"]), ("bsdtar", &["-tf"])] {
         let Some(command) = tool::tool(name) else { continue };
@@ -154,7 +158,7 @@ fn an_unknown_signer_has_its_own_exit_code() {
     let said = kit.archive("verify", &file, &["--signer", text(&theirs)]).failed_with(3);
     assert!(said.contains("signed by a key that is not in the signer file"), "{said}");
 
-    // Somebody who may seal to the key says that they were the vault.
+    // A party that can seal to the key claims to be the vault.
     let kid = std::fs::read_to_string(&ours).unwrap()[..16].to_owned();
     let key = std::fs::read_to_string(&theirs).unwrap()[17..].to_owned();
     let forged = dev.path("forged");
@@ -237,13 +241,41 @@ fn a_resealed_archive_is_closed_to_the_keys_that_were_left_out() {
     let refused = dev.admin.run(&["archive", "verify", text(&copy)]).failed_with(1);
     assert!(refused.contains("none of the keys given"), "the vault was left out too: {refused}");
 
-    // With a token the vault is among the recipients; alone if nobody else is named.
+    // With a token, the vault is among the recipients, and is the only one if no other is named.
     let _ = dev.admin.run(&["archive", "reseal", text(&file), "--out", text(&copy), "--force"]).succeeded();
     let _ = dev.admin.run(&["archive", "verify", text(&copy)]).succeeded();
     let _ = old.archive("verify", &copy, &[]).failed_with(1);
     let nobody = dev.path("nobody");
     let refused = old.archive("reseal", &file, &["--out", text(&nobody)]).failed_with(1);
     assert!(refused.contains("nobody could open it") && !nobody.exists(), "{refused}");
+}
+
+#[test]
+fn a_post_quantum_key_opens_what_is_sealed_to_it_and_has_no_weaker_one_beside_it() {
+    let (strong, weak, db) = (Kit::create_with(&["--post-quantum"]), Kit::create(), TestDb::sqlite());
+    assert!(strong.recipient.starts_with("age1pq1"), "{}", strong.recipient);
+    let page = std::fs::read_to_string(strong.folder.path().join("recovery.key.txt")).unwrap();
+    assert!(page.contains("since version 1.3") && page.contains(&strong.recipient), "{page}");
+    let dev = gateway(&db, &strong);
+    let (file, _) = export(&dev, &dev.admin, &[]);
+    let _ = strong.archive("verify", &file, &[]).succeeded();
+    let _ = dev.admin.run(&["archive", "verify", text(&file)]).succeeded();
+    let refused = weak.archive("verify", &file, &[]).failed_with(1);
+    assert!(refused.contains("post-quantum recovery keys: 1"), "{refused}");
+    let started = &dev.admin.events("backup.export_started")[0].to_string();
+    assert!(started.contains(&strong.recipient[..60]) && !started.contains(&strong.recipient), "{started}");
+
+    let copy = dev.path("copy.zip.age");
+    let both = ["--recipient", &strong.recipient, "--recipient", &weak.recipient];
+    let out = ["backup", "export", "--out", text(&copy)];
+    let refused = dev.admin.run(&[&out[..], &both].concat()).failed_with(1);
+    assert!(refused.contains("cannot be mixed"), "{refused}");
+    let refused =
+        strong.archive("reseal", &file, &[&["--out", text(&copy)][..], &both].concat()).failed_with(1);
+    assert!(refused.contains("cannot be mixed") && !copy.exists(), "{refused}");
+    let _ =
+        strong.archive("reseal", &file, &["--out", text(&copy), "--recipient", &weak.recipient]).succeeded();
+    let _ = weak.archive("verify", &copy, &[]).succeeded();
 }
 
 #[test]
@@ -264,7 +296,7 @@ fn an_archive_is_opened_as_a_whole_or_one_table_alone() {
     let refused = kit.archive("open", &file, &["--table", "nothing"]).failed_with(1);
     assert!(refused.contains("no table \"nothing\""), "{refused}");
 
-    // Nothing is left of a folder whose archive is not whole.
+    // Nothing is left of the folder if the archive is incomplete.
     let mut bytes = std::fs::read(&file).unwrap();
     let last = bytes.len() - 1;
     bytes[last] ^= 1;

@@ -1,4 +1,4 @@
-//! Files as editors on Windows write them: text is read as it was typed, and a secret is kept with a warning.
+//! Files written by Windows editors: text is read as it was typed, and a secret is kept with a warning.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -13,7 +13,7 @@ fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
-/// With the token in a file instead of the environment.
+/// Runs a command with the token in a file instead of the environment.
 fn with_token_file(admin: &Operator, file: &Path) -> Finished {
     let mut command = admin.command(&["credential", "stats"]);
     finish(command.env_remove("STRONGROOM_TOKEN").env("STRONGROOM_TOKEN_FILE", file), b"", PATIENCE)

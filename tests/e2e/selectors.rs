@@ -1,4 +1,4 @@
-//! A narrowed token in the hands of somebody who wants more: an omitted selector once meant everything.
+//! A narrowed token whose holder tries to get more: an omitted selector once selected everything.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use e2e::{Deployment, Finished, Operator, finish, tool};
 use serde_json::{Value, json};
 use strongroom_testkit::TestDb;
 
-/// Two credentials of staging, one of production, and consumers of both.
+/// Two staging credentials, a production credential, and consumers of both.
 struct Scene {
     deployment: Deployment,
     staging: String,
@@ -44,7 +44,7 @@ impl Scene {
         &self.deployment.admin
     }
 
-    /// Somebody with a token that the admin narrowed.
+    /// An operator with a token that the admin narrowed.
     fn narrowed(&self, role: &str, selectors: &[&str]) -> Operator {
         let mut arguments = vec!["token", "issue", "narrowed", "--role", role];
         for selector in selectors {
@@ -59,7 +59,7 @@ impl Scene {
     }
 }
 
-/// A crypto call, for which the command has no verb; `None` when there is no grpcurl.
+/// A crypto call, for which the command line has no verb; `None` if grpcurl is not installed.
 fn crypto(whose: &Operator, method: &str, request: &Value) -> Option<Finished> {
     let address = whose.vault_url.strip_prefix("http://").unwrap();
     let mut command = tool::tool("grpcurl")?;
@@ -136,7 +136,7 @@ fn both_sorts_resolve_and_bind_and_nothing_shows_what_is_outside() {
         let consumers: Vec<_> = listed.as_array().unwrap().iter().map(|one| &one["consumer"]).collect();
         assert_eq!(consumers, ["chat"]);
 
-        // The scanner needs another provider, and is none of its business.
+        // The scanner needs another provider, and the narrowed token must not see it.
         let moved = narrowed.run(&["reference", "reassign", "--from", "Staging", "--to", &scene.spare]);
         assert!(!moved.succeeded().said().contains("scanner"));
         let all = scene.counts(scene.admin(), &scene.staging);

@@ -1,4 +1,4 @@
-//! Each program: start, serve, SIGTERM, a clean end.
+//! For each program: start, calls, SIGTERM, a clean end.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,7 +13,8 @@ use strongroom_runtime::client::{Bearer, Target};
 use strongroom_runtime::shutdown::DRAIN;
 use strongroom_testkit::TestDb;
 
-/// No call is running, so the drain time (20 s) must not pass. Half of it leaves room for a machine under load.
+/// No call is running, so the program must not wait for the drain time (20 s). Half of it leaves room for a machine
+/// under load.
 const SOON: Duration = Duration::from_secs(DRAIN.as_secs() / 2);
 
 #[test]
@@ -37,7 +38,7 @@ fn the_two_programs_stop_on_sigterm() {
     }
 }
 
-/// An upload that does not go on keeps the service from its end, until somebody asks twice.
+/// A stalled upload keeps the service from ending until the second signal.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_signal_ends_the_process_at_once() {
     let mut dev = Dev::start("");
@@ -56,7 +57,7 @@ async fn a_second_signal_ends_the_process_at_once() {
     assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
 }
 
-/// Ten exports that nobody reads yet, and reveals without a pause, when both are told to stop.
+/// Ten exports that nobody reads yet, and reveals without a pause, when both services are stopped.
 #[test]
 fn nothing_acknowledged_is_lost_at_a_stop_under_load() {
     let (database, big) = (TestDb::sqlite(), TestDb::sqlite());
@@ -72,7 +73,7 @@ fn nothing_acknowledged_is_lost_at_a_stop_under_load() {
     let (revealing, stop) = reveal_until_stopped(&admin, &id);
     std::thread::sleep(Duration::from_secs(1));
 
-    // Half of the clients go on reading, the others take nothing until the end.
+    // Half of the clients continue reading, the others read nothing until the end.
     let mut reading = exports;
     let silent = reading.split_off(5);
     let reading: Vec<_> =
@@ -108,7 +109,7 @@ fn nothing_acknowledged_is_lost_at_a_stop_under_load() {
     assert_eq!(verified.code, Some(0), "{}", verified.said());
 }
 
-/// Reveals over one connection, and counts the answers.
+/// Reveals over one connection and counts the answers.
 fn reveal_until_stopped(admin: &Operator, id: &str) -> (JoinHandle<usize>, Arc<AtomicBool>) {
     let target = Target { url: admin.vault_url.clone(), ..Target::default() };
     let (bearer, id, stop) =

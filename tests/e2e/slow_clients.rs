@@ -1,5 +1,5 @@
-//! Clients that take an export slowly, or not at all: the reader waits for them, nothing grows, and no snapshot is
-//! held for ever.
+//! Clients that read an export slowly or not at all: the service's reader waits for them, memory does not grow, and no
+//! snapshot is held for ever.
 
 use std::time::{Duration, Instant};
 
@@ -11,16 +11,16 @@ use tonic::{Code, Status, Streaming};
 
 use crate::unhurried::{ONE_EXPORT, client, data, plain, resident};
 
-/// An archive of some 25 MB, which is more than a service may hold that waits for its client.
+/// An archive of some 25 MB, which is more than a service may hold while it waits for its client.
 const NOISE: &str = "CREATE TABLE noise AS
     SELECT n AS id, md5(n || 'a') || md5(n || 'b') || md5(n || 'c') || md5(n || 'd') AS body
     FROM generate_series(1, 350000) AS n";
-/// Sessions other than the asking one that hold a transaction.
+/// Sessions in a transaction, other than the querying one.
 const OPEN: &str = "SELECT count(*) FROM pg_stat_activity \
     WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL \
     AND backend_type = 'client backend'";
 
-/// A service in front of a table that no queue or window between it and a client could hold.
+/// A service with a table that exceeds all queues and windows between it and a client.
 struct Noisy {
     deployment: Deployment,
     db: TestDb,
@@ -28,7 +28,7 @@ struct Noisy {
 }
 
 impl Noisy {
-    /// With `limits` in the service's section. None without a PostgreSQL server.
+    /// Starts it with `limits` in the service's section; `None` without a PostgreSQL server.
     fn start(limits: &str) -> Option<Self> {
         let db = TestDb::postgres()?;
         db.run(NOISE);
@@ -38,7 +38,7 @@ impl Noisy {
         Some(Self { deployment, db, _vault_database: vault_database })
     }
 
-    /// An export of which 1 MiB was taken.
+    /// An export of which the client has read 1 MiB.
     async fn begin(&self) -> Streaming<ExportBackupResponse> {
         let mut client = client(&self.deployment).await;
         let mut stream = client.export_backup(plain()).await.unwrap().into_inner();
@@ -49,7 +49,7 @@ impl Noisy {
         stream
     }
 
-    /// Waits until no snapshot is open any more.
+    /// Waits until no snapshot is open.
     fn released(&self) {
         let released = || (self.db.number(OPEN) == 0).then_some(());
         eventually("the end of the transaction", PATIENCE, released);
@@ -61,7 +61,7 @@ fn assert_ended(status: &Status, reason: &str, sentence: &str) {
     assert_eq!(status.message(), sentence);
 }
 
-/// Reads on, one chunk a pause, until the service ends it, for two minutes at most.
+/// Continues reading, one chunk after each pause, until the service ends the stream, for at most two minutes.
 async fn end_of(stream: Streaming<ExportBackupResponse>, pause: Duration) -> Status {
     let ended = tokio::time::timeout(Duration::from_secs(120), read_on(stream, pause)).await;
     ended.expect("nobody ended it")
@@ -114,7 +114,7 @@ async fn a_client_that_stalls_is_ended_and_its_snapshot_released() {
     assert_ended(&end_of(stream, Duration::ZERO).await, "CLIENT_STALLED", sentence);
 }
 
-/// It never stalls: it takes a chunk every two seconds, in a third of the time after which it would.
+/// The client never stalls: it takes a chunk every two seconds, a third of the stall limit.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_is_slow_for_too_long_is_advised_and_its_snapshot_released() {
     let seconds = if long() { 60 } else { 8 };

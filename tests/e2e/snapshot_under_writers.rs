@@ -1,4 +1,4 @@
-//! Somebody writes while an export runs: the archive is of one moment, whatever happened after it.
+//! A writer is active during an export: the archive shows a single moment, whatever happens afterwards.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -9,8 +9,8 @@ use strongroom_testkit::TestDb;
 const ACCOUNTS: i64 = 40_000;
 const WORTH: i64 = 100;
 
-/// Moves worth between rows, and rows between tables, each in one transaction: the numbers of rows and the
-/// total over both tables never change.
+/// Moves worth between rows, and rows between tables, each in one transaction: the numbers of rows and the total over
+/// both tables never change.
 fn shuffle(step: u64) -> String {
     let a = 1 + step * 7919 % 39_000;
     let b = a + 500;
@@ -70,7 +70,7 @@ fn rows_written_during_an_export_never_tear_it() {
     }
 }
 
-/// Ends the writer when the test fails too; its thread would be waited for in vain otherwise.
+/// Ends the writer even if the test fails; otherwise the scope would wait for its thread for ever.
 struct StopAtEnd<'a>(&'a AtomicBool);
 
 impl Drop for StopAtEnd<'_> {

@@ -1,5 +1,5 @@
-//! `strongroom backup …` on stored backups, against the two real services: what each command prints, its exit code, and what
-//! operators read when something is wrong.
+//! `strongroom backup …` for stored backups, against the two real services: each command's output, its exit code, and
+//! the messages for operators when something is wrong.
 
 mod creator;
 mod downloads;
@@ -21,7 +21,7 @@ use tempfile::TempDir;
 const SEAL: &str =
     "[seal]\nwithout_recovery = \"I accept that without the root key nobody opens these archives\"\n\n";
 
-/// A vault with a credential, a source, and a backup service that stores backups in folders of these names.
+/// A vault with a credential, a source, and a backup service that stores backups in folders with these names.
 struct Storing {
     deployment: Deployment,
     gateway: TestDb,
@@ -38,7 +38,7 @@ impl Storing {
         Self::of(&source("gateway", &gateway, &[]), (gateway, vault, folders), names)
     }
 
-    /// With these `sources`, and a folder for scratch databases.
+    /// The same with these `sources` and a folder for scratch databases.
     fn of(sources: &str, (gateway, vault, folders): (TestDb, TestDb, TempDir), names: &[&str]) -> Self {
         let scratch = folders.path().join("scratch");
         std::fs::create_dir(&scratch).unwrap();
@@ -46,7 +46,7 @@ impl Storing {
         Self::with_drill(&drill, (gateway, vault, folders), names)
     }
 
-    /// With these `sources`, and what drills use.
+    /// The same with these `sources`, which include the drill configuration.
     fn with_drill(
         sources: &str,
         (gateway, vault, folders): (TestDb, TestDb, TempDir),
@@ -74,7 +74,7 @@ impl Storing {
         self.folders.path().join(name)
     }
 
-    /// Makes one and returns its id.
+    /// Creates a backup and returns its id.
     fn create(&self) -> String {
         id_of(&self.admin().json(&["backup", "create"]))
     }
@@ -83,7 +83,7 @@ impl Storing {
         self.admin().json(&["backup", "get", id])
     }
 
-    /// The file of `id` in the folder `name`, and the record beside it.
+    /// The file of `id` in the folder `name`, and its sidecar.
     fn files(&self, name: &str, id: &str) -> [PathBuf; 2] {
         let backup = self.get(id);
         let copies = backup["copies"].as_array().unwrap();
@@ -92,7 +92,7 @@ impl Storing {
         [key.to_owned(), format!("{key}.json")].map(|file| self.folder(name).join(file))
     }
 
-    /// Starts the service with an empty database.
+    /// Restarts the service with an empty database.
     fn lose_the_catalogue(&mut self) {
         self.deployment.backup.kill();
         for file in ["backup.db", "backup.db-wal", "backup.db-shm"] {

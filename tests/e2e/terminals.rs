@@ -1,9 +1,9 @@
-//! What the command asks a person, what it does where nobody can be asked, and what it does not replace.
+//! Prompts of the command, its behaviour without a terminal, and the files that it does not replace.
 
 use e2e::{Dev, Finished, at_a_terminal, program};
 use serde_json::Value;
 
-/// Runs `arguments` as the admin at a terminal; `None` where Python is missing.
+/// Runs `arguments` as the admin at a terminal; `None` if Python is missing.
 fn typed(dev: &Dev, arguments: &[&str], answers: &[&str]) -> Option<Finished> {
     at_a_terminal(&dev.admin.command(arguments), answers)
 }
@@ -35,7 +35,7 @@ fn a_new_passphrase_is_not_guessable() {
     let Some(typed_twice) = typed(&dev, &create, &["wolf lamp cedar quiet marble"]) else { return };
     assert!(!typed_twice.succeeded().stderr.contains("cedar"));
 
-    // Whoever opens something is asked once.
+    // Opening an archive asks once.
     let out = dev.path("sealed.zip.age");
     let export = ["backup", "export", "--out", out.to_str().unwrap(), "--passphrase-file", "-"];
     let _ = typed(&dev, &export, &["wolf lamp cedar quiet marble"]).unwrap().succeeded();
@@ -44,7 +44,7 @@ fn a_new_passphrase_is_not_guessable() {
     assert!(!verified.stderr.contains("repeat"), "{verified:?}");
 }
 
-/// Each of these cannot be undone.
+/// None of these commands can be undone.
 #[test]
 fn a_destructive_command_asks_or_needs_yes() {
     let dev = Dev::start("");

@@ -1,5 +1,5 @@
-//! Both services behind certificates of an authority that only this test knows, and what a client is told that
-//! trusts another one, calls by another name, or does not encrypt.
+//! Both services with certificates of an authority that only this test knows, and the error messages for a client that
+//! trusts another authority, calls another name, or does not encrypt.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -9,7 +9,7 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, 
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A vault and a backup service that speak TLS as `localhost`.
+/// A vault and a backup service that serve TLS as `localhost`.
 struct Encrypted {
     _services: [Service; 2],
     admin: Operator,
@@ -120,7 +120,7 @@ fn a_strange_authority_is_said() {
         assert!(said.contains("certificate") && said.contains("STRONGROOM_CA_FILE"), "{said}");
         assert!(said.contains("https://localhost:"), "{said}");
     }
-    // Without the variable the system's authorities are asked, and they do not know ours either.
+    // Without the variable, the client uses the system's authorities, which do not include ours either.
     let said = services.admin.run(&["credential", "list"]).failed_with(1);
     assert!(said.contains("certificate") && said.contains("STRONGROOM_CA_FILE"), "{said}");
     let said = services.trusting("nowhere.pem", &["credential", "list"]).failed_with(1);

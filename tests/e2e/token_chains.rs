@@ -1,4 +1,4 @@
-//! Tokens that outlive nobody: a token and its issuers, at both services.
+//! No token outlives its issuers, at either service.
 
 use e2e::{Dev, FELT_EVERYWHERE, eventually};
 

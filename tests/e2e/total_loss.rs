@@ -1,5 +1,5 @@
-//! A vault that is gone: a new one with the same root key, and nothing else, verifies an archive of it. And what an archive needs
-//! stays in the vault as long as somebody may have it.
+//! A vault is lost: a new one with only the same root key verifies an archive of the old one. And keys that an archive
+//! needs stay in the vault as long as the archive may exist.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use strongroom_testkit::TestDb;
 
 const SECRET: &[u8] = b"sk-of-the-older-vault";
 
-/// A vault with a credential and an archive of it.
+/// A vault with a credential, and an archive of it.
 struct Older {
     deployment: Deployment,
     archive: PathBuf,

@@ -1,4 +1,4 @@
-//! Traces: what a collector receives of the built programs, over OTLP.
+//! Traces that a collector receives from the built programs over OTLP.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
@@ -32,11 +32,11 @@ struct Seen {
     attributes: HashMap<String, String>,
 }
 
-/// A collector of this test.
+/// This test's collector.
 #[derive(Clone, Default)]
 struct Collector {
     spans: Arc<Mutex<Vec<Seen>>>,
-    /// Everything that came, as text.
+    /// All received data, as text.
     raw: Arc<Mutex<String>>,
 }
 
@@ -74,7 +74,7 @@ fn attributes(pairs: &[KeyValue]) -> HashMap<String, String> {
 }
 
 impl Collector {
-    /// Serves on a thread of its own, and says where.
+    /// Serves in a separate thread, and returns the collector and its URL.
     fn start() -> (Self, String) {
         let collector = Self::default();
         let service = TraceServiceServer::new(collector.clone());
@@ -96,7 +96,7 @@ impl Collector {
         (collector, url)
     }
 
-    /// Waits for a span of which `found` is true.
+    /// Waits for a span for which `found` is true.
     fn wait_for(&self, what: &str, found: impl Fn(&Seen) -> bool) -> Seen {
         eventually(what, PATIENCE, || self.spans.lock().unwrap().iter().find(|span| found(span)).cloned())
     }
@@ -219,7 +219,7 @@ fn a_collector_of_the_environment_that_cannot_be_used_is_a_warning() {
 #[test]
 fn a_vault_that_is_away_is_an_error_in_the_trace() {
     let (mut deployment, collector, _, _database) = traced("");
-    // So that the caller is known when the vault goes.
+    // So that the backup service knows the caller when the vault goes away.
     assert_eq!(deployment.admin.run(&["source", "list"]).code, Some(0));
     deployment.vault.kill();
     let archive = deployment.path("a.age");

@@ -11,12 +11,12 @@ struct Pair {
     _processes: [Service; 2],
     one: Operator,
     two: Operator,
-    /// `host:port` of their admin ports.
+    /// `host:port` of the admin ports.
     admin_addresses: [String; 2],
     _folder: tempfile::TempDir,
 }
 
-/// Starts both at the same moment on an empty database: one of them makes ring and admin.
+/// Starts both at the same moment on an empty database: one of them creates the ring and the admin token.
 fn start(database: &TestDb) -> Pair {
     let folder = tempfile::tempdir().unwrap();
     let root_key = folder.path().join("root.key");
@@ -65,7 +65,7 @@ fn two_vaults_on_one_database_are_one() {
     assert_eq!(pair.one.events("token.issued").len(), 1, "two first starts made one admin");
     let id = pair.one.create_credential("One", "openai", b"a secret for two");
 
-    // A rotation in one: the other opens what it sealed, and seals with it.
+    // A rotation in one process: the other opens values of the new version, and then seals with it.
     let rotated = pair.one.json(&["key", "rotate", "credential"]);
     let sealed_anew = pair.one.create_credential("Two", "openai", b"sealed by the new version");
     assert_eq!(
@@ -78,13 +78,13 @@ fn two_vaults_on_one_database_are_one() {
         found.then_some(())
     });
 
-    // A deactivation in one.
+    // A deactivation in one process.
     let _ = pair.one.run(&["credential", "deactivate", &id]).succeeded();
     eventually("the other refuses it", FELT_EVERYWHERE, || {
         (pair.two.run(&["credential", "reveal", &id]).code != Some(0)).then_some(())
     });
 
-    // A revocation in one.
+    // A revocation in one process.
     let reader = pair.two.issue("auditor");
     let _ = reader.run(&["credential", "list"]).succeeded();
     let tokens = pair.one.json(&["token", "list"]);
@@ -98,7 +98,7 @@ fn two_vaults_on_one_database_are_one() {
     assert_eq!(verified["ok"], true, "one chain: {verified}");
 }
 
-/// A command that runs for as long as the test.
+/// A command that runs as long as the test.
 struct Background(Child);
 
 impl Background {
@@ -142,7 +142,7 @@ fn only_the_process_that_works_on_a_run_tells_its_rows() {
         pair.admin_addresses.iter().position(|address| rows_left(address) > 0)
     });
     let idle = 1 - working;
-    // The other one is asked, too: it joins the run, and counts nothing as its own.
+    // The other process is asked too: it joins the run and counts nothing itself.
     let _joined = Background::reencrypting([&pair.one, &pair.two][idle]);
     std::thread::sleep(Duration::from_secs(2));
     assert!(rows_left(&pair.admin_addresses[working]) > 0);

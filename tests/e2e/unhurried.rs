@@ -1,4 +1,4 @@
-//! A client that takes an export as slowly as a test wants, and what that does to the service.
+//! A client that reads an export as slowly as a test wants, and the effect on the service.
 
 use e2e::Deployment;
 use strongroom_api::backup::v1::backup_service_client::BackupServiceClient;
@@ -9,20 +9,21 @@ use strongroom_runtime::client::{AuthorizedChannel, Bearer};
 use strongroom_runtime::rpc::Traced;
 use tonic::transport::Endpoint;
 
-/// The design's bound for the peak memory of the backup service above idle, whatever the tables hold (DESIGN: budgets).
+/// The design's limit for the backup service's peak memory above idle, independent of the size of tables (DESIGN:
+/// budgets).
 pub(crate) const ABOVE_IDLE: u64 = 64 << 20;
 
-/// The most that one export may hold. Its queues between database and client (ARCHITECTURE.md, "Taking a backup") hold
-/// 4 blocks of 128 KiB; two pieces of 256 KiB, before and after compression, for each of at most 4 threads; 4 chunks of
-/// 256 KiB; and about as much again on both sides of HTTP/2: 7 MiB. The allocator keeps memory that other threads have
-/// freed, so this is twice that, and still well below the archives of these tests.
+/// The most memory that one export may hold. Its queues between database and client (ARCHITECTURE.md, "Taking a
+/// backup") hold 4 blocks of 128 KiB; two pieces of 256 KiB, before and after compression, for each of at most 4
+/// threads; 4 chunks of 256 KiB; and about as much again on both sides of HTTP/2: 7 MiB. The allocator keeps memory
+/// that other threads have freed, so this is twice that, and still well below the archives of these tests.
 pub(crate) const ONE_EXPORT: u64 = 14 << 20;
 
-/// What a client lets pass before it has to be asked: little, or a whole archive would wait in its own memory
-/// and nothing would be said of the service.
+/// The client's receive window. It is small, or a whole archive would wait in the client's memory and the test would
+/// measure nothing of the service.
 const WINDOW: u32 = 256 << 10;
 
-/// A connection of its own for every export, or one would wait in the other's window.
+/// A separate connection for every export; otherwise one export would wait in another's window.
 pub(crate) async fn client(deployment: &Deployment) -> BackupServiceClient<AuthorizedChannel> {
     let endpoint = Endpoint::from_shared(deployment.admin.backup_url.clone()).unwrap();
     let endpoint = endpoint.initial_stream_window_size(WINDOW).initial_connection_window_size(WINDOW);
@@ -30,7 +31,7 @@ pub(crate) async fn client(deployment: &Deployment) -> BackupServiceClient<Autho
     BackupServiceClient::new(AuthorizedChannel::new(Traced::new(endpoint.connect().await.unwrap()), bearer))
 }
 
-/// All of it, not sealed.
+/// A plain export of everything.
 pub(crate) fn plain() -> ExportBackupRequest {
     ExportBackupRequest { seal: Some(Seal::Plain(true)), ..ExportBackupRequest::default() }
 }
@@ -43,8 +44,8 @@ pub(crate) fn data(message: &ExportBackupResponse) -> u64 {
     }
 }
 
-/// Resident memory of its own in bytes, now: the program's pages follow the size of the debug build, and which of them
-/// have been touched.
+/// The process's own resident memory in bytes, without pages of the program file: those depend on the size of the debug
+/// build and on which of them have been touched.
 pub(crate) fn resident(deployment: &Deployment) -> u64 {
     let statm = std::fs::read_to_string(format!("/proc/{}/statm", deployment.backup.pid())).unwrap();
     let pages: Vec<u64> = statm.split_whitespace().map(|pages| pages.parse().unwrap()).collect();

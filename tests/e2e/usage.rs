@@ -1,4 +1,4 @@
-//! Wrong usage: exit code 2, advice on standard error, nothing done.
+//! Wrong usage: exit code 2, advice on standard error, no effect.
 
 use e2e::Dev;
 
@@ -79,7 +79,7 @@ fn of_two_commands_at_once_one_notices() {
     assert!(ends.iter().any(|end| end.code == Some(0)), "{ends:?}");
 }
 
-/// Each service is ready, and neither is the one that is wanted.
+/// Each service is ready, but neither is the expected one.
 #[test]
 fn swapped_addresses_are_noticed() {
     let dev = Dev::start("");

@@ -1,4 +1,5 @@
-//! The vault dies at any moment: nothing it promised is lost, and no plaintext got out without its event.
+//! The vault dies at random moments: nothing that it acknowledged is lost, and no plaintext left it without an audit
+//! event.
 
 use std::process::Stdio;
 use std::sync::Arc;
@@ -12,10 +13,10 @@ use strongroom_api::vault::v1::{CreateCredentialRequest, RevealCredentialRequest
 use strongroom_runtime::client::{AuthorizedChannel, Bearer, Target};
 use strongroom_testkit::TestDb;
 
-/// Credentials of a scene: enough that a re-encryption takes a while at the rate asked for.
+/// Number of credentials in a scene: enough that a re-encryption takes a while at the requested rate.
 const CREDENTIALS: usize = 400;
 
-/// A moment that no two rounds share: the kernel's randomness, no clock.
+/// A delay that no two rounds share, from the kernel's randomness and not from a clock.
 fn random_delay(at_most: Duration) -> Duration {
     let bytes = std::fs::read("/proc/sys/kernel/random/uuid").unwrap();
     let number = u32::from_str_radix(std::str::from_utf8(&bytes[..8]).unwrap(), 16).unwrap();
@@ -28,7 +29,7 @@ fn client(admin: &Operator) -> CredentialServiceClient<AuthorizedChannel> {
     CredentialServiceClient::new(target.authorized(bearer).unwrap())
 }
 
-/// Creates credentials whose secret says which one it is.
+/// Creates credentials, each with a secret that contains its number.
 async fn create_all(admin: &Operator) -> Vec<String> {
     let mut client = client(admin);
     let mut ids = Vec::new();
@@ -53,7 +54,7 @@ async fn assert_all_open(admin: &Operator, ids: &[String]) {
     }
 }
 
-/// Values by key version, for the vault's own credentials.
+/// Number of values for each key version, for the vault's own credentials.
 fn census(admin: &Operator) -> Vec<(String, i64)> {
     let census = admin.json(&["key", "census", "credential"]);
     let counts = census["counts"].as_array().unwrap().iter();
@@ -77,7 +78,7 @@ fn a_reencryption_survives_its_vault_at_any_moment() {
         deployment.vault.kill();
         let _ = running.wait().unwrap();
         deployment.restart_vault();
-        // Nobody asks again: the vault resumes what it had begun, if it had.
+        // The vault resumes a re-encryption that it had begun without being asked again.
         if deployment.admin.events("key.reencrypt_started").is_empty() {
             continue;
         }
@@ -103,7 +104,7 @@ fn no_plaintext_gets_out_without_its_event() {
     let database = TestDb::sqlite();
     let mut deployment = Deployment::start(database.url_text(), "");
     let id = deployment.admin.create_credential("One", "openai", b"the one secret");
-    // Channels are made outside a task here.
+    // Channels are created outside a task here.
     let _entered = runtime.enter();
     let revealed = Arc::new(AtomicUsize::new(0));
     for _ in 0..rounds {

@@ -1,4 +1,4 @@
-//! `strongroom backup verify`: good archives, and everything that can be wrong with the values in one, each by its row.
+//! `strongroom backup verify`: good archives, and every possible fault of sealed values, each reported with its row.
 
 use std::path::{Path, PathBuf};
 
@@ -16,7 +16,7 @@ const ENCRYPTED: &str = "[[sources.encrypted_columns]]\ncolumn = \"servers.beare
                          aad = \"{table}/{column}/{id}\"\n";
 
 /// A gateway whose table `servers` has sealed bearers, and a vault with two credentials, one of them rotated. Both
-/// databases are of one engine.
+/// databases have the same engine.
 struct Platform {
     deployment: Deployment,
     gateway: TestDb,
@@ -48,7 +48,7 @@ impl Platform {
         &self.deployment.admin
     }
 
-    /// Servers with a bearer sealed by the primary version of the key; 4 has none.
+    /// Adds servers with a bearer sealed by the key's primary version; server 4 has none.
     fn add_servers(&self, ids: std::ops::RangeInclusive<i64>) {
         let items = ids.clone().map(|id| EncryptRequest {
             key_id: "gateway".into(),
@@ -76,7 +76,7 @@ impl Platform {
         file
     }
 
-    /// What is left where the service stages files: nothing, at any time.
+    /// Number of files in the service's staging folder: 0 at any time.
     fn staged(&self) -> usize {
         std::fs::read_dir(self.deployment.temporary_folder()).unwrap().count()
     }
@@ -96,14 +96,14 @@ fn encrypt(operator: &Operator, items: Vec<EncryptRequest>) -> Vec<String> {
     })
 }
 
-/// `backup verify` of what must not be fine: the JSON that it prints, and its sentence.
+/// Runs `backup verify` for an archive that must fail; returns the printed JSON and the error message.
 fn refused(operator: &Operator, file: &Path, code: i32) -> (Value, String) {
     let finished = operator.run(&["backup", "verify", text(file), "-o", "json"]);
     let said = finished.failed_with(code);
     (finished.json(), said)
 }
 
-/// Table, column, and the four counts.
+/// For each column: table and column name, and the four counts.
 fn counts(report: &Value) -> Vec<(String, [i64; 4])> {
     let of = |column: &Value| {
         let count = |name: &str| column[name].as_str().unwrap().parse().unwrap();
@@ -113,7 +113,7 @@ fn counts(report: &Value) -> Vec<(String, [i64; 4])> {
     report["columns"].as_array().unwrap().iter().map(of).collect()
 }
 
-/// The rows of a column that would not open, with the reasons, in order of their ids.
+/// The rows of a column that do not open, with the reasons, ordered by id.
 fn closed(report: &Value, table: &str) -> Vec<(String, String)> {
     let columns = report["columns"].as_array().unwrap();
     let column = columns.iter().find(|column| column["table"] == table).unwrap();
@@ -161,7 +161,7 @@ fn good_archives_verify_sealed_and_plain() {
         );
         assert_eq!(event["metadata"]["values"], "8");
 
-        // What was counted on the way: for the manifest and for the vault.
+        // Counts made during the export: in the manifest and in the vault's census.
         let kid = platform.bearer(1)[5..21].to_owned();
         let manifest = admin.json(&["archive", "inspect", text(&plain)]);
         assert!(manifest["kids"].as_array().unwrap().contains(&json!(kid)), "{}", manifest["kids"]);
@@ -241,7 +241,7 @@ fn damage_servers(platform: &Platform) {
     let unknown = platform.bearer(6).replacen(&platform.bearer(6)[5..21], "00000000000000aa", 1);
     platform.set_bearer(6, &unknown);
     platform.set_bearer(7, "sk-never-sealed");
-    // Without the delay of a destruction, which only somebody with the root key can skip.
+    // Skips the delay of a destruction, which needs the root key.
     let root = std::fs::read_to_string(platform.deployment.path("root.key")).unwrap();
     platform.vault.run(&set_key_state(
         &platform.vault,
@@ -251,7 +251,7 @@ fn damage_servers(platform: &Platform) {
     ));
 }
 
-/// Swaps the secrets of both credentials. Returns their ids.
+/// Swaps the secrets of both credentials and returns their ids.
 fn swap_credentials(platform: &Platform) -> Vec<String> {
     let id = |name: &str| {
         platform.vault.text(&format!("SELECT id FROM credentials WHERE display_name = '{name}'"))
@@ -290,7 +290,7 @@ fn what_is_damaged_or_another_vault_s_is_told_apart() {
     let (sealed, plain) = (platform.export("a.zip.age", &[]), platform.export("a.zip", &["--plain"]));
     let damaged = platform.deployment.path("damaged");
     let sealed_length = std::fs::read(&sealed).unwrap().len();
-    // Behind the local header: not every bit of a plain ZIP says something.
+    // After the local header: not every bit of a plain ZIP is significant.
     let name = b"tables/servers.json";
     let place = std::fs::read(&plain).unwrap().windows(name.len()).position(|window| window == name).unwrap();
     for (file, change, told) in [
@@ -315,10 +315,10 @@ fn what_is_damaged_or_another_vault_s_is_told_apart() {
     assert_eq!(platform.staged(), 0);
 }
 
-/// What was done to a file.
+/// The damage done to a file.
 enum Change {
     Cut,
-    /// A bit of the byte there.
+    /// Flips a bit in the byte at this position.
     Flip(usize),
 }
 
@@ -369,7 +369,7 @@ fn memory_does_not_follow_the_size_of_what_is_verified() {
     assert_eq!(closed(&report, "servers").len(), 100);
     let grown = platform.deployment.backup.peak_memory() - before;
     // Three batches of values of at most 2 MiB, a row, and the pieces of the upload (ARCHITECTURE.md, "Verifying a
-    // backup"): 8 MiB. Three times that, because the allocator keeps memory that other threads have freed; the file, which
-    // must not be held, is larger.
+    // backup"): 8 MiB. Three times that, because the allocator keeps memory that other threads have freed. The file,
+    // which must not be held in memory, is larger.
     assert!(grown < 24 << 20, "{grown} bytes more than an export takes");
 }

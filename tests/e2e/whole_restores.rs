@@ -1,5 +1,6 @@
-//! Restores of several sources as one: databases, a set of files and a service. Before the first source is new, everything
-//! goes back; afterwards everything goes forward, whoever dies and whatever is away for a while.
+//! Restores of several sources as one: databases, a set of files and a service. If a failure occurs before the first
+//! source is swapped, all sources go back; afterwards all go forward, even if processes die and sources are temporarily
+//! unavailable.
 
 mod away;
 mod closed;
@@ -10,7 +11,7 @@ mod places;
 mod platform;
 mod together;
 
-/// Places in the source that are tested here.
+/// The failpoints tested here.
 pub(crate) fn places() -> impl Iterator<Item = &'static str> {
     places::names()
 }

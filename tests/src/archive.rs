@@ -1,4 +1,4 @@
-//! An archive as a file, opened by a ZIP reader that knows nothing of its format.
+//! An archive file, opened by a ZIP reader that knows nothing about the archive format.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use zip::ZipArchive;
 /// A ZIP file on disk.
 #[derive(Debug)]
 pub struct Archive {
-    /// Where it is.
+    /// Path of the file.
     pub path: PathBuf,
 }
 
@@ -21,7 +21,7 @@ impl Archive {
         Self { path: path.to_owned() }
     }
 
-    /// The only file of a folder.
+    /// The only file in a folder.
     #[must_use]
     pub fn only_one_in(folder: &Path) -> Self {
         let files: Vec<PathBuf> =
@@ -59,7 +59,7 @@ impl Archive {
         serde_json::from_slice(bytes).unwrap()
     }
 
-    /// The names of its tables, in its order.
+    /// The names of its tables, in the archive's order.
     #[must_use]
     pub fn tables(&self) -> Vec<String> {
         let entries = self.entries();

@@ -21,7 +21,7 @@ while True:
         break
     said += more
     if more.rstrip().endswith(b":"):
-        # A person, too, takes that long, and a prompt is there before the terminal hides what is typed.
+        # A person takes as long too, and the prompt appears before the terminal hides the input.
         time.sleep(0.2)
         os.write(terminal, (answers.pop(0) if len(answers) > 1 else answers[0]) + b"\n")
 status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])

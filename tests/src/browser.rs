@@ -1,4 +1,4 @@
-//! A real browser without a window, driven over a pipe: what a page looks like, and what it loads.
+//! A real headless browser, driven over a pipe: the look of a page and the addresses that it loads.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -10,10 +10,10 @@ use base64::Engine as _;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// For what a browser does at once, on a machine under load.
+/// Limit for an immediate reaction of the browser on a machine under load.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A running Chromium with one page. Dropping it ends it.
+/// A running Chromium with one page; ended when dropped.
 #[derive(Debug)]
 pub struct Browser {
     child: Child,
@@ -26,7 +26,7 @@ pub struct Browser {
 }
 
 impl Browser {
-    /// Starts it; `None`, and a sentence, where there is none.
+    /// Starts the browser. Where there is none, reports that and returns `None`.
     #[must_use]
     pub fn start() -> Option<Self> {
         crate::tool::tool("chromium")?;
@@ -34,7 +34,7 @@ impl Browser {
         let (commands, answers) = (folder.path().join("commands"), folder.path().join("answers"));
         let made = Command::new("mkfifo").arg(&commands).arg(&answers).status().unwrap();
         assert!(made.success());
-        // It reads commands from descriptor 3 and writes to 4. As root it needs to be without its sandbox.
+        // Chromium reads commands from descriptor 3 and writes to 4. As root it can only run without its sandbox.
         let line = "exec chromium --headless --no-sandbox --disable-gpu --no-first-run --disable-dev-shm-usage \
                     --disable-background-networking --user-data-dir=\"$1/profile\" --remote-debugging-pipe \
                     about:blank 3<\"$1/commands\" 4>\"$1/answers\"";
@@ -76,7 +76,7 @@ impl Browser {
         }
     }
 
-    /// Opens `url` as a screen of this width shows it, in a light or dark scheme.
+    /// Opens `url` on a screen of this width, in a light or dark scheme.
     pub fn open(&mut self, url: &str, width: u32, scheme: &str) {
         let screen = json!({"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600});
         self.call("Emulation.setDeviceMetricsOverride", &screen);
@@ -100,7 +100,7 @@ impl Browser {
         self.call("Runtime.evaluate", &asked)["result"]["value"].clone()
     }
 
-    /// Every address that the page has asked for since it was opened.
+    /// All addresses that the page has requested since it was opened.
     #[must_use]
     pub fn requests(&self) -> &[String] {
         &self.requests

@@ -1,4 +1,4 @@
-//! A program run to its end, with its input given and its output kept.
+//! A program run to its end, with given input and captured output.
 
 use std::io::{Read, Write as _};
 use std::process::{Child, Command, Stdio};
@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-/// What a program left behind.
+/// The result of a program.
 #[derive(Debug)]
 pub struct Finished {
     /// The command line, for messages.
     pub line: String,
-    /// The exit code; `None` when a signal ended it.
+    /// The exit code; `None` if a signal ended the program.
     pub code: Option<i32>,
     /// Standard output.
     pub stdout: Vec<u8>,
@@ -22,7 +22,7 @@ pub struct Finished {
 /// Runs `command` to its end with `stdin` as its input.
 ///
 /// # Panics
-/// When it cannot be started or runs longer than `within`.
+/// If it cannot be started or runs longer than `within`.
 #[must_use]
 pub fn finish(command: &mut Command, stdin: &[u8], within: Duration) -> Finished {
     let line = format!("{command:?}");
@@ -30,18 +30,18 @@ pub fn finish(command: &mut Command, stdin: &[u8], within: Duration) -> Finished
     let mut child = command.spawn().unwrap_or_else(|error| panic!("{line}: {error}"));
     let mut input = child.stdin.take().unwrap();
     let stdin = stdin.to_vec();
-    // A program may end without reading all of it.
+    // A program may end without reading all its input.
     let writer = std::thread::spawn(move || input.write_all(&stdin));
     let finished = end_of(line, child, within);
     let _ = writer.join().unwrap();
     finished
 }
 
-/// Starts `command` without input and reads nothing of what it writes until [`Unread::finish`]: it stalls as
-/// soon as the pipe is full.
+/// Starts `command` without input and reads none of its output until [`Unread::finish`]: the program stalls when the
+/// pipe is full.
 ///
 /// # Panics
-/// When it cannot be started.
+/// If it cannot be started.
 #[must_use]
 pub fn start_unread(command: &mut Command) -> Unread {
     let line = format!("{command:?}");
@@ -50,7 +50,7 @@ pub fn start_unread(command: &mut Command) -> Unread {
     Unread { line, child }
 }
 
-/// A program that nobody listens to.
+/// A program whose output is not read.
 #[derive(Debug)]
 pub struct Unread {
     line: String,
@@ -58,16 +58,16 @@ pub struct Unread {
 }
 
 impl Unread {
-    /// Reads everything and waits for the end.
+    /// Reads all output and waits for the end.
     ///
     /// # Panics
-    /// When that takes longer than `within`.
+    /// If that takes longer than `within`.
     #[must_use]
     pub fn finish(self, within: Duration) -> Finished {
         end_of(self.line, self.child, within)
     }
 
-    /// Kills it (SIGKILL) and waits for the end.
+    /// Kills the program (SIGKILL) and waits for its end.
     pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
@@ -116,7 +116,7 @@ impl Finished {
         })
     }
 
-    /// Everything it said, on both channels.
+    /// All its output, from both channels.
     #[must_use]
     pub fn said(&self) -> String {
         format!("{}{}", String::from_utf8_lossy(&self.stdout), self.stderr)
@@ -129,8 +129,9 @@ impl Finished {
         self
     }
 
-    /// Fails the test unless it ended with `code` and one plain sentence on standard error, which is
-    /// returned. A sentence is a line; a panic or a dump is none. With `-o json` it is the message of an object.
+    /// Fails the test unless the program ended with `code` and exactly one plain sentence, on one line, on standard
+    /// error, and returns that sentence. A panic or a dump is not a sentence. With `-o json` the sentence is the
+    /// message of an object.
     #[must_use]
     pub fn failed_with(&self, code: i32) -> String {
         assert_eq!(self.code, Some(code), "{}\n{}", self.line, self.said());

@@ -1,4 +1,5 @@
-//! The Helm chart as a cluster gets it: rendered by helm, then objects, containers, and the files that containers see.
+//! The Helm chart as a cluster receives it: rendered by helm, then objects, containers, and the files that containers
+//! see.
 
 mod pod;
 
@@ -14,32 +15,32 @@ use crate::tool::{folder_of, tool};
 
 pub use pod::{Container, Mount, SecretFile, Variable, Volume, containers};
 
-/// The release and its namespace in everything that is rendered here.
+/// The release name and the namespace of everything that is rendered here.
 pub const RELEASE: &str = "strongroom";
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Helm writes YAML alone.
+/// Helm writes only YAML.
 const YAML_TO_JSON: &str = "import json, sys, yaml
 documents = yaml.load_all(sys.stdin, Loader=yaml.CSafeLoader)
 json.dump([document for document in documents if document], sys.stdout)";
 
-/// The chart, with the tools that read it.
+/// The chart and the tools that read it.
 #[derive(Debug, Clone)]
 pub struct Chart {
-    /// Of helm, kubectl, and a Python with kubernetes-validate.
+    /// The folder of helm, kubectl, and a Python with kubernetes-validate.
     tools: PathBuf,
     folder: PathBuf,
 }
 
 impl Chart {
-    /// The chart of this repository; `None`, after a sentence, when the tools are not installed.
+    /// The chart of this repository. If the tools are not installed, reports that and returns `None`.
     ///
     /// # Panics
-    /// In CI, when they are missing.
+    /// If they are missing in CI.
     #[must_use]
     pub fn open() -> Option<Self> {
-        // Not those that come first on the PATH: the helm of a machine may be an older one.
+        // Not the first ones on the PATH: a machine's own helm may be older.
         tool("kubernetes-validate")?;
         let tools = folder_of("kubernetes-validate")?;
         if !tools.join("helm").is_file() {
@@ -48,28 +49,28 @@ impl Chart {
         Some(Self { tools, folder: repository().join("helm/strongroom") })
     }
 
-    /// The same chart in another folder: a changed copy.
+    /// The chart in another folder: a changed copy.
     #[must_use]
     pub fn at(&self, folder: &Path) -> Self {
         Self { folder: folder.to_owned(), ..self.clone() }
     }
 
-    /// Where it is.
+    /// The chart's folder.
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// A command for one of the tools: `helm`, `kubectl`, or `python3` with kubernetes-validate and what that needs.
+    /// A command for one of the tools: `helm`, `kubectl`, or `python3` with kubernetes-validate and its dependencies.
     #[must_use]
     pub fn tool(&self, name: &str) -> Command {
         Command::new(self.tools.join(name))
     }
 
-    /// What it renders for `values`: the objects of an install, the hooks among them.
+    /// The objects rendered for `values` at an install, including hooks.
     ///
     /// # Panics
-    /// When it does not render.
+    /// If it does not render.
     #[must_use]
     pub fn render(&self, values: &Value) -> Vec<Value> {
         let yaml = self.template(values).succeeded().stdout;
@@ -78,10 +79,10 @@ impl Chart {
         serde_json::from_slice(&json).unwrap()
     }
 
-    /// What helm says about values that it must refuse.
+    /// Helm's message about values that it must refuse.
     ///
     /// # Panics
-    /// When it renders them.
+    /// If helm renders them.
     #[must_use]
     pub fn refusal(&self, values: &Value) -> String {
         let finished = self.template(values);
@@ -98,7 +99,7 @@ impl Chart {
     /// A helm command with the chart and `values`.
     ///
     /// # Panics
-    /// When helm does not end.
+    /// If helm does not end.
     #[must_use]
     pub fn helm(&self, arguments: &[&str], values: &Value) -> Finished {
         let mut helm = self.tool("helm");
@@ -107,7 +108,8 @@ impl Chart {
     }
 }
 
-/// Values as YAML: JSON, but for characters beyond ASCII, of which YAML takes some for line breaks and refuses others.
+/// Values as YAML: JSON with all characters beyond ASCII escaped, because YAML reads some as line breaks and refuses
+/// others.
 fn yaml(values: &Value) -> String {
     let mut text = String::new();
     for character in values.to_string().chars() {
@@ -120,7 +122,7 @@ fn yaml(values: &Value) -> String {
     text
 }
 
-/// The values of the smallest install, with `changes`.
+/// The values of a minimal install, with `changes`.
 #[must_use]
 pub fn values(changes: Value) -> Value {
     let mut values = json!({
@@ -131,7 +133,7 @@ pub fn values(changes: Value) -> Value {
     values
 }
 
-/// Adds `changes` to `values` as helm does: objects key by key, everything else as a whole.
+/// Merges `changes` into `values` like helm: objects key by key, anything else as a whole.
 pub fn merge(values: &mut Value, changes: Value) {
     match (values, changes) {
         (Value::Object(values), Value::Object(changes)) => {
@@ -143,10 +145,10 @@ pub fn merge(values: &mut Value, changes: Value) {
     }
 }
 
-/// The object of `kind` that is called `name`.
+/// The object of `kind` with the name `name`.
 ///
 /// # Panics
-/// When there is none.
+/// If there is none.
 #[must_use]
 pub fn object<'a>(objects: &'a [Value], kind: &str, name: &str) -> &'a Value {
     let found = of_kind(objects, kind).find(|object| object["metadata"]["name"] == name);
@@ -158,7 +160,7 @@ pub fn of_kind<'a>(objects: &'a [Value], kind: &str) -> impl Iterator<Item = &'a
     objects.iter().filter(move |object| object["kind"] == kind)
 }
 
-/// The pod that an object is or makes.
+/// The pod spec of an object that is a pod or creates pods.
 #[must_use]
 pub fn pod_spec(object: &Value) -> Option<&Value> {
     match object["kind"].as_str()? {

@@ -1,5 +1,5 @@
-//! A vault and a backup service on free ports: in one process (`strongroom dev`) or as the two programs that a
-//! cluster runs.
+//! A vault and a backup service on free ports: in one process (`strongroom dev`) or as the two programs that run in a
+//! cluster.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
@@ -14,7 +14,7 @@ use crate::wait::{eventually, free_port};
 
 const APP: &str = "[app]\nname = \"PromptGate\"\nurl = \"https://gateway.example.com\"\n\n";
 
-/// `strongroom dev` in a folder of its own.
+/// `strongroom dev` in its own folder.
 #[derive(Debug)]
 pub struct Dev {
     /// The process.
@@ -26,7 +26,7 @@ pub struct Dev {
 }
 
 impl Dev {
-    /// Starts it with `sources`, the configuration behind `[app]`, and waits until it is ready.
+    /// Starts it with `sources`, the part of the configuration after `[app]`, and waits until it is ready.
     #[must_use]
     pub fn start(sources: &str) -> Self {
         Self::start_logging("info", sources)
@@ -53,7 +53,7 @@ impl Dev {
         service
     }
 
-    /// The command line as an operator writes it.
+    /// The command line as an operator would write it.
     #[must_use]
     pub fn command(folder: &Path, ports: (u16, u16)) -> Command {
         let mut command = program("strongroom");
@@ -65,12 +65,12 @@ impl Dev {
         command
     }
 
-    /// Stops it as an orchestrator does.
+    /// Stops it as an orchestrator would.
     pub fn stop(&mut self) -> ExitStatus {
         self.service.terminate()
     }
 
-    /// Starts it again on the same folder and ports.
+    /// Restarts it with the same folder and ports.
     pub fn restart(&mut self) {
         self.service.kill();
         self.service = Self::serve(&mut Self::command(self.folder.path(), self.ports));
@@ -95,7 +95,7 @@ impl Dev {
     }
 }
 
-/// `strongroom-vault` and `strongroom-backup`, each a process of its own.
+/// `strongroom-vault` and `strongroom-backup`, each in its own process.
 #[derive(Debug)]
 pub struct Deployment {
     /// The vault's process.
@@ -111,20 +111,19 @@ pub struct Deployment {
 }
 
 impl Deployment {
-    /// Starts a vault on `vault_database` (a URL), which makes the first tokens, and a backup service with
-    /// `sources`.
+    /// Starts a vault on `vault_database` (a URL), which creates the first tokens, and a backup service with `sources`.
     #[must_use]
     pub fn start(vault_database: &str, sources: &str) -> Self {
         Self::start_on("127.0.0.1", vault_database, sources)
     }
 
-    /// The same on an address of this machine, without TLS also where it is not loopback.
+    /// The same on another address of this machine, without TLS even if that is not loopback.
     #[must_use]
     pub fn start_on(host: &str, vault_database: &str, sources: &str) -> Self {
         Self::start_in(tempfile::tempdir().unwrap(), host, vault_database, sources)
     }
 
-    /// With this root key.
+    /// The same with this root key.
     #[must_use]
     pub fn start_with_root(root: &str, vault_database: &str, sources: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -132,7 +131,7 @@ impl Deployment {
         Self::start_in(folder, "127.0.0.1", vault_database, sources)
     }
 
-    /// In a folder that may have a root key.
+    /// Starts both in a folder that may contain a root key.
     fn start_in(folder: TempDir, host: &str, vault_database: &str, sources: &str) -> Self {
         let (ports, admin_ports) = ((free_port(), free_port()), (free_port(), free_port()));
         let admin = |token: String| Operator {
@@ -153,7 +152,7 @@ impl Deployment {
         .unwrap();
         let vault = Self::serve_vault(folder.path(), (host, ports.0), admin_ports.0, None);
         let admin = admin(read_token(&folder.path().join("admin.token")));
-        // The vault writes it after the admin's.
+        // The vault writes this token after the admin's.
         read_token(&folder.path().join("backup.token"));
         std::fs::write(folder.path().join("backup.toml"), backup_config(folder.path(), host, ports, sources))
             .unwrap();
@@ -191,26 +190,26 @@ impl Deployment {
         service
     }
 
-    /// Kills the backup service and starts it again.
+    /// Kills the backup service and restarts it.
     pub fn restart_backup(&mut self) {
         self.backup.kill();
         let address = (self.host.as_str(), self.ports.1);
         self.backup = Self::serve_backup(self.folder.path(), address, self.admin_ports.1);
     }
 
-    /// Starts the vault again after it ended.
+    /// Restarts the vault after it ended.
     pub fn restart_vault(&mut self) {
         self.restart_vault_to_die(None);
     }
 
-    /// The same; it dies at the place that `failpoint` names.
+    /// The same; the vault dies at `failpoint`.
     pub fn restart_vault_to_die(&mut self, failpoint: Option<&str>) {
         self.vault.kill();
         let address = (self.host.as_str(), self.ports.0);
         self.vault = Self::serve_vault(self.folder.path(), address, self.admin_ports.0, failpoint);
     }
 
-    /// Starts both again, so that they send `sampling` of their traces to the collector at `url`.
+    /// Restarts both so that they send the share `sampling` of their traces to the collector at `url`.
     pub fn trace_to(&mut self, url: &str, sampling: f64) {
         let section = format!("\n[telemetry]\notlp_endpoint = \"{url}\"\nsampling = {sampling:?}\n");
         for file in ["vault.toml", "backup.toml"] {
@@ -234,7 +233,7 @@ impl Deployment {
         self.folder.path().join(name)
     }
 
-    /// The folder that the backup service has as TMPDIR.
+    /// The backup service's TMPDIR.
     #[must_use]
     pub fn temporary_folder(&self) -> PathBuf {
         self.path("tmp")

@@ -1,11 +1,11 @@
-//! Databases worth backing up: the sample gateway, and one big table.
+//! Databases for backups: the sample gateway and one big table.
 
 use strongroom_testkit::TestDb;
 
 use crate::program::repository;
 
-/// Tables of an archive of the sample gateway, the vault's among them, without the optional ones. These are the
-/// names that the gateway's own Backup/Export page lists.
+/// The tables in an archive of the sample gateway, including the vault's but not the optional ones. These are the names
+/// on the gateway's own Backup/Export page.
 pub const SEED_TABLES: [&str; 14] = [
     "users",
     "projects",
@@ -23,14 +23,14 @@ pub const SEED_TABLES: [&str; 14] = [
     "wrapper_aliases",
 ];
 
-/// Fills `db` with the sample gateway of `deploy/sample/gateway.sql`, which either engine takes.
+/// Fills `db` with the sample gateway of `deploy/sample/gateway.sql`, which works on both engines.
 pub fn sample_gateway(db: &TestDb) {
     let file = repository().join("deploy/sample/gateway.sql");
     let sql = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
     db.run(&sql);
 }
 
-/// Makes a PostgreSQL table `big` of `rows` rows of about 650 bytes, half of which deflate cannot shrink.
+/// Creates a PostgreSQL table `big` with `rows` rows of about 650 bytes, half of which deflate cannot shrink.
 pub fn bulk_table(db: &TestDb, rows: u64) {
     db.run(&format!(
         "CREATE TABLE big (id bigint PRIMARY KEY, at timestamptz NOT NULL, status int, cost numeric(12,6),
@@ -44,7 +44,8 @@ pub fn bulk_table(db: &TestDb, rows: u64) {
     ));
 }
 
-/// Makes a SQLite table `big` of 60 MB that deflate can only halve: more than all buffers on the way to a client take.
+/// Creates a SQLite table `big` of 60 MB that deflate can only halve: more than all buffers on the way to a client
+/// hold.
 pub fn random_table(db: &TestDb) {
     db.run(
         "CREATE TABLE big (id INTEGER PRIMARY KEY, body TEXT);
@@ -53,8 +54,8 @@ pub fn random_table(db: &TestDb) {
     );
 }
 
-/// A `[[sources]]` section for `db`. The sample's log table is an optional group; naming it where it is not
-/// would be a mistake in the configuration, so `groups` adds it.
+/// A `[[sources]]` section for `db`. The sample's log table is an optional group; `groups` adds it, because naming it
+/// for any other database would be a configuration mistake.
 #[must_use]
 pub fn source(name: &str, db: &TestDb, groups: &[(&str, &str)]) -> String {
     let kind = if db.file().is_some() { "sqlite" } else { "postgres" };

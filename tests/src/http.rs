@@ -1,16 +1,16 @@
-//! HTTP as a probe or a scraper speaks it.
+//! HTTP as used by probes and scrapers.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
 
-/// No answer of the admin port may take longer.
+/// Time limit for any answer of the admin port.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// An answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
-    /// `200`.
+    /// The status, such as `200`.
     pub status: u16,
     /// The head, in lower case.
     pub head: String,
@@ -18,7 +18,7 @@ pub struct Answer {
     pub body: String,
 }
 
-/// Gets `path` from `address` (`host:port`) under the name `host`; `None` when nobody answers there.
+/// Gets `path` from `address` (`host:port`) with the host name `host`; `None` if nothing answers.
 #[must_use]
 pub fn get_as(address: &str, host: &str, path: &str) -> Option<Answer> {
     let mut stream = TcpStream::connect(address).ok()?;
@@ -32,7 +32,7 @@ pub fn get_as(address: &str, host: &str, path: &str) -> Option<Answer> {
     Some(Answer { status, head: head.to_ascii_lowercase(), body: body.to_owned() })
 }
 
-/// The same under the address's own name.
+/// The same with the address as the host name.
 #[must_use]
 pub fn get(address: &str, path: &str) -> Option<Answer> {
     get_as(address, address, path)

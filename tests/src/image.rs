@@ -1,4 +1,4 @@
-//! Root folders of the container images, in which the programs start as a container engine starts them.
+//! Root folders of the container images; the programs start in them as in a container engine.
 
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use crate::call::finish;
 use crate::program::{program, repository};
 use crate::wait::PATIENCE;
 
-/// The root folder of an image, made by the script that the Dockerfile calls.
+/// The root folder of an image, made by the script that the Dockerfile runs.
 #[derive(Debug)]
 pub struct Root {
     folder: TempDir,
@@ -22,11 +22,11 @@ impl Root {
     /// The user of the images, and its group.
     pub const USER: u32 = 65532;
 
-    /// Of the image of the program `name`.
+    /// The image of the program `name`.
     #[must_use]
     pub fn of(name: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        // Others must be able to look into it, as into `/`.
+        // Other users must be able to read the folder, like `/`.
         std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755)).unwrap();
         let built = program(name).get_program().to_owned();
         let mut script = Command::new(repository().join("deploy/image-root"));
@@ -34,13 +34,13 @@ impl Root {
         Self { folder, program: format!("/{name}") }
     }
 
-    /// A path outside of what is at `inside`.
+    /// The path on this machine of the image's path `inside`.
     #[must_use]
     pub fn path(&self, inside: &str) -> PathBuf {
         self.folder.path().join("root").join(inside.trim_start_matches('/'))
     }
 
-    /// Its program, in the folder, as the image's user, with nothing in its environment. Needs root.
+    /// A command that runs its program in the folder, as the image's user, with an empty environment. Needs root.
     #[must_use]
     pub fn command(&self) -> Command {
         let mut command = Command::new("chroot");
@@ -53,17 +53,17 @@ impl Root {
         command
     }
 
-    /// A file that is mounted into the image, and belongs to its user.
+    /// Mounts a file that belongs to the image's user.
     pub fn mount(&self, path: &str, text: &str, mode: u32) {
         self.put(path, text.as_bytes(), mode, Self::USER);
     }
 
-    /// A file of a Secret or ConfigMap: root's, and of the pod's `fsGroup`.
+    /// Mounts a file of a Secret or ConfigMap, which belongs to root and to the pod's `fsGroup`.
     pub fn mount_for_group(&self, path: &str, content: &[u8], mode: u32) {
         self.put(path, content, mode, 0);
     }
 
-    /// An empty folder in which the user may write.
+    /// Mounts an empty folder that the user can write to.
     pub fn mount_empty(&self, path: &str) {
         let path = self.path(path);
         std::fs::create_dir_all(&path).unwrap();

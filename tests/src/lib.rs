@@ -1,8 +1,8 @@
-//! The nouns of the end-to-end tests: the built programs, services as child processes, an operator's calls,
-//! other people's tools, archives, databases worth backing up.
+//! The nouns of the end-to-end tests: the built programs, services as child processes, an operator's calls, third-party
+//! tools, archives, and databases to back up.
 //!
-//! Nothing here knows the inside of a service: only command lines, sockets, files and signals. Every wait
-//! has an end, after which the test fails and shows what the process said.
+//! Nothing here knows the internals of a service: only command lines, sockets, files and signals. Every wait has a
+//! limit, after which the test fails and shows the process's output.
 #![expect(clippy::unwrap_used, reason = "only tests use it, and a panic is how a test fails")]
 
 mod archive;
@@ -33,7 +33,7 @@ pub use service::Service;
 pub use terminal::at_a_terminal;
 pub use wait::{FELT_EVERYWHERE, PATIENCE, eventually, free_port};
 
-/// Whether the long forms of tests are wanted (`tests/run --long`).
+/// Whether the long forms of tests were requested (`tests/run --long`).
 #[must_use]
 pub fn long() -> bool {
     std::env::var_os("STRONGROOM_LONG").is_some()

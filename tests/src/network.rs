@@ -1,4 +1,4 @@
-//! Tests on an address that is not loopback: each in a network namespace of its own.
+//! Tests on an address other than loopback: each in its own network namespace.
 
 use std::process::Command;
 use std::time::Duration;
@@ -6,15 +6,16 @@ use std::time::Duration;
 use crate::call::finish;
 use crate::tool;
 
-/// Set where a test runs in its own network.
+/// Set if a test runs in its own network.
 const INSIDE: &str = "STRONGROOM_TEST_IN_ITS_OWN_NETWORK";
 const PATIENCE: Duration = Duration::from_secs(240);
 
-/// True in a network that has loopback and `address` alone. Elsewhere runs the test of this name there, in a process of its
-/// own, and returns false when it has passed, or cannot run here, which a sentence says.
+/// Returns true in a network that has only loopback and `address`. Elsewhere, runs the test of this name in such a
+/// network, in a separate process, and returns false if it has passed. Also returns false, and reports that, if the
+/// test cannot run on this machine.
 ///
 /// # Panics
-/// When the test fails there.
+/// If the test fails there.
 #[must_use]
 pub fn is_own(test: &str, address: &str) -> bool {
     if std::env::var_os(INSIDE).is_some() {
@@ -26,7 +27,7 @@ pub fn is_own(test: &str, address: &str) -> bool {
         tool::skipped("a test in a network of its own: this machine does not allow it");
         return false;
     }
-    // A dummy interface where the kernel has one; the loopback interface carries the address as well.
+    // A dummy interface if the kernel supports one; otherwise the loopback interface carries the address as well.
     let script = format!(
         "set -e; ip link set lo up
          if ip link add strong0 type dummy 2>/dev/null; then ip link set strong0 up; else link=lo; fi

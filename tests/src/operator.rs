@@ -1,4 +1,4 @@
-//! Somebody with a token at a terminal.
+//! An operator with a token at a terminal.
 
 use std::process::Command;
 use std::time::Duration;
@@ -8,15 +8,15 @@ use serde_json::Value;
 use crate::call::{Finished, finish};
 use crate::program::program;
 
-/// No command of an operator may take longer, whatever is broken.
+/// Time limit for any operator's command, whatever is broken.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Runs `strongroom` against two addresses with one token.
 #[derive(Debug, Clone)]
 pub struct Operator {
-    /// `http://…` of the vault.
+    /// The vault's `http://…` address.
     pub vault_url: String,
-    /// `http://…` of the backup service.
+    /// The backup service's `http://…` address.
     pub backup_url: String,
     /// The token's text.
     pub token: String,
@@ -29,7 +29,7 @@ impl Operator {
         Self { token: token.to_owned(), ..self.clone() }
     }
 
-    /// Issues a token of `role` and returns somebody who holds it.
+    /// Issues a token of `role` and returns its holder.
     #[must_use]
     pub fn issue(&self, role: &str) -> Self {
         let issued = self.json(&["token", "issue", &format!("e2e {role}"), "--role", role]);
@@ -51,18 +51,19 @@ impl Operator {
         command
     }
 
-    /// Whether the vault is called without TLS by an address that is not loopback, as [`crate::Deployment::start_on`] may.
+    /// Whether the vault is called without TLS at an address that is not loopback, as [`crate::Deployment::start_on`]
+    /// allows.
     fn is_elsewhere(&self) -> bool {
         self.vault_url.starts_with("http://192.0.2.")
     }
 
-    /// Runs it to its end, whatever that is.
+    /// Runs it to its end, successful or not.
     #[must_use]
     pub fn run(&self, arguments: &[&str]) -> Finished {
         self.feed(arguments, b"")
     }
 
-    /// The same with something on standard input.
+    /// The same with data on standard input.
     #[must_use]
     pub fn feed(&self, arguments: &[&str], stdin: &[u8]) -> Finished {
         finish(&mut self.command(arguments), stdin, PATIENCE)
@@ -83,7 +84,7 @@ impl Operator {
         created["id"].as_str().unwrap_or_else(|| panic!("a credential has an id: {created}")).to_owned()
     }
 
-    /// Events that match `pattern`, newest first.
+    /// Audit events that match `pattern`, newest first.
     #[must_use]
     pub fn events(&self, pattern: &str) -> Vec<Value> {
         self.json(&["audit", "list", "--event", pattern]).as_array().unwrap().clone()

@@ -1,4 +1,4 @@
-//! A PostgreSQL server of one test, which stops and starts again.
+//! A PostgreSQL server for one test, which can stop and restart it.
 
 use std::path::Path;
 use std::process::Command;
@@ -11,7 +11,7 @@ use crate::program::repository;
 
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// A server on a port of its own. Dropping it stops it.
+/// A server on its own port; stopped when dropped.
 #[derive(Debug)]
 pub struct Postgres {
     folder: TempDir,
@@ -19,7 +19,7 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// Starts one as `tests/run` does. `None`, where this run is without PostgreSQL.
+    /// Starts a server as `tests/run` does; `None` if this run has no PostgreSQL.
     #[must_use]
     pub fn start() -> Option<Self> {
         std::env::var_os("TEST_DATABASE_URL")?;
@@ -27,7 +27,7 @@ impl Postgres {
         let script = "find_postgres && start_postgres \"$1/server\" && echo \"$TEST_DATABASE_URL\"";
         let started = run(folder.path(), &format!("unset TEST_DATABASE_URL; {script}"));
         if started.code != Some(0) {
-            // TEST_DATABASE_URL may name a server elsewhere.
+            // TEST_DATABASE_URL may point to a server elsewhere.
             assert!(std::env::var_os("CI").is_none(), "CI needs PostgreSQL here: {}", started.said());
             crate::tool::report_skip("a PostgreSQL server that a test may stop");
             return None;
@@ -37,18 +37,18 @@ impl Postgres {
         Some(Self { folder, port })
     }
 
-    /// Of its first database.
+    /// URL of its first database.
     #[must_use]
     pub fn url(&self) -> String {
         format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
     }
 
-    /// Ends it, as an upgrade does: running statements are cut.
+    /// Stops it as an upgrade does: running statements are aborted.
     pub fn stop(&self) {
         let _ = self.control("-m fast stop").succeeded();
     }
 
-    /// Starts it again on the same port.
+    /// Restarts it on the same port.
     pub fn restart(&self) {
         let options = format!("-p {} -c listen_addresses=127.0.0.1 -c unix_socket_directories=", self.port);
         let _ = self.control(&format!("-l \"$1/server/log\" -w -t 60 start -o '{options}'")).succeeded();

@@ -1,4 +1,4 @@
-//! Where the built programs are.
+//! The location of the built programs.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,12 +9,12 @@ pub fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ is inside the repository")
 }
 
-/// A command for a program of this workspace: `strongroom`, `strongroom-vault` or `strongroom-backup`, from
-/// the same build as the running test. It sees no `STRONGROOM_…` variable of the caller, and takes a free port for metrics
-/// and probes, where nothing else is said.
+/// A command for a program of this workspace: `strongroom`, `strongroom-vault` or `strongroom-backup`, from the same
+/// build as the running test. It does not inherit the caller's `STRONGROOM_…` variables, and by default uses a free
+/// port for metrics and probes.
 ///
 /// # Panics
-/// When the program was not built: `cargo test` alone builds no program of another crate.
+/// If the program was not built: `cargo test` alone builds no programs of other crates.
 #[must_use]
 pub fn program(name: &str) -> Command {
     let path = built(name);
@@ -33,7 +33,7 @@ pub fn program(name: &str) -> Command {
     command
 }
 
-/// Test executables lie in `deps` beside the programs, the bench right among them.
+/// Test executables are in `deps` beside the programs; the bench is in the same folder as the programs.
 fn built(name: &str) -> PathBuf {
     let own = std::env::current_exe().unwrap();
     let folder = own.parent().expect("a program is in a folder");

@@ -1,4 +1,4 @@
-//! A service as a child process: started, watched, stopped politely or not.
+//! A service as a child process: started, watched, terminated or killed.
 
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpStream;
@@ -8,15 +8,15 @@ use std::time::Duration;
 
 use crate::wait::eventually;
 
-/// How long a start may take: a loaded machine with an unoptimised build.
+/// Time limit for a start: a loaded machine with an unoptimised build.
 const START: Duration = Duration::from_secs(60);
-/// How long a stop may take: the services' own drain time and a little more.
+/// Time limit for a stop: the services' own drain time and a little more.
 const STOP: Duration = Duration::from_secs(25);
 
-/// Lines of its log that a failed test shows.
+/// Number of log lines that a failed test shows.
 const LAST_WORDS: usize = 30;
 
-/// A running child. Dropping it kills it.
+/// A running child process; killed when dropped.
 #[derive(Debug)]
 pub struct Service {
     line: String,
@@ -29,7 +29,7 @@ impl Service {
     /// Starts `command`.
     ///
     /// # Panics
-    /// When it cannot be started.
+    /// If it cannot be started.
     #[must_use]
     pub fn start(command: &mut Command) -> Self {
         let line = format!("{command:?}");
@@ -46,12 +46,12 @@ impl Service {
         self.wait_for("the line `ready`", || stdout.lock().unwrap().lines().any(|line| line == "ready"));
     }
 
-    /// Waits until `port` takes connections.
+    /// Waits until `port` accepts connections.
     pub fn wait_until_listening(&mut self, port: u16) {
         self.wait_until_listening_on(("127.0.0.1", port));
     }
 
-    /// Waits until `port` of `host` takes connections.
+    /// Waits until `port` of `host` accepts connections.
     pub fn wait_until_listening_on(&mut self, (host, port): (&str, u16)) {
         self.wait_for("an open port", || TcpStream::connect((host, port)).is_ok());
     }
@@ -72,13 +72,13 @@ impl Service {
         self.child.id()
     }
 
-    /// What it wrote to standard error so far.
+    /// Its standard error so far.
     #[must_use]
     pub fn log(&self) -> String {
         self.stderr.lock().unwrap().clone()
     }
 
-    /// What it wrote to standard output so far.
+    /// Its standard output so far.
     #[must_use]
     pub fn output(&self) -> String {
         self.stdout.lock().unwrap().clone()
@@ -87,7 +87,7 @@ impl Service {
     /// Sends SIGTERM and waits for the end.
     ///
     /// # Panics
-    /// When it goes on.
+    /// If the process does not end.
     pub fn terminate(&mut self) -> ExitStatus {
         self.signal("TERM");
         self.wait_until_ended()
@@ -103,20 +103,20 @@ impl Service {
     /// Sends a signal, such as `HUP`.
     ///
     /// # Panics
-    /// When it has ended.
+    /// If the process has ended.
     pub fn signal(&self, name: &str) {
-        // The standard library can only kill.
+        // The standard library can send only SIGKILL.
         let sent = Command::new("sh").args(["-c", &format!("kill -{name} {}", self.pid())]).status().unwrap();
         assert!(sent.success());
     }
 
-    /// Kills it (SIGKILL) and waits for the end.
+    /// Kills the process (SIGKILL) and waits for its end.
     pub fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
-    /// The most memory it ever held, in bytes (`VmHWM` of proc(5)).
+    /// Its peak memory in bytes (`VmHWM` of proc(5)).
     #[must_use]
     pub fn peak_memory(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();

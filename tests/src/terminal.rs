@@ -1,4 +1,4 @@
-//! A command at a terminal of its own, with somebody who answers.
+//! A command at its own terminal, with scripted answers.
 
 use std::process::Command;
 
@@ -6,11 +6,11 @@ use crate::call::{Finished, finish};
 use crate::tool::tool;
 use crate::wait::PATIENCE;
 
-/// Runs `command` at a terminal, and types one of `answers` after another where it asks, the last one ever again. What the
-/// terminal shows is the standard error of the answer. `None` where Python is missing.
+/// Runs `command` at a terminal and types the next of `answers` at each prompt; the last one is repeated for all
+/// further prompts. The terminal's output is returned as standard error. `None` if Python is missing.
 ///
 /// # Panics
-/// When it does not end.
+/// If the command does not end.
 #[must_use]
 pub fn at_a_terminal(command: &Command, answers: &[&str]) -> Option<Finished> {
     let mut python = tool("python3")?;
@@ -18,7 +18,7 @@ pub fn at_a_terminal(command: &Command, answers: &[&str]) -> Option<Finished> {
     python.arg(command.get_program()).args(command.get_args());
     python.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
     let mut finished = finish(&mut python, b"", PATIENCE);
-    // The terminal's own line endings.
+    // The terminal changes line endings.
     finished.stderr = finished.stderr.replace("\r\n", "\n");
     Some(finished)
 }

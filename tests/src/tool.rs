@@ -1,4 +1,4 @@
-//! Other people's programs: the ones operators open an archive with or call a service by.
+//! Third-party programs with which operators open an archive or call a service.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use crate::call::{Finished, finish};
 
-/// A command for `name` when it is on the PATH. Otherwise `None`, and a sentence on standard error;
-/// in CI (`CI` set) the test fails instead.
+/// A command for `name` if it is on the PATH. Otherwise reports that on standard error and returns `None`; in CI (`CI`
+/// set) the test fails instead.
 ///
 /// # Panics
-/// In CI, when it is missing.
+/// If it is missing in CI.
 #[must_use]
 pub fn tool(name: &str) -> Option<Command> {
     if is_installed(name) {
@@ -22,7 +22,7 @@ pub fn tool(name: &str) -> Option<Command> {
     None
 }
 
-/// The same for what CI may lack too.
+/// The same for tools that may be missing in CI too.
 #[must_use]
 pub fn optional_tool(name: &str) -> Option<Command> {
     let found = is_installed(name);
@@ -32,7 +32,7 @@ pub fn optional_tool(name: &str) -> Option<Command> {
     found.then(|| Command::new(name))
 }
 
-/// The Python that has the package which brings the command `name`; as [`tool`] where there is none.
+/// The Python with the package that brings the command `name`; like [`tool`] if there is none.
 #[must_use]
 pub fn python_with(name: &str) -> Option<Command> {
     tool(name)?;
@@ -48,7 +48,7 @@ fn is_installed(name: &str) -> bool {
     folder_of(name).is_some()
 }
 
-/// The folder of the PATH that has it.
+/// The PATH folder that contains it.
 pub(crate) fn folder_of(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).find(|folder| folder.join(name).is_file())
@@ -58,8 +58,8 @@ pub(crate) fn report_skip(name: &str) {
     skipped(&format!("{name} is not installed; tests/run brings it"));
 }
 
-/// Says that a test, or a part of it, was skipped and why: past the test harness, which keeps to itself what a passed test
-/// prints.
+/// Reports that a test, or part of it, was skipped, and why. Writes past the test harness, which hides the output of
+/// passed tests.
 pub fn skipped(why: &str) {
     let _ = writeln!(std::io::stderr(), "skipped: {why}");
 }

@@ -1,20 +1,21 @@
-//! Waiting, never for ever.
+//! Waiting with a limit.
 
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
-/// For what a correct program does at once: no measurement, only an end to waiting on a machine under load.
+/// Limit for an immediate reaction of a correct program: not a measurement, only an end to waiting on a machine under
+/// load.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// For what docs/operating.md promises within five seconds. A test asks with commands, and each of them is a process that
-/// a machine under load may start slowly, so they get twice that time on top.
+/// Limit for effects that docs/operating.md promises within five seconds. A test asks with commands, each of them a
+/// process that may start slowly on a machine under load, so twice that time is added.
 pub const FELT_EVERYWHERE: Duration = Duration::from_secs(5 + 10);
 
-/// Asks `probe` every 50 ms until it answers.
+/// Calls `probe` every 50 ms until it answers.
 ///
 /// # Panics
-/// When `within` is over first; `what` says what was waited for.
+/// After `within`; `what` names the awaited event.
 pub fn eventually<T>(what: &str, within: Duration, mut probe: impl FnMut() -> Option<T>) -> T {
     let end = Instant::now() + within;
     loop {
@@ -26,20 +27,21 @@ pub fn eventually<T>(what: &str, within: Duration, mut probe: impl FnMut() -> Op
     }
 }
 
-/// Ports below those that the system gives to connections: one of these may take a port that was free a moment ago.
+/// Ports below the range from which the system chooses ports for connections: a connection could take a port in that
+/// range that was free a moment ago.
 const PORTS: std::ops::Range<u16> = 10_000..20_000;
 
-/// Ports that were given out, in this process.
+/// Number that counts the ports given out in this process.
 static GIVEN: AtomicU16 = AtomicU16::new(0);
 
-/// A port that nothing listens on. No two tests of a run get the same one, nor the one after it.
+/// A port that nothing listens on. No two tests of a run get the same port or the one after it.
 ///
 /// # Panics
-/// When all are taken.
+/// If all are taken.
 #[must_use]
 pub fn free_port() -> u16 {
     let span = PORTS.end - PORTS.start;
-    // Where two processes run tests, they begin in different places.
+    // Processes that run tests at the same time start at different ports.
     let begin = u16::try_from(std::process::id().wrapping_mul(97) % u32::from(span)).unwrap();
     for _ in 0..span {
         let port = PORTS.start + begin.wrapping_add(GIVEN.fetch_add(2, Ordering::Relaxed)) % span;

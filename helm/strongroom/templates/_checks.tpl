@@ -1,6 +1,6 @@
 {{/*
-What values.schema.json cannot say: a missing Secret with the commands that create it, and values that contradict each
-other. Included once, by the configuration.
+Checks that values.schema.json cannot express: a missing Secret, reported with the commands that create it, and values that
+contradict each other. Included once, by the configuration.
 */}}
 {{- define "strongroom.check" -}}
 {{- include "strongroom.check.secrets" . }}

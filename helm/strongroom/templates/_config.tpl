@@ -1,5 +1,5 @@
 {{/*
-The configuration files of both services. Paths and addresses are the chart's: they must agree with the mounts, the ports
+The configuration files of both services. The chart sets paths and addresses: they must agree with the mounts, the ports
 and the certificates, so values.schema.json refuses them in `vault.config` and `backup.config`.
 */}}
 {{- define "strongroom.config" -}}
@@ -56,7 +56,7 @@ listen: {{ printf "%s:%d" .root.Values.bindAddress (ternary 7611 7612 (eq .compo
 {{- include "strongroom.drill.config" . }}
 {{- end }}
 
-{{/* The vault, as the backup service reaches it. */}}
+{{/* How the backup service reaches the vault. */}}
 {{- define "strongroom.config.target" -}}
 url: {{ include "strongroom.url" (dict "root" . "component" "vault") }}
 {{- if eq .Values.tls.mode "none" }}
@@ -72,7 +72,7 @@ key_file: /etc/strongroom/tls/tls.key
 {{- end }}
 {{- end }}
 
-{{/* What both services say about their own certificate. */}}
+{{/* Settings for a service's own certificate. */}}
 {{- define "strongroom.config.tls" -}}
 {{- if eq .Values.tls.mode "none" -}}
 plaintext: true
@@ -87,7 +87,7 @@ tls:
 {{- end }}
 {{- end }}
 
-{{/* A sixteenth of the volume stays free: the kubelet evicts a pod whose emptyDir is larger than its limit. */}}
+{{/* A sixteenth of the volume stays free: the kubelet evicts a pod whose emptyDir exceeds its limit. */}}
 {{- define "strongroom.stagingLimit" -}}
 {{- $powers := dict "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 }}
 {{- $unit := regexFind "[A-Za-z]+$" .Values.backup.staging.size }}

@@ -1,6 +1,6 @@
 {{/*
-The database of a service: a SQLite file on a volume, which one process alone may open, or PostgreSQL by the URL in a Secret. Each
-helper takes (dict "root" $ "component" "vault").
+The database of a service: a SQLite file on a volume, which only one process may open, or PostgreSQL with the URL in a Secret.
+Each helper takes (dict "root" $ "component" "vault").
 */}}
 {{- define "strongroom.database.config" -}}
 {{- if include "strongroom.database.isEmbedded" . }}

@@ -1,9 +1,9 @@
 {{/*
-Where backups are stored. A destination names Secrets and volume claims, and the configuration the files and folders that they become.
-Volumes are called by the destination's place in the list, because its name may be no name of a volume.
+Where backups are stored. A destination names Secrets and volume claims; the configuration names the files and directories
+that these become. Volumes are named after the destination's index in the list, because its name might not be a valid volume name.
 */}}
 
-{{/* The [[destinations]] of the configuration, each as JSON in a line. */}}
+{{/* The [[destinations]] of the configuration, each as one line of JSON. */}}
 {{- define "strongroom.destinations.config" -}}
 {{- range .Values.backup.destinations }}
 {{- $config := omit . "credentials" "ca" "existingClaim" }}
@@ -66,7 +66,7 @@ Volumes are called by the destination's place in the list, because its name may 
 {{- end }}
 {{- end }}
 
-{{/* The ports of S3 services, each once; nothing where there are none. */}}
+{{/* The ports of S3 services, without duplicates; empty if there are none. */}}
 {{- define "strongroom.destinations.ports" -}}
 {{- $ports := list }}
 {{- range .Values.backup.destinations }}

@@ -1,5 +1,5 @@
 {{/*
-Where drills restore backups: a PostgreSQL server by the URL in a Secret, a volume for SQLite, or both.
+Where drills restore backups: a PostgreSQL server whose URL is in a Secret, a volume for SQLite, or both.
 */}}
 {{- define "strongroom.drill.config" -}}
 {{- $drill := dict }}

@@ -1,6 +1,6 @@
 {{/*
 Names, labels and images of all objects. Each helper of a component takes (dict "root" $ "component" "vault").
-Helm cuts release names at 53 characters; with the longest suffix a name stays within the 63 of a DNS label.
+Helm limits release names to 53 characters; with the longest suffix a name stays within the 63 of a DNS label.
 */}}
 {{- define "strongroom.name" -}}
 {{- default .Chart.Name .Values.nameOverride | trunc 45 | trimSuffix "-" }}
@@ -28,7 +28,7 @@ app.kubernetes.io/instance: {{ .root.Release.Name }}
 app.kubernetes.io/component: {{ .component }}
 {{- end }}
 
-{{/* "labels", where given, are those of this object alone. */}}
+{{/* "labels", if given, are for this object alone. */}}
 {{- define "strongroom.labels" -}}
 {{- $own := include "strongroom.selector" . | fromYaml }}
 {{- $chart := dict
@@ -39,7 +39,7 @@ app.kubernetes.io/component: {{ .component }}
 {{- mergeOverwrite (dict) .root.Values.commonLabels (default dict .labels) $chart $own | toYaml }}
 {{- end }}
 
-{{/* "annotations", where given, are those of this object alone. Nothing at all when there is none. */}}
+{{/* "annotations", if given, are for this object alone. Without any annotation there is no output. */}}
 {{- define "strongroom.annotations" -}}
 {{- with mergeOverwrite (dict) .root.Values.commonAnnotations (default dict .annotations) }}
 annotations:
@@ -47,7 +47,7 @@ annotations:
 {{- end }}
 {{- end }}
 
-{{/* The head of an object: its metadata but for the key. */}}
+{{/* The head of an object: its metadata without the key `metadata`. */}}
 {{- define "strongroom.metadata" -}}
 name: {{ default (include "strongroom.componentName" .) .name }}
 namespace: {{ .root.Release.Namespace }}
@@ -67,7 +67,7 @@ labels:
 {{- end }}
 {{- end }}
 
-{{/* A digest is stronger than a tag. */}}
+{{/* A digest takes precedence over a tag. */}}
 {{- define "strongroom.image" -}}
 {{- $image := (index .root.Values .component).image }}
 {{- $name := $image.repository }}
@@ -81,7 +81,7 @@ labels:
 {{- end }}
 {{- end }}
 
-{{/* Where clients in the cluster find a service. */}}
+{{/* The URL at which clients in the cluster reach a service. */}}
 {{- define "strongroom.url" -}}
 {{- $scheme := ternary "http" "https" (eq .root.Values.tls.mode "none") }}
 {{- $port := ternary 7601 7602 (eq .component "vault") }}

@@ -1,9 +1,9 @@
 {{/*
-What all pods have in common: the restricted Pod Security Standard, which no value can weaken, and where they run.
+Common parts of all pods: the restricted Pod Security Standard, which no value can weaken, and scheduling.
 */}}
 {{- define "strongroom.podSecurity" -}}
 automountServiceAccountToken: false
-# Variables such as STRONGROOM_VAULT_PORT would stand beside the programs' own.
+# Variables such as STRONGROOM_VAULT_PORT would mix with the programs' own.
 enableServiceLinks: false
 securityContext:
   runAsNonRoot: true
@@ -56,7 +56,7 @@ topologySpreadConstraints:
     labelSelector:
       matchLabels:
         {{- toYaml $selector | nindent 8 }}
-    # Of one revision: during a rollout old pods do not push new ones together.
+    # Per revision, so that during a rollout old pods do not push new ones together.
     matchLabelKeys:
       - pod-template-hash
   {{- end }}
@@ -113,7 +113,7 @@ lifecycle:
 {{- end }}
 {{- end }}
 
-{{/* Whether another pod may serve while one stops: not with SQLite, which one process opens. */}}
+{{/* Whether another pod can serve while one stops: not with SQLite, which only one process may open. */}}
 {{- define "strongroom.canOverlap" -}}
 {{- if not (include "strongroom.database.isEmbedded" .) }}yes{{ end }}
 {{- end }}

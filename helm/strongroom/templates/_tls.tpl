@@ -1,6 +1,6 @@
 {{/*
-Certificates and authorities as volumes. Private keys are mounted without the authorities beside them, and authorities
-without a key.
+Certificates and authorities as volumes. Private keys and authorities are mounted separately, even if they are in one
+Secret.
 */}}
 {{- define "strongroom.tls.secretName" -}}
 {{- if eq .root.Values.tls.mode "certManager" }}
@@ -16,7 +16,7 @@ without a key.
 {{- end }}
 {{- end }}
 
-{{/* The certificate of "component", for a service or for the test, and the authorities of services. */}}
+{{/* The certificate of "component", for a service or for the test, and the services' authorities. */}}
 {{- define "strongroom.tls.certificateVolume" -}}
 - name: tls
   secret:
@@ -38,7 +38,7 @@ without a key.
 {{- include "strongroom.tls.authorities" (dict "name" "client-ca" "from" .Values.tls.clientCA "secret" "") }}
 {{- end }}
 
-{{/* Authorities of "from", or those beside a certificate in "secret". */}}
+{{/* Authorities from "from", or those stored with a certificate in "secret". */}}
 {{- define "strongroom.tls.authorities" -}}
 - name: {{ .name }}
   {{- if .from.existingConfigMap }}

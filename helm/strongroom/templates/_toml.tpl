@@ -1,10 +1,10 @@
 {{/*
-Values as TOML. Helm's own toToml writes the integers of a values file as floats (3600.0), because YAML's numbers are
-floats there. JSON has one kind of number, and its strings, numbers and booleans are TOML too.
+Values as TOML. Helm's own toToml writes integers in a values file as floats (3600.0), because Helm parses YAML numbers as
+floats. JSON has only one kind of number, and its strings, numbers and booleans are valid TOML.
 */}}
 
-{{/* A value: JSON, but for tables, U+007F, which TOML wants escaped, and U+0085, which YAML takes for a line break. Keys without a
-value are left out. */}}
+{{/* A value: JSON, except for tables, U+007F, which TOML requires to be escaped, and U+0085, which YAML treats as a line break.
+Keys without a value are left out. */}}
 {{- define "strongroom.toml.value" -}}
 {{- if kindIs "map" . }}
 {{- $pairs := list }}
@@ -29,7 +29,7 @@ value are left out. */}}
 {{- if regexMatch "^[A-Za-z0-9_-]+$" . }}{{ . }}{{ else }}{{ toRawJson . }}{{ end }}
 {{- end }}
 
-{{/* A table, or one element of an array of tables, by its "head". */}}
+{{/* A table, or one element of an array of tables, with its "head". */}}
 {{- define "strongroom.toml.table" -}}
 {{ .head }}
 {{- range $key, $value := .values }}

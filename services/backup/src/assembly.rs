@@ -1,9 +1,9 @@
-//! The making of an archive: from its snapshots to the manifest that is written last.
+//! Makes archives, from opening the snapshots to writing the manifest, which comes last.
 //!
-//! Exports and stored backups are made here; they differ in the [`Receiver`] that takes the pieces.
+//! Exports and stored backups are both made here; they differ in the [`Receiver`] that takes the pieces.
 //!
-//! The order inside: key versions are pinned, all snapshots are opened, tables are read, the ring is fetched, the manifest is
-//! signed and the pins are narrowed to what the archive needs.
+//! Order: pin key versions, open all snapshots, read tables, fetch the ring, sign the manifest, and narrow the pins to
+//! the key versions that the archive needs.
 
 mod census;
 mod chunk;
@@ -47,49 +47,48 @@ use pipeline::{ArchiveEnd, Pipeline, Shape};
 pub(crate) use plan::{ArchiveRequest, Plan};
 pub(crate) use receiver::Receiver;
 
-/// What all archives of a process are made with.
+/// Shared by all archives of a process.
 pub(crate) struct AssemblyContext {
-    /// Whose data this is.
+    /// The application that owns the data.
     pub(crate) app: AppConfig,
     /// The server's own recipients.
     pub(crate) policy: SealPolicy,
-    /// What is read.
     pub(crate) sources: Arc<Sources>,
-    /// Signs manifests, hands out the ring, takes the census.
+    /// Signs manifests, serves the ring and takes the census.
     pub(crate) vault: VaultClient,
-    /// Deflate's effort.
+    /// Compression level of deflate.
     pub(crate) compression: Compression,
-    /// Dates archives.
+    /// Source of archive timestamps.
     pub(crate) clock: Arc<dyn Clock>,
-    /// Counts where the time goes.
+    /// Time spent per stage.
     pub(crate) metrics: ExportMetrics,
-    /// What it holds beside sources and keys.
+    /// The service's own records, which go into the archive with the sources and keys.
     pub(crate) own: Arc<dyn OwnRecords>,
 }
 
-/// What archives hold of the service's own database.
+/// The records of the service's own database that archives include.
 #[async_trait]
 pub(crate) trait OwnRecords: Send + Sync {
-    /// The document `schedules.json`; `None` where there are no schedules.
+    /// The document `schedules.json`; `None` if there are no schedules.
     async fn schedules(&self) -> Result<Option<Vec<u8>>>;
 }
 
-/// By then the pins of an export that came to nothing are released, in microseconds.
+/// Time within which the pins of a failed export are released, in microseconds.
 const RELEASED_WITHIN: i64 = 3600 * 1_000_000;
 
 /// Suffix of a sealed archive's file name.
 const SEALED: &str = ".age";
 
-/// How long an archive takes, and how long it holds its key versions, in microseconds.
+/// Time limits of an archive, in microseconds.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Lifetime {
-    /// The longest that its making may take.
+    /// Maximum time that making the archive may take.
     pub(crate) making: i64,
-    /// How long the key versions that it needs cannot be retired; until they are released if it is not given.
+    /// How long the key versions that it needs are protected from retirement; `None` means until they are released.
     pub(crate) pins: Option<i64>,
 }
 
-/// An archive that is about to be made.
+/// An archive before it is made.
 pub(crate) struct Assembly {
     context: Arc<AssemblyContext>,
     plan: Plan,
@@ -97,26 +96,26 @@ pub(crate) struct Assembly {
     lifetime: Lifetime,
     pub(crate) archive_id: String,
     pub(crate) file_name: String,
-    /// As its file name and its manifest have it.
+    /// The timestamp in its file name and manifest.
     pub(crate) time: Timestamp,
 }
 
-/// An archive that was made.
+/// A finished archive.
 pub(crate) struct Assembled {
     pub(crate) summary: Summary,
     /// The key versions that it needs.
     pub(crate) kids: Vec<String>,
     /// The root key that wraps them.
     pub(crate) root_key_id: String,
-    /// What the sources have and the archive has not.
+    /// Items of the sources that the archive leaves out.
     pub(crate) left_out: LeftOuts,
 }
 
 impl Assembly {
-    /// Of what `plan` says, with a new id, sealed as `choice` says.
+    /// Prepares an archive of `plan` with a new id, sealed according to `choice`.
     ///
     /// # Errors
-    /// [`Error::NoRecoveryRecipient`] and the vault's.
+    /// [`Error::NoRecoveryRecipient`] and the vault's errors.
     pub(crate) async fn prepare(
         context: &Arc<AssemblyContext>,
         plan: Plan,
@@ -135,20 +134,20 @@ impl Assembly {
         Ok(Self { context, plan, seal, lifetime, archive_id, file_name, time })
     }
 
-    /// By which it is dated.
+    /// The clock that dates the archive.
     pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
         &self.context.clock
     }
 
-    /// Hands the archive to `receiver`, piece by piece, until `stop`.
+    /// Hands the archive to `receiver` piece by piece, until `stop` is cancelled.
     ///
     /// # Errors
-    /// The sources', the vault's and the receiver's.
+    /// Errors of the sources, the vault and the receiver.
     pub(crate) async fn run(self, receiver: Arc<dyn Receiver>, stop: CancellationToken) -> Result<Assembled> {
         let (vault, until) = (&self.context.vault, self.pinned_until());
         vault.pin(&self.archive_id, until).await?;
         let Opened { sources: open, names } = self.open_sources().instrument(stage("open sources")).await?;
-        // Once more: opening may have waited for minutes, and the snapshots know versions that were made meanwhile.
+        // Pin again: opening can take minutes, and the snapshots may refer to key versions created meanwhile.
         let (pinned, mut head) =
             try_join(vault.pin(&self.archive_id, until), self.manifest_head(&open, &names)).await?;
         receiver.begin().await?;
@@ -182,8 +181,9 @@ impl Assembly {
         left_out
     }
 
-    /// Opens all snapshots before anything is read, those of databases at once, so that they lie close together. Services
-    /// come last: a service ends a stream that nobody reads, and opening a database may take minutes (a copy).
+    /// Opens all snapshots before anything is read; those of databases open concurrently, so that they are close
+    /// together in time. Services open last, because a service ends a stream that nobody reads, and opening a database
+    /// can take minutes (temporary copy).
     async fn open_sources(&self) -> Result<Opened> {
         let all = &self.context.sources;
         let reads = || self.plan.reads.iter().enumerate();
@@ -206,18 +206,18 @@ impl Assembly {
         Ok(Opened { sources, names: TableNames { assigned, places } })
     }
 
-    /// What holds these versions for the archive.
+    /// The protection of these key versions for the archive.
     fn needs(&self, kids: Vec<String>) -> Needs {
         let until = self.lifetime.pins.map(|pins| timestamp(self.context.clock.now_micros() + pins));
         Needs { kids, expire_time: until }
     }
 
-    /// While the archive may be in the making, and a while longer.
+    /// End of the longest time that making the archive can take, plus a margin.
     fn pinned_until(&self) -> i64 {
         self.context.clock.now_micros() + self.lifetime.making + RELEASED_WITHIN
     }
 
-    /// The manifest's head, but for the vault's part and what the columns of databases need.
+    /// The manifest's head, without the parts that come from the vault or depend on the columns of databases.
     async fn manifest_head(&self, open: &[OpenSource], names: &TableNames) -> Result<ManifestHead> {
         let mut kids: Vec<String> = open.iter().flat_map(|source| source.kids()).cloned().collect();
         kids.sort();
@@ -252,21 +252,20 @@ impl Assembly {
 const UNREAD: &str = "could not be read since the service started, so its tables were not considered when the tables \
     of later sources got their names; a table_prefix makes names independent of it";
 
-/// The sources of one archive.
 struct Opened {
     sources: Vec<OpenSource>,
     names: TableNames,
 }
 
-/// Names in the archive of what was opened.
+/// Archive names of the opened tables.
 struct TableNames {
     assigned: Names,
-    /// Where among all sources each of those is that were opened.
+    /// Index among all sources of each opened source.
     places: Vec<usize>,
 }
 
 impl TableNames {
-    /// Of a table of the opened source at `index`.
+    /// The archive name of a table of the opened source at `index`.
     fn of(&self, index: usize, own: &str) -> Result<String> {
         let name = self.places.get(index).and_then(|at| self.assigned.of(*at, own));
         name.map(str::to_owned).ok_or_else(|| Error::Defect(format!("the table {own:?} has no name")))
@@ -283,8 +282,8 @@ impl TableNames {
     }
 }
 
-/// So that an export need not fail half-way. A table takes two entries; each database, canary, ring, manifest and
-/// signature one.
+/// Checks the number of entries first, so that an export does not fail half-way. A table takes two entries; each
+/// database, canary, ring, manifest and signature takes one.
 fn check_entries(open: &[OpenSource]) -> Result<()> {
     let tables: usize = open.iter().map(|source| source.tables().len()).sum();
     let files: usize = open.iter().filter_map(OpenSource::files).map(|set| set.files().len()).sum();
@@ -297,14 +296,13 @@ fn check_entries(open: &[OpenSource]) -> Result<()> {
     Err(Error::TooManyEntries { tables, files, large_objects, limit })
 }
 
-/// What was read.
 #[derive(Default)]
 struct Fed {
     rows: u64,
     census: Census,
 }
 
-/// Reads every table and file of every source into `pipeline`, and ends each snapshot as soon as it was read.
+/// Reads every table and file of every source into `pipeline`, and ends each snapshot as soon as it is read.
 async fn feed(pipeline: &Pipeline, open: Vec<OpenSource>, names: &TableNames) -> Result<Fed> {
     let mut fed = Fed::default();
     for (index, source) in open.into_iter().enumerate() {
@@ -341,7 +339,7 @@ async fn feed_source(
     source.finish().await
 }
 
-/// What was read and what was written are counted apart, and must agree before anybody calls it success.
+/// Rows read and rows written are counted separately; a difference is an error.
 fn check_rows(summary: Summary, read: u64) -> Result<Summary> {
     if u64::try_from(summary.rows) == Ok(read) {
         return Ok(summary);

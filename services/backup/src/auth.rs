@@ -1,9 +1,9 @@
-//! Who calls this service: the vault is asked, and its answer kept for seconds.
+//! Authenticates callers: asks the vault and caches its answer for seconds.
 //!
-//! A revocation must be felt within 5 s (DESIGN §2.4), so an answer lives for 3 s. A failed question is never
-//! kept, and several calls with one token ask once. A token's text is wiped as soon as it is hashed: the vault is asked by the
-//! hash, and no call of this service carries anything that would let somebody else call as the token's holder. The names of
-//! certificates, which may be long, are kept as their SHA-256.
+//! A revocation must take effect within 5 s (DESIGN §2.4), so an answer is cached for 3 s. A failed question is never
+//! cached, and concurrent calls with the same token share one question. A token's text is wiped as soon as it is
+//! hashed: the question to the vault carries the hash, and no call of this service carries anything that would let
+//! somebody else call as the token's holder. The names of certificates, which may be long, are cached as their SHA-256.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -23,14 +23,13 @@ use crate::error::{DOMAIN, Error};
 use crate::vault_client::VaultClient;
 
 const KEPT: Duration = Duration::from_secs(3);
-/// Answers of each sort.
+/// Maximum number of cached answers of each kind.
 const ANSWERS: u64 = 10_000;
-/// The vault's refusal of a certificate that stands for several identities.
+/// The vault's reason for refusing a certificate that matches several identities.
 const AMBIGUOUS: &str = "IDENTITY_AMBIGUOUS";
 
 type Answers = Cache<[u8; 32], Option<Principal>>;
 
-/// Asks the vault.
 pub(crate) struct VaultAuthenticator {
     vault: VaultClient,
     tokens: Answers,
@@ -38,7 +37,6 @@ pub(crate) struct VaultAuthenticator {
 }
 
 impl VaultAuthenticator {
-    /// With nothing known yet.
     pub(crate) fn create(vault: VaultClient) -> Self {
         let answers = || Cache::builder().max_capacity(ANSWERS).time_to_live(KEPT).build();
         Self { vault, tokens: answers(), identities: answers() }
@@ -54,10 +52,10 @@ impl Authenticator for VaultAuthenticator {
     async fn authenticate(&self, token: Zeroizing<String>) -> Result<Option<Principal>, Status> {
         let hash = Token::parse(&token).map(|token| token.introspect_hash());
         drop(token);
-        // What is no token at all is not worth a call.
+        // A text that is not a token needs no call to the vault.
         let Ok(hash) = hash else { return Ok(None) };
         let asked = self.tokens.try_get_with(hash, self.vault.introspect(&hash)).await;
-        // The log has the vault's state already; a line for each call would let callers fill it.
+        // The vault's state is already in the log; one line per call would let callers fill the log.
         asked.map_err(|error: Arc<Error>| error.status())
     }
 
@@ -89,7 +87,7 @@ impl Authenticator for VaultAuthenticator {
     }
 }
 
-/// Of the names one after the other, each with its length before it.
+/// SHA-256 of the concatenated names, each preceded by its length.
 fn digest(names: &[String]) -> [u8; 32] {
     let mut hasher = Sha256::new();
     for name in names {

@@ -1,10 +1,10 @@
-//! Waiting longer and longer between tries of something that fails for now.
+//! Exponential backoff between attempts at something that fails temporarily.
 
 use std::time::Duration;
 
 use strongroom_runtime::Shutdown;
 
-/// The waits, each twice as long as the one before.
+/// Waits, each twice as long as the one before.
 pub(crate) struct Backoff {
     next: Duration,
     longest: Duration,
@@ -12,12 +12,12 @@ pub(crate) struct Backoff {
 }
 
 impl Backoff {
-    /// From `first` up to `longest`, until `shutdown`.
+    /// Waits grow from `first` to `longest`; `shutdown` ends a wait.
     pub(crate) fn create(first: Duration, longest: Duration, shutdown: Shutdown) -> Self {
         Self { next: first, longest, shutdown }
     }
 
-    /// Waits. False when the service stops instead.
+    /// Waits. Returns false if the service stops meanwhile.
     pub(crate) async fn wait(&mut self) -> bool {
         let waited = self.shutdown.unless_begun(tokio::time::sleep(self.next)).await;
         self.next = (self.next * 2).min(self.longest);

@@ -1,9 +1,9 @@
-//! Stored backups: archives that the service keeps in folders and buckets, and can give back later.
+//! Stored backups: archives that the service stores in folders and buckets, and serves later.
 //!
-//! [`creation`] makes them, with [`upload`] on the way into the [`destinations`]; [`ending`] says in the catalogue how that
-//! went, also for a process that died ([`inheritance`]). [`catalogue`] answers and changes what people ask for, [`tending`]
-//! makes the destinations follow, and [`scan`] makes the catalogue anew from the [`sidecar`]s. [`download`] and [`rereading`]
-//! give them back.
+//! [`creation`] makes them, and [`upload`] writes them to the [`destinations`]; [`ending`] records the result in the
+//! catalogue, also for a process that died ([`inheritance`]). [`catalogue`] answers queries and applies changes that
+//! callers request, [`tending`] makes the destinations follow, and [`scan`] rebuilds the catalogue from the
+//! [`sidecar`]s. [`download`] and [`rereading`] read them back.
 
 pub(crate) mod catalogue;
 mod creation;
@@ -43,21 +43,21 @@ pub(crate) use rereading::Rereading;
 pub(crate) use scan::Scans;
 use tending::Tending;
 
-/// What everything about stored backups uses.
+/// Shared by all code for stored backups.
 #[derive(Clone)]
 pub(crate) struct Base {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) vault: VaultClient,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) destinations: Arc<Destinations>,
-    /// There is something to tend.
+    /// Notified when there is something to tend.
     pub(crate) wake: Arc<Notify>,
-    /// The vault was restored, and may have lost the pins of backups.
+    /// Notified when the vault was restored and may have lost the pins of backups.
     pub(crate) vault_restored: Arc<Notify>,
     pub(crate) shutdown: Shutdown,
 }
 
-/// Everything about stored backups in one process. Clones share it.
+/// The stored-backup services of one process. Clones share them.
 #[derive(Clone)]
 pub(crate) struct StoredBackups {
     base: Base,
@@ -70,7 +70,7 @@ pub(crate) struct StoredBackups {
 }
 
 impl StoredBackups {
-    /// With nothing running. `delay`: how long a deleted backup can be brought back, in microseconds.
+    /// `delay`: how long a deleted backup can be undeleted, in microseconds.
     pub(crate) fn create(
         base: Base,
         (context, membership): (Arc<AssemblyContext>, Arc<Membership>),
@@ -102,12 +102,12 @@ impl StoredBackups {
         }
     }
 
-    /// Who ends the operations of dead processes.
+    /// The heir for operations of dead processes.
     pub(crate) fn inheritance(&self, unfinished: Arc<Unfinished>) -> Inheritance {
         Inheritance { ending: Ending { base: self.base.clone() }, unfinished }
     }
 
-    /// Tends to them until `shutdown`.
+    /// Tends the stored backups until `shutdown`.
     pub(crate) async fn run(&self, shutdown: &Shutdown) {
         let (done, are_pinned) = watch::channel(false);
         let pinning = Pinning { store: Arc::clone(&self.base.store), vault: self.base.vault.clone(), done };
@@ -116,7 +116,7 @@ impl StoredBackups {
         tokio::join!(pinned, tending.run(shutdown), self.overview.run(shutdown));
     }
 
-    /// Ends what still runs and waits for its closing events.
+    /// Ends running operations and waits for their closing events.
     pub(crate) async fn stop(&self) {
         tokio::join!(self.creations.stop(), self.downloads.stop());
     }

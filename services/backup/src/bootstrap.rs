@@ -1,4 +1,4 @@
-//! What a process of the service is made of, and what goes on in it beside calls.
+//! Assembles the parts of a service process and its background work.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,10 +37,10 @@ use crate::verification::{self, Cost, Verifications, Verifier};
 
 const HOUR: i64 = 3600 * 1_000_000;
 
-/// The service's own database.
+/// The URL of the service's own database.
 ///
 /// # Errors
-/// [`Error::Config`] for a URL that is none, [`Error::Runtime`] for a file that cannot be read.
+/// [`Error::Config`] for an invalid URL, [`Error::Runtime`] for a file that cannot be read.
 pub(crate) fn database_url(config: &BackupConfig) -> Result<DatabaseUrl> {
     let text = match &config.database_url_file {
         Some(file) => secret_files::database_url(file)?,
@@ -68,10 +68,10 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    /// With nothing running; this process is one of those that serve from `store`.
+    /// Creates the service with nothing running, and registers this process in `store` as one that serves.
     ///
     /// # Errors
-    /// [`Error::Config`] and [`Error::Runtime`] for what cannot be used, [`Error::Store`].
+    /// [`Error::Config`] and [`Error::Runtime`] for configuration or files that cannot be used, [`Error::Store`].
     pub(crate) async fn create(
         config: &Config,
         (store, vault, sources): (Arc<dyn Store>, VaultClient, Arc<Sources>),
@@ -137,7 +137,7 @@ impl Service {
         })
     }
 
-    /// What goes on beside calls, until `shutdown`.
+    /// The background work, until `shutdown`.
     pub(crate) fn background(
         &self,
         all_were_read: bool,
@@ -172,7 +172,7 @@ impl Service {
         }
     }
 
-    /// Ends operations while there is time to record that, and to tell their clients.
+    /// Ends operations early enough to record their end and to tell their clients.
     pub(crate) fn stop_in_time(&self, shutdown: Shutdown) -> impl Future<Output = ()> + Send + use<> {
         let (exports, verifications) = (Arc::clone(&self.exports), Arc::clone(&self.verifications));
         let (stored, restores, moves) = (self.stored.clone(), self.restores.clone(), self.moves.clone());
@@ -185,7 +185,7 @@ impl Service {
         }
     }
 
-    /// Ends what still runs.
+    /// Ends running operations.
     pub(crate) async fn stop(&self) {
         let (stored, restores) = (self.stored.stop(), self.restores.stop());
         let changing = async {
@@ -194,12 +194,12 @@ impl Service {
         tokio::join!(self.exports.stop(), stored, self.verifications.stop(), changing);
     }
 
-    /// Serves no more.
+    /// Stops taking part as a serving process.
     pub(crate) async fn leave(&self) {
         self.membership.leave().await;
     }
 
-    /// For the page and the status.
+    /// The report for the admin page and the status.
     pub(crate) fn report(&self, config: &BackupConfig) -> Arc<BackupReport> {
         let most = [
             config.concurrent_exports,
@@ -221,27 +221,27 @@ impl Service {
         Arc::new(BackupReport { sources, overview, schedules, kinds, metrics })
     }
 
-    /// What answers calls about restores.
+    /// The handler of calls about restores.
     pub(crate) fn restore_grpc(&self, shutdown: Shutdown) -> RestoreGrpc {
         RestoreGrpc { restores: self.restores.clone(), shutdown }
     }
 
-    /// What answers calls about chosen tables.
+    /// The handler of calls about chosen tables.
     pub(crate) fn tables_grpc(&self) -> TablesGrpc {
         TablesGrpc { moves: self.moves.clone() }
     }
 
-    /// What answers calls about schedules.
+    /// The handler of calls about schedules.
     pub(crate) fn schedule_grpc(&self) -> ScheduleGrpc {
         ScheduleGrpc { schedules: self.schedules.clone() }
     }
 
-    /// What answers calls about drills.
+    /// The handler of calls about drills.
     pub(crate) fn drill_grpc(&self) -> DrillGrpc {
         DrillGrpc { drills: self.drills.clone() }
     }
 
-    /// What answers all other calls.
+    /// The handler of all other calls.
     pub(crate) fn grpc(&self, authenticator: Arc<dyn Authenticator>, shutdown: Shutdown) -> BackupGrpc {
         BackupGrpc {
             exports: Arc::clone(&self.exports),
@@ -255,7 +255,7 @@ impl Service {
     }
 }
 
-/// Ends what a dead process has left, each by its kind.
+/// Ends the operations that a dead process left, by kind.
 struct Heirs {
     backups: backups::Inheritance,
     restores: restore::Inheritance,
@@ -272,17 +272,19 @@ impl Heir for Heirs {
             others.into_iter().partition(moving::Inheritance::is_import);
         let (of_drills, others): (Vec<_>, Vec<_>) =
             others.into_iter().partition(drills::Inheritance::is_drill);
-        // None waits for another: a restore may wait for a source for days.
+        // All are called before their results are combined, so none holds up another: a restore may wait days for a
+        // source.
         let restores = self.restores.inherit(dead, &of_restores).await;
         let imports = self.imports.inherit(dead, &of_imports).await;
         let drills = self.drills.inherit(dead, &of_drills).await;
         let backups = self.backups.inherit(dead, &others).await;
-        // All that the process has left open in the audit log is closed at last, what was settled among it.
+        // Finally, close everything that the process left open in the audit log, including operations that were
+        // settled.
         restores && imports && drills && backups && self.backups.close(dead).await
     }
 }
 
-/// What restores share with everything else.
+/// Dependencies that restores share with other parts.
 struct Restoring {
     base: Base,
     verifier: Verifier,
@@ -339,7 +341,7 @@ impl Restoring {
     }
 }
 
-/// What everything about stored backups uses.
+/// The dependencies that all code for stored backups shares.
 fn base(
     config: &Config,
     store: Arc<dyn Store>,
@@ -386,13 +388,13 @@ fn limits_of_exports(config: &BackupConfig) -> (Limits, Lifetime) {
     (limits, Lifetime { making, pins: Some(i64::from(config.pin_days) * 24 * HOUR) })
 }
 
-/// Until a backup is stored, its pins lapse a day after it should be; then they are asserted for good.
+/// While a backup is being made, its pins expire a day after its deadline; once it is stored, it is pinned permanently.
 fn limits_of_creations(config: &BackupConfig) -> (Limits, Lifetime) {
     let (limits, making) = limits(config, config.create_limit_seconds, config.concurrent_backups);
     (limits, Lifetime { making, pins: Some(making.saturating_add(24 * HOUR)) })
 }
 
-/// Between the deletion of a backup and that of its files.
+/// Time between the deletion of a backup and the deletion of its files.
 fn delay(config: &BackupConfig) -> i64 {
     i64::from(config.delete_delay_hours) * HOUR
 }
@@ -401,7 +403,7 @@ fn limits_of_downloads(config: &BackupConfig) -> Limits {
     limits(config, DOWNLOAD_SECONDS, config.concurrent_downloads).0
 }
 
-/// What moving tables shares with everything else.
+/// Dependencies that moving tables shares with other parts.
 fn moving(
     config: &Config,
     base: &Base,
@@ -413,7 +415,7 @@ fn moving(
     moving::Base { app: config.app.clone(), store, vault, clock, sources, uploads, memory, shutdown }
 }
 
-/// What drills share with restores.
+/// Dependencies that drills share with restores.
 fn drilling(config: &Config, restores: &Restores, stored: &StoredBackups) -> Result<drills::Base> {
     let restore::Base { store, vault, clock, sources, archives, verifier, .. } = restores.base().clone();
     let (catalogue, places) = (stored.catalogue.clone(), ScratchPlaces::create(&config.drill)?);
@@ -432,22 +434,22 @@ fn reencryptions(
     Reencryptions::create(base, Arc::clone(membership), limits, metrics)
 }
 
-/// The longest re-encryption: another one goes on with what is left.
+/// Maximum duration of a re-encryption; another one continues with the rest.
 const REENCRYPTION_SECONDS: u64 = 12 * 3600;
 
-/// The longest download: it can be resumed.
+/// Maximum duration of a download, which can be resumed.
 const DOWNLOAD_SECONDS: u64 = 24 * 3600;
 
-/// The second is the longest duration in microseconds.
+/// The second value is the maximum duration in microseconds.
 fn limits(config: &BackupConfig, seconds: u64, concurrent: usize) -> (Limits, i64) {
     let (duration, stall) = (Duration::from_secs(seconds), Duration::from_secs(config.stall_seconds));
     let longest = i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
     (Limits { duration, stall, concurrent }, longest)
 }
 
-/// What is counted of each kind of operation.
+/// Metrics of each kind of operation.
 struct Counted {
-    /// All of them, as the status has them.
+    /// All kinds, as the status lists them.
     kinds: Vec<KindMetrics>,
     of_exports: KindMetrics,
     others: [KindMetrics; 3],
@@ -472,7 +474,7 @@ impl Counted {
     }
 }
 
-/// Kinds of which a start without an end is closed after so long.
+/// The kinds whose start events get a closing event after this time if they have none.
 fn closed(
     exports: Limits,
     creations: Limits,
@@ -511,7 +513,7 @@ fn sample_staging(metrics: &Metrics, uploads: &Arc<Uploads>) {
     metrics.sampled(Kind::Gauge, name, help, &[], move || vec![Sample::plain(uploads.staged_bytes() as f64)]);
 }
 
-/// For everything that is staged.
+/// Admission and limits of everything that is staged.
 fn uploads(config: &BackupConfig, metrics: &Metrics) -> Arc<Uploads> {
     let staging_dir = config.staging_folder();
     incoming::warn(&staging_dir);

@@ -1,6 +1,6 @@
-//! The backup service's sections of the configuration file: what is backed up, and how the service reaches the vault.
+//! The backup service's sections of the configuration file: the data to back up, and how the service reaches the vault.
 //!
-//! [`check`] says in one sentence what is wrong, before anything is opened.
+//! [`check`] reports a mistake in one sentence, before anything is opened.
 
 mod check;
 mod destination_url;
@@ -20,11 +20,11 @@ pub(crate) use check::check;
 pub(crate) use destination_url::DestinationUrl;
 pub use secret_url::SourceUrl;
 
-/// Where a vault on this machine listens.
+/// Default address of a vault on this machine.
 const VAULT_URL: &str = "http://127.0.0.1:7601";
 
-/// The sections that the service reads. [`strongroom_runtime::config`] skips those of other processes and refuses unknown
-/// ones.
+/// The sections that the service reads. [`strongroom_runtime::config`] skips those of other processes and refuses
+/// unknown ones.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 pub struct Config {
     /// The application whose data is backed up.
@@ -33,16 +33,16 @@ pub struct Config {
     /// The backup service: where it listens, how it reaches the vault, and the limits of exports and verifications.
     #[serde(default)]
     pub backup: BackupConfig,
-    /// What is backed up besides the vault.
+    /// The sources that are backed up besides the vault.
     #[serde(default)]
     pub sources: Vec<SourceConfig>,
-    /// Where backups are stored. Without one, backups can only be streamed to a client.
+    /// The destinations of stored backups. Without one, backups can only be streamed to a client.
     #[serde(default)]
     pub destinations: Vec<DestinationConfig>,
     /// Where drills restore backups to prove that they restore.
     #[serde(default)]
     pub drill: DrillConfig,
-    /// Who can open sealed archives besides the vault.
+    /// The recipients that can open sealed archives besides the vault.
     #[serde(default)]
     pub seal: SealConfig,
     /// Logs, on standard error.
@@ -67,39 +67,40 @@ pub struct AppConfig {
     pub url: String,
 }
 
-/// Where drills restore backups to prove that they restore. Without a place for any of its sources, no backup can be drilled.
+/// Where drills restore backups to prove that they restore. Without a place for each database source, no backup can be
+/// drilled.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct DrillConfig {
-    /// A PostgreSQL server, `postgres://USER@HOST/postgres`, whose role may create databases: a drill creates one there for each
-    /// PostgreSQL source, called `strongroom_drill_` and an id, and drops it. It must not be a server behind a pooler. It is never
-    /// printed.
+    /// A PostgreSQL server, `postgres://USER@HOST/postgres`, whose role may create databases. For each PostgreSQL
+    /// source, a drill creates a database there, named `strongroom_drill_` and an id, and drops it. The server must not
+    /// be behind a pooler. The URL is never printed.
     #[schemars(with = "Option<String>")]
     pub scratch_url: Option<SourceUrl>,
     /// A file that holds `scratch_url`, so that its password stays out of the configuration. It takes precedence.
     pub scratch_url_file: Option<PathBuf>,
-    /// The database of that server that scratch databases are made from (`CREATE DATABASE … TEMPLATE`), in place of `template0`: with
-    /// extensions that only a superuser may create, or in another schema, and with collations and functions that tables use. It
-    /// must not hold tables of a source, and nobody may be connected to it.
+    /// The database of that server from which scratch databases are created (`CREATE DATABASE … TEMPLATE`), instead of
+    /// `template0`. It provides extensions that only a superuser can create or that are in another schema, and the
+    /// collations and functions that tables use. It must not contain tables of a source, and must have no connections.
     pub scratch_template: Option<String>,
-    /// A folder in which a drill creates the database of each SQLite source, and removes it. The rows are there in the clear
-    /// meanwhile, as in any database.
+    /// A folder in which a drill creates the database of each SQLite source, and removes it. Meanwhile its rows are
+    /// stored there in the clear, as in any database.
     pub scratch_dir: Option<PathBuf>,
 }
 
-/// Who can open sealed archives besides the vault.
+/// The recipients that can open sealed archives besides the vault.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SealConfig {
-    /// Public halves of recovery keys, `age1…`, as `strongroom recovery create` prints them. Their private halves belong in
-    /// a safe, not on a server. Without a recipient, sealed exports are refused.
+    /// Public halves of recovery keys, all `age1…` or all `age1pq1…` (post-quantum), as `strongroom recovery create` prints them.
+    /// Their private halves belong in a safe, not on a server. Without a recipient, sealed exports are refused.
     pub recovery_recipients: Vec<String>,
-    /// Opts out of recovery recipients, so that only the vault opens the archives. It must read exactly `I accept that
+    /// Opts out of recovery recipients: then only the vault can open the archives. It must read exactly `I accept that
     /// without the root key nobody opens these archives`.
     pub without_recovery: Option<String>,
 }
 
-/// What an operator says who wants no recovery recipient.
+/// The text with which an operator opts out of recovery recipients.
 pub const WITHOUT_RECOVERY: &str = "I accept that without the root key nobody opens these archives";
 
 /// The backup service.
@@ -114,82 +115,83 @@ pub struct BackupConfig {
     /// `STRONGROOM_TOKEN_FILE` and then `STRONGROOM_TOKEN` from its environment. It needs no token if `vault.cert_file` is
     /// the certificate of an identity with that role.
     pub token_file: Option<PathBuf>,
-    /// The service's own database: `sqlite:PATH`, relative to the working directory, or `postgres://USER@HOST/NAME`, which
-    /// several replicas share. It holds the catalogue of stored backups and what is going on. `strongroom dev` keeps the
-    /// default in its data folder.
+    /// The service's own database: `sqlite:PATH`, relative to the working directory, or `postgres://USER@HOST/NAME`,
+    /// which several replicas share. It holds the catalogue of stored backups and the operations in progress.
+    /// `strongroom dev` keeps the default in its data folder.
     pub database_url: String,
     /// A file that holds the database URL, so that its password stays out of the configuration. It takes precedence over
     /// `database_url`.
     pub database_url_file: Option<PathBuf>,
-    /// The longest time that an export may take, and hold its snapshots, in seconds.
+    /// The maximum time that an export may take, and hold its snapshots, in seconds.
     #[schemars(range(min = 1, max = 86_400))]
     pub export_limit_seconds: u64,
     /// How long a client may stop reading before its export ends, and how long it has for each 64 KiB of an upload, in
     /// seconds.
     #[schemars(range(min = 1, max = 3_600))]
     pub stall_seconds: u64,
-    /// How long the vault keeps the key versions that a streamed archive needs from being retired, in days. Somebody may have
-    /// the archive, and nobody but them knows for how long.
+    /// How long the vault protects the key versions of a streamed archive from retirement, in days: the service does
+    /// not know how long somebody keeps such an archive.
     #[schemars(range(min = 1, max = 3_650))]
     pub pin_days: u32,
-    /// The number of exports at the same time. Each takes a few MiB of memory.
+    /// The maximum number of concurrent exports. Each takes a few MiB of memory.
     #[schemars(range(min = 1, max = 1_000))]
     pub concurrent_exports: usize,
-    /// The longest time that a stored backup may take, and hold its snapshots, in seconds.
+    /// The maximum time that making a stored backup may take, and hold its snapshots, in seconds.
     #[schemars(range(min = 1, max = 86_400))]
     pub create_limit_seconds: u64,
-    /// The number of stored backups that are made at the same time. Each takes up to three parts of its upload in memory:
-    /// 24 MiB, or more for archives beyond 64 GiB.
+    /// The maximum number of stored backups being made concurrently. Each holds up to three parts of its upload in
+    /// memory: 24 MiB, or more for archives beyond 64 GiB.
     #[schemars(range(min = 1, max = 100))]
     pub concurrent_backups: usize,
-    /// How long a deleted backup can be brought back, in hours.
+    /// How long a deleted backup can be undeleted, in hours.
     #[schemars(range(min = 0, max = 87_600))]
     pub delete_delay_hours: u32,
-    /// The bytes of stored backups that schedules verify in a day, all of them together. One backup a day is verified in any case.
+    /// The bytes of stored backups that all schedules together verify in a day. At least one backup a day is verified.
     #[schemars(range(min = 1))]
     pub verify_bytes_per_day: u64,
-    /// The number of downloads of stored backups at the same time.
+    /// The maximum number of concurrent downloads of stored backups.
     #[schemars(range(min = 1, max = 1_000))]
     pub concurrent_downloads: usize,
-    /// The longest time that a restore, or its plan, may take, in seconds.
+    /// The maximum time that a restore, or its plan, may take, in seconds.
     #[schemars(range(min = 1, max = 604_800))]
     pub restore_limit_seconds: u64,
-    /// The number of restores that are applied at the same time; as many are planned and taken back. At most one of them
-    /// changes a given source at a time.
+    /// The maximum number of restores being applied concurrently; the same limit applies separately to plans and to
+    /// rollbacks. At most one restore changes a given source at a time.
     #[schemars(range(min = 1, max = 100))]
     pub concurrent_restores: usize,
-    /// The longest time that a verification may take, in seconds.
+    /// The maximum time that a verification may take, in seconds.
     #[schemars(range(min = 1, max = 86_400))]
     pub verify_limit_seconds: u64,
-    /// The number of verifications at the same time. Others wait in the order of their arrival. Each takes up to three times
-    /// `verify_manifest_limit_bytes`, `verify_row_limit_bytes` and a few MiB of memory: with the defaults below 64 MiB.
+    /// The maximum number of concurrent verifications. Others wait in the order of their arrival. Each takes up to
+    /// three times `verify_manifest_limit_bytes`, `verify_row_limit_bytes` and a few MiB of memory: with the defaults
+    /// below 64 MiB.
     #[schemars(range(min = 1, max = 100))]
     pub concurrent_verifications: usize,
     /// The largest row of an archive that the service verifies, in bytes, at most the format's limit. `strongroom archive
     /// verify` has no such limit.
     #[schemars(range(min = 1, max = 268_435_456))]
     pub verify_row_limit_bytes: u64,
-    /// The largest manifest of an archive that the service verifies, in bytes, at most the format's limit. The description
-    /// of a table may have half of it. 8 MiB are enough for 35,000 files.
+    /// The largest manifest of an archive that the service verifies, in bytes, at most the format's limit. The
+    /// description of a table may have half of it. 8 MiB are enough for 35,000 files.
     #[schemars(range(min = 1_048_576, max = 67_108_864))]
     pub verify_manifest_limit_bytes: u64,
     /// The processor time that a verification may take in addition to 24 s for each MiB of its file, in seconds.
     #[schemars(range(min = 1, max = 86_400))]
     pub verify_processor_seconds: u64,
-    /// The number of uploads that are received, waiting or being verified at the same time. One caller may have two.
+    /// The maximum number of uploads being received, waiting or being verified. One caller may have two.
     #[schemars(range(min = 1, max = 1_000))]
     pub concurrent_uploads: usize,
     /// The largest upload, in bytes.
     #[schemars(range(min = 1))]
     pub upload_limit_bytes: u64,
-    /// The disk space for all uploads together, in bytes. It is counted as they arrive.
+    /// The maximum disk space of all uploads together, in bytes. It is counted as they arrive.
     #[schemars(range(min = 1))]
     pub staging_limit_bytes: u64,
-    /// The folder for uploads, which are stored sealed: those to be verified without a name, those to be restored for a day.
-    /// Without it, the system's folder for temporary files (`TMPDIR`).
+    /// The folder for uploads, which are stored sealed: those to be verified as unnamed files, those to be restored for
+    /// a day. Without it, the system's folder for temporary files (`TMPDIR`).
     pub staging_dir: Option<PathBuf>,
-    /// zlib's compression level, from 1 (fast) to 9 (small). Without it, an encoder made for rows is used, which is faster
-    /// than level 1 and compresses like level 2.
+    /// zlib's compression level, from 1 (fast) to 9 (small). Without it, an encoder designed for rows is used, which is
+    /// faster than level 1 and compresses like level 2.
     #[schemars(range(min = 1, max = 9))]
     pub compression_level: Option<u8>,
     /// The service's certificate. Without it, the API is plain HTTP/2.
@@ -234,12 +236,11 @@ impl Default for BackupConfig {
 }
 
 impl BackupConfig {
-    /// Where uploads are staged.
     pub(crate) fn staging_folder(&self) -> PathBuf {
         self.staging_dir.clone().unwrap_or_else(std::env::temp_dir)
     }
 
-    /// The vault, with the default address where none is given.
+    /// The vault target, with the default address if none is configured.
     pub(crate) fn vault_target(&self) -> Target {
         let mut target = self.vault.clone();
         if target.url.is_empty() {
@@ -249,7 +250,7 @@ impl BackupConfig {
     }
 }
 
-/// What a source is.
+/// The kind of a source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
 #[schemars(!try_from, rename_all = "lowercase")]
@@ -291,14 +292,14 @@ impl SourceKind {
     }
 }
 
-/// One `[[sources]]`: what is backed up besides the vault.
+/// One `[[sources]]`: data to back up besides the vault.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SourceConfig {
     /// The source's name in manifests and messages, unique in the file, 1 to 100 bytes. A `files` source may use only `a-z`,
     /// `0-9`, `_` and `-`: its name is a folder in archives. `vault` is reserved.
     pub name: String,
-    /// What the source is.
+    /// The kind of the source.
     pub kind: SourceKind,
     /// The address: `sqlite:PATH`, `postgres://USER@HOST/NAME`, or for `grpc` `https://HOST:PORT`. Not for `files`. It is
     /// never printed.
@@ -308,12 +309,13 @@ pub struct SourceConfig {
     /// A file that holds the URL, in place of `url`, so that a password stays out of the configuration.
     #[serde(default)]
     pub url_file: Option<PathBuf>,
-    /// A file that holds the URL by which the source is restored (only databases): that of the tables' owner, who need not be a
-    /// superuser. Without it, the source cannot be restored.
+    /// A file that holds the URL by which the source is restored (only databases): that of the tables' owner, who need
+    /// not be a superuser. Without it, the source cannot be restored.
     #[serde(default)]
     pub restore_url_file: Option<PathBuf>,
-    /// Whom restored files belong to: `user:group`, each a name or a number (only `files`). The process needs the right to give
-    /// files away (`CAP_CHOWN`) for any other than its own user and groups. Without it, they belong to the process's user.
+    /// The owner of restored files: `user:group`, each a name or a number (only `files`). An owner other than the
+    /// process's own user and groups requires the right to change the owner of files (`CAP_CHOWN`). If it is not set,
+    /// the process's user owns them.
     #[serde(default)]
     pub restore_owner: Option<String>,
     /// The directory (only `files`).
@@ -326,7 +328,7 @@ pub struct SourceConfig {
     /// Tables that are never exported (only databases).
     #[serde(default)]
     pub exclude: Vec<String>,
-    /// The table in which the application counts its migrations (only databases). An archive keeps the ids, so that a
+    /// The table in which the application records its migrations (only databases). An archive keeps the ids, so that a
     /// restore can refuse a database that is older than the archive.
     #[serde(default)]
     pub migrations_table: Option<String>,
@@ -344,8 +346,8 @@ pub struct SourceConfig {
     /// whole. A `grpc` source names its groups itself.
     #[serde(default)]
     pub optional: Vec<OptionalGroup>,
-    /// Columns of values that were sealed under a caller key of the vault (only databases). Each export counts them, and
-    /// `backup verify` checks them.
+    /// Columns whose values are sealed under a caller key of the vault (only databases). Each export counts the values,
+    /// and `backup verify` checks them.
     #[serde(default)]
     pub encrypted_columns: Vec<EncryptedColumn>,
     /// A file that holds the token for the service (only `grpc`, required there).
@@ -387,7 +389,7 @@ pub struct EncryptedColumn {
 }
 
 impl EncryptedColumn {
-    /// Table and column; `None` when the text names no table.
+    /// Table and column; `None` if the text names no table.
     pub(crate) fn parts(&self) -> Option<(&str, &str)> {
         let (table, column) = self.column.rsplit_once('.')?;
         (!table.is_empty() && !column.is_empty()).then_some((table, column))
@@ -408,13 +410,13 @@ pub struct DestinationConfig {
     /// The region; `AWS_REGION` from the environment, or `us-east-1`, if it is not set (only `s3`).
     #[serde(default)]
     pub region: Option<String>,
-    /// Addresses the bucket in the path, `https://HOST/BUCKET`, and not as a host of its own. Most services other than AWS
+    /// Addresses the bucket in the path, `https://HOST/BUCKET`, instead of the host name. Most services other than AWS
     /// need it (only `s3`).
     #[serde(default)]
     pub path_style: bool,
-    /// A file with the credentials, in the form of `~/.aws/credentials`: `aws_access_key_id`, `aws_secret_access_key` and,
-    /// where they are temporary, `aws_session_token`, of the section `[default]`. It is read again when it changes. Without
-    /// it, the environment is used as AWS describes it (only `s3`).
+    /// A file with the credentials, in the format of `~/.aws/credentials`: `aws_access_key_id`, `aws_secret_access_key`
+    /// and, for temporary credentials, `aws_session_token`, in the section `[default]`. It is read again when it
+    /// changes. Without it, the environment is used as AWS describes it (only `s3`).
     #[serde(default)]
     pub credentials_file: Option<PathBuf>,
     /// The certificate authorities of the service, PEM; the system's if it is not set (only `s3`).

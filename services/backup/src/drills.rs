@@ -1,11 +1,11 @@
-//! Restore drills: a stored backup is restored into a database of its own, everything that came back is checked, and the
-//! database is dropped.
+//! Restore drills: a drill restores a stored backup into databases of its own, checks everything that was restored, and
+//! drops the databases.
 //!
-//! A backup that was only verified is bytes that are intact; one that was drilled is known to restore. [`drilling`] is the work:
-//! the archive is verified, then each database is created ([`scratch`]), filled as by any restore, and held against fixed
-//! [`assertions`]. What was found is the [`evidence`], which is kept with the drill and in the audit log. One drill runs at a
-//! time; that of a dead process is ended by its heir ([`inheritance`]). How it ends is decided in [`ending`], and what it may leave
-//! is removed by [`sweeping`].
+//! A verified backup has intact bytes; a drilled one is known to restore. [`drilling`] does the work: it verifies the
+//! archive, then creates each database ([`scratch`]), fills it as any restore would, and checks it against fixed
+//! [`assertions`]. The result is the [`evidence`], which is kept with the drill and in the audit log. One drill runs at
+//! a time; the heir of a dead process ends its drill ([`inheritance`]). [`ending`] decides how a drill ends, and
+//! [`sweeping`] removes leftovers.
 
 mod assertions;
 mod drilling;
@@ -41,7 +41,7 @@ pub(crate) use inheritance::Inheritance;
 pub(crate) use scratch::ScratchPlaces;
 use sweeping::Sweeping;
 
-/// Drills among the operations.
+/// The operation kind of drills.
 pub(crate) static KIND: Kind = Kind {
     name: "drill",
     started: None,
@@ -54,7 +54,7 @@ pub(crate) static KIND: Kind = Kind {
     stalled: Error::Stalled,
 };
 
-/// What everything about drills uses.
+/// Shared by all drill code.
 #[derive(Clone)]
 pub(crate) struct Base {
     pub(crate) store: Arc<dyn Store>,
@@ -67,7 +67,7 @@ pub(crate) struct Base {
     pub(crate) places: ScratchPlaces,
 }
 
-/// Everything about drills in one process. Clones share it.
+/// The drills of one process. Clones share them.
 #[derive(Clone)]
 pub(crate) struct Drills {
     base: Base,
@@ -78,7 +78,7 @@ pub(crate) struct Drills {
 }
 
 impl Drills {
-    /// With none running. `limits` and `metrics` are those of [`KIND`].
+    /// `limits` and `metrics` are those of [`KIND`].
     pub(crate) fn create(
         base: Base,
         (membership, shutdown): (Arc<Membership>, Shutdown),
@@ -90,12 +90,13 @@ impl Drills {
         Self { base, membership, operations, sweeping, shutdown }
     }
 
-    /// Removes what drills have left, until `shutdown`.
+    /// Removes leftovers of drills until `shutdown`.
     pub(crate) async fn run(&self, shutdown: &Shutdown) {
         self.sweeping.run(shutdown).await;
     }
 
-    /// Refuses a configuration in which not every database has a place to be restored to: what is left out proves nothing.
+    /// Refuses a configuration in which some database has no place to be restored to: a drill that omits a source
+    /// proves nothing about it.
     ///
     /// # Errors
     /// [`DrillError::NoScratch`].
@@ -103,7 +104,7 @@ impl Drills {
         self.base.places.check(&self.base.sources)
     }
 
-    /// Begins a drill of the backup, or of the newest one where `id` is empty.
+    /// Begins a drill of the backup, or of the newest one if `id` is empty.
     ///
     /// # Errors
     /// [`DrillError::NoScratch`], [`DrillError::NoBackup`], [`DrillError::Busy`], [`Error::BackupNotFound`], and
@@ -160,7 +161,7 @@ impl Drills {
             failpoint::reached("drill.recorded");
             let evidence = found.lock().unwrap_or_else(PoisonError::into_inner).clone();
             ending.clear(&row.id).await;
-            // An heir ends what was taken over: nothing comes of this then.
+            // If an heir has taken over the drill, this has no effect, and the heir ends it.
             ending.end(row, &operation, &evidence, shutdown).await;
             failpoint::reached("drill.ended");
         };
@@ -174,17 +175,17 @@ impl Drills {
         found.ok_or_else(|| DrillError::NotFound(id.to_owned()).into())
     }
 
-    /// Newest first, at most `limit`, only older than `before`.
+    /// Newest first, at most `limit`, and only older than `before` if given.
     pub(crate) async fn list(&self, before: Option<&(i64, String)>, limit: i64) -> Result<Vec<DrillRow>> {
         Ok(self.base.store.drills(before, limit).await?)
     }
 
-    /// Who ends the drills of dead processes.
+    /// The heir for drills of dead processes.
     pub(crate) fn inheritance(&self) -> Inheritance {
         Inheritance { base: self.base.clone() }
     }
 
-    /// Ends what still runs and waits for its closing events.
+    /// Ends running operations and waits for their closing events.
     pub(crate) async fn stop(&self) {
         self.operations.stop().await;
     }
@@ -202,8 +203,8 @@ impl Drills {
         newest.ok_or_else(|| DrillError::NoBackup.into())
     }
 
-    /// It is about a schedule only where the backup is the schedule's newest that can be restored: an older one says nothing about
-    /// that.
+    /// The drill counts for the schedule only if the backup is the schedule's newest restorable one: a drill of an
+    /// older backup says nothing about that one.
     async fn row(&self, caller: &Caller, backup: &StoredBackup) -> Result<DrillRow> {
         let schedule = match &backup.row.schedule {
             Some(name) => {

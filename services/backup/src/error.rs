@@ -1,5 +1,4 @@
-//! Everything that can go wrong, by what a caller can do about it, and the one place where it becomes a
-//! gRPC status.
+//! All errors, grouped by how a caller can react, and the single place that converts them into a gRPC status.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -20,16 +19,16 @@ pub use crate::sources::{FilesError, FilesRefusal};
 /// The `domain` of this service's errors.
 pub(crate) const DOMAIN: &str = "backup.strongroom";
 
-/// When it makes sense to ask again for a permit.
+/// Retry delay when all permits are taken.
 const RETRY_BUSY: Duration = Duration::from_secs(30);
 
-/// When it makes sense to look for a source again.
+/// Retry delay when a source is unavailable.
 const RETRY_SOURCE: Duration = Duration::from_secs(10);
 
 /// A result with this crate's error.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why the service cannot start, or an export not be made.
+/// The reason why the service cannot start or an operation fails.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -40,21 +39,21 @@ pub enum Error {
     #[error(transparent)]
     Runtime(#[from] strongroom_runtime::Error),
 
-    /// A restore of the vault brought the caller's token back.
+    /// A restore of the vault brought back the caller's token.
     #[error(
         "the token {0} is stale: it came back with a restore of the vault, and authenticates nobody until somebody runs \
          `strongroom token reissue {0}` and hands out the new secret"
     )]
     TokenStale(String),
-    /// A field of a request cannot be used.
+    /// A field of a request is invalid.
     #[error("{field}: {problem}")]
     Field {
         /// Its path in the proto: `since`, and `tables[1]` for an element of a list.
         field: String,
-        /// What is wrong with it.
+        /// The problem.
         problem: String,
     },
-    /// Losing the root key would lose the archive.
+    /// Losing the root key would mean losing the archive.
     #[error(
         "this server has no recovery recipient to seal to, so that the loss of the root key would be the loss of \
          every archive; make one with `strongroom recovery create` and put it under [seal] recovery_recipients in \
@@ -68,20 +67,20 @@ pub enum Error {
     /// The vault cannot be reached.
     #[error("the vault at {url} does not answer; is it running? ({})", causes(source))]
     VaultAway {
-        /// Where it should be.
+        /// The vault's address.
         url: String,
-        /// What the call ended with.
+        /// The status of the failed call.
         source: Box<Status>,
     },
     /// The vault has too many calls in progress.
     #[error("the vault at {url} has too many calls in progress; try again in a moment ({})", source.message())]
     VaultBusy {
-        /// Where it is.
+        /// The vault's address.
         url: String,
         /// The vault's answer.
         source: Box<Status>,
     },
-    /// The vault does not take the service's own token, or does not know its certificate.
+    /// The vault rejects the service's own token, or does not know its certificate.
     #[error(
         "the vault refuses the backup service itself; it needs a token or an identity with the role backup-service ({})",
         source.message()
@@ -97,7 +96,7 @@ pub enum Error {
         source: Box<Status>,
     },
 
-    /// A database source.
+    /// A database source failed.
     #[error(transparent)]
     Tables(#[from] strongroom_tables::Error),
     /// A gRPC source cannot be reached.
@@ -105,20 +104,20 @@ pub enum Error {
     SourceAway {
         /// The source's name.
         name: String,
-        /// Where it should be.
+        /// The source's address.
         url: String,
-        /// What was tried, or the answer's message.
+        /// The failed step, or the answer's message.
         problem: String,
     },
-    /// A source took the connection and then said nothing.
+    /// A source accepted the connection and then did not answer.
     #[error("source {name} did not list its tables within {seconds} s; see whether it hangs, then try again")]
     SourceSilent {
         /// The source's name.
         name: String,
-        /// How long it had.
+        /// The time limit.
         seconds: u64,
     },
-    /// A gRPC source refused or failed.
+    /// A gRPC source refused the call or failed.
     #[error("source {name} could not be read: {}", source.message())]
     SourceFailed {
         /// The source's name.
@@ -126,28 +125,28 @@ pub enum Error {
         /// Its answer.
         source: Box<Status>,
     },
-    /// A gRPC source does not keep to `strongroom.source.v1`.
+    /// A gRPC source violates `strongroom.source.v1`.
     #[error("source {name} sent something unexpected: {problem}")]
     SourceProtocol {
         /// The source's name.
         name: String,
-        /// What it sent.
+        /// The violation.
         problem: String,
     },
-    /// Two tables would have one name in archives.
+    /// Two tables would have the same name in archives.
     #[error(
         "the name {table:?} of a table of source {second} is already taken in archives by source {first}; give \
          source {second} a table_prefix under [[sources]], or exclude the table"
     )]
     TableTaken {
-        /// The name in question.
+        /// The name.
         table: String,
-        /// Where it was found first.
+        /// The source in which it was found first.
         first: String,
-        /// Where it was found again.
+        /// The source in which it was found again.
         second: String,
     },
-    /// No template of additional data can hold the table's own name.
+    /// No template of additional data can contain the table's own name.
     #[error(
         "the encrypted column {column:?} of table {table:?} cannot be declared under the table's name in archives, \
          {name:?}: the aad names {{table}}, and a name with braces cannot be put in its place; write the aad without \
@@ -161,7 +160,7 @@ pub enum Error {
         /// The table's name in archives.
         name: String,
     },
-    /// A table of an included group is gone.
+    /// A table of an included group no longer exists.
     #[error("source {name} has no table {table:?}, which its optional group {group:?} names")]
     TableMissing {
         /// The source's name.
@@ -172,7 +171,7 @@ pub enum Error {
         group: String,
     },
 
-    /// An encrypted column, or one that its additional data is made of, is gone.
+    /// An encrypted column, or a column of its additional data, no longer exists.
     #[error("source {name} has no column {column:?}, which its encrypted_columns name")]
     ColumnMissing {
         /// The source's name.
@@ -188,35 +187,35 @@ pub enum Error {
         name: String,
         /// The directory or file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: std::io::Error,
     },
-    /// More, or larger, files than an archive holds.
+    /// More files, or larger ones, than an archive can hold.
     #[error(
         "source {name}: {problem}; move files out of the directory, or split it into sources of several backup sets"
     )]
     FileLimit {
         /// The source's name.
         name: String,
-        /// The limit, and what exceeds it.
+        /// The limit, and the excess.
         problem: String,
     },
-    /// Tables and files together are more than an archive holds.
+    /// More tables and files together than an archive can hold.
     #[error(
         "{tables} tables, {files} files and {large_objects} large objects make more than the {limit} entries that an \
          archive holds; exclude tables, move files out of the directories, or split the sources into several backup sets"
     )]
     TooManyEntries {
-        /// Of all sources.
+        /// Number of tables of all sources.
         tables: usize,
-        /// Of all file sets.
+        /// Number of files of all file sets.
         files: usize,
-        /// Of all databases.
+        /// Number of large objects of all databases.
         large_objects: usize,
-        /// The most entries.
+        /// Maximum number of entries.
         limit: u64,
     },
-    /// A file lost bytes that were to be read.
+    /// A file shrank before it was read.
     #[error(
         "source {name}: the file {path:?} had {listed} bytes when the export began and then {found}; \
          start again when nothing shortens it"
@@ -224,145 +223,145 @@ pub enum Error {
     FileShrank {
         /// The source's name.
         name: String,
-        /// Below the source's directory.
+        /// The path, relative to the source's directory.
         path: String,
-        /// Bytes at the listing.
+        /// Bytes when it was listed.
         listed: u64,
         /// Bytes found.
         found: u64,
     },
-    /// A file is gone, or another has its name.
+    /// A file no longer exists, or another file has its name.
     #[error("source {name}: the file {path:?} was removed or replaced after the export began; start again")]
     FileReplaced {
         /// The source's name.
         name: String,
-        /// Below the source's directory.
+        /// The path, relative to the source's directory.
         path: String,
     },
 
-    /// All places of uploads are taken.
+    /// All upload slots are taken.
     #[error(
         "{0} archives are being received or verified, which is as many as this server allows; try again later"
     )]
     UploadsBusy(usize),
-    /// All places that one caller may have are taken.
+    /// All upload slots that one caller may have are taken.
     #[error(
         "{0} archives of this caller are being received or verified, which is as many as one may have; try again later"
     )]
     CallerBusy(usize),
-    /// The files of all uploads together are as large as they may be.
+    /// The uploads together have reached the staging limit.
     #[error(
         "the archives that are received, verified, or kept for a day in order to be restored leave no room for this one in the \
          {0} bytes that this server has for them; try again later ([backup] staging_limit_bytes allows more)"
     )]
     StagingBusy(u64),
-    /// A row is larger than this server holds in memory.
+    /// A row is larger than this server's memory limit for rows.
     #[error(
         "row {row} of table {table:?} has more than {limit} bytes, the limit of this server: the archive was not \
          verified, which does not mean that it is damaged; [backup] verify_row_limit_bytes allows more, and \
          `strongroom archive verify` checks it without this limit"
     )]
     RowTooLarge {
-        /// The table's name, cut.
+        /// The table's name, shortened.
         table: String,
         /// Counted from 1.
         row: u64,
-        /// How many bytes it may have.
+        /// Maximum number of bytes.
         limit: u64,
     },
-    /// The manifest, a description of a table or a key ring is larger than this server holds in memory.
+    /// The manifest, a description of a table or a key ring is larger than this server's memory limit.
     #[error(
         "{subject} has more than {limit} bytes, the limit of this server: the archive was not verified, which does not \
          mean that it is damaged; [backup] verify_manifest_limit_bytes allows more, and `strongroom archive verify` \
          checks it without this limit"
     )]
     DocumentTooLarge {
-        /// Which one.
+        /// The document.
         subject: String,
-        /// How many bytes it may have.
+        /// Maximum number of bytes.
         limit: u64,
     },
-    /// A verification takes more of a processor than its file's size explains.
+    /// A verification takes more processor time than its file's size explains.
     #[error(
         "the verification took more than {0} s of a processor, the limit of this server for a file of its size: the \
          archive was not verified; [backup] verify_processor_seconds allows more"
     )]
     VerifyProcessor(u64),
-    /// The absolute limit of a verification.
+    /// A verification reached its time limit.
     #[error("the verification took longer than {0} s; verify_limit_seconds allows more")]
     VerifyTooLong(u64),
-    /// The client of a verification is there and does nothing.
+    /// The client of a verification is connected but idle.
     #[error("the client sent nothing, or took no answer, for {0} s; send the file again")]
     ClientSilent(u64),
-    /// The client of a verification does too little.
+    /// The client of a verification is too slow.
     #[error(
         "the client is too slow: it must send {bytes} bytes within each {seconds} s; send the file again over a faster \
          connection, or in smaller chunks"
     )]
     ClientTooSlow {
-        /// How much it must send.
+        /// Bytes that it must send in each interval.
         bytes: u64,
-        /// Within so many seconds.
+        /// The interval in seconds.
         seconds: u64,
     },
-    /// The client of a verification has taken its answers too slowly.
+    /// The client of a verification took its answers too slowly.
     #[error(
         "the client was waited for for more than {0} s in all while it took its answers; send the file again"
     )]
     ClientTakesSlowly(u64),
-    /// A file cannot be kept while it is verified.
+    /// A file cannot be staged while it is verified.
     #[error("the file cannot be staged: {0}; is there room where [backup] staging_dir says?")]
     Staging(std::io::Error),
 
-    /// The service's own database.
+    /// The service's own database failed.
     #[error("the backup service's database: {0}")]
     Store(#[from] strongroom_store::Error),
-    /// A destination of backups.
+    /// A destination of backups failed.
     #[error(transparent)]
     Storage(#[from] StorageError),
-    /// Backups cannot be stored.
+    /// There is no destination to store backups in.
     #[error(
         "no destination is configured; give one under [[destinations]] in the configuration, or use `strongroom backup \
          export`, which streams an archive to its caller"
     )]
     NoDestination,
-    /// A copy is where nothing is configured any more.
+    /// A copy is in a destination that is no longer configured.
     #[error("the destination {0:?} is not in the configuration any more; put it back under [[destinations]]")]
     DestinationUnknown(String),
-    /// The archive is larger than its upload can be.
+    /// The archive is too large for its multipart upload.
     #[error(transparent)]
     TooManyParts(#[from] TooManyParts),
-    /// As many backups are being made as may be.
+    /// All permits to make backups are taken.
     #[error(
         "{0} backups are being made, which is as many as this server allows; try again when one of them has ended: \
          `strongroom backup list --state creating` shows them"
     )]
     BackupsBusy(usize),
-    /// As many downloads are going on as may.
+    /// All permits for downloads are taken.
     #[error("{0} backups are being downloaded, which is as many as this server allows; try again later")]
     DownloadsBusy(usize),
-    /// The absolute limit of a stored backup.
+    /// Making a stored backup reached its time limit.
     #[error(
         "the backup took longer than {0} s, and a snapshot is not held for ever; [backup] create_limit_seconds allows \
          more"
     )]
     BackupTooLong(u64),
-    /// The absolute limit of a download.
+    /// A download reached its time limit.
     #[error("the download took longer than {0} s; resume it where it has ended")]
     DownloadTooLong(u64),
-    /// The client of a download is there but takes nothing.
+    /// The client of a download is connected but reads nothing.
     #[error("the client took nothing for {0} s; resume the download where it has ended")]
     DownloadStalled(u64),
-    /// Another scan is going on.
+    /// Another scan is running.
     #[error("a scan is going on in this process; wait for its end")]
     ScanBusy,
-    /// No such backup.
+    /// The backup does not exist.
     #[error("there is no backup {0}; `strongroom backup list --deleted` shows all that there are")]
     BackupNotFound(String),
-    /// A held backup is not deleted.
+    /// A held backup cannot be deleted.
     #[error("the backup {0} is on hold; `strongroom backup unhold` releases it")]
     BackupHeld(String),
-    /// A restore that is not at its end reads it, or has taken it as its safety backup.
+    /// A restore that has not ended reads it, or has taken it as its safety backup.
     #[error(
         "the backup {id} is needed by the restore {restore}, which is not at its end: wait for it, or take it back; \
              `strongroom restore get {restore}` says how far it is"
@@ -373,42 +372,42 @@ pub enum Error {
         /// The restore.
         restore: String,
     },
-    /// The backup's state does not allow it.
+    /// The backup's state does not allow the operation.
     #[error("the backup {id} is {state}, and {wish}; {}", remedy(state))]
     BackupState {
         /// The backup.
         id: String,
         /// Its state.
         state: &'static str,
-        /// Which ones do what was wanted of it.
+        /// The states that would allow the operation.
         wish: &'static str,
     },
-    /// It is too late to bring it back.
+    /// It is too late to undelete it.
     #[error("the files of the backup {0} are being deleted; nothing brings it back")]
     BackupPurging(String),
-    /// Somebody has changed it.
+    /// It changed meanwhile.
     #[error("the backup {0} was changed since it was read; look at it again")]
     BackupEtag(String),
-    /// Many others are changing it.
+    /// Too many concurrent changes.
     #[error("the backup {0} is being changed by others; try again in a moment")]
     BackupBusy(String),
-    /// No copy of it can be read.
+    /// None of its copies can be read.
     #[error("{}", no_copy(id, destination, stored))]
     CopyMissing {
         /// The backup.
         id: String,
-        /// Where it was wanted from; empty means anywhere.
+        /// The requested destination; empty means any.
         destination: String,
-        /// Destinations that have one.
+        /// Destinations that have a copy.
         stored: Vec<String>,
     },
-    /// The stored object is another one than that of which the client has a part.
+    /// The stored object differs from the one of which the client already has a part.
     #[error(
         "the stored file of the backup {0} was replaced since the download began; find out by whom, and download it again \
          from its first byte, without --resume"
     )]
     BackupChanged(String),
-    /// The stored object is not the one that was stored.
+    /// The stored object differs from the one that was stored.
     #[error(
         "the file of the backup {id} in {destination:?} is not what was stored: {problem}; read another copy with \
          --destination (`strongroom backup get` shows them), and find out who has changed this one"
@@ -416,55 +415,55 @@ pub enum Error {
     BackupDamaged {
         /// The backup.
         id: String,
-        /// Where it is.
+        /// The destination.
         destination: String,
-        /// How it differs.
+        /// The difference.
         problem: String,
     },
-    /// Another process has taken over what this one did.
+    /// Another process has taken over this process's operations.
     #[error(
         "this process did not reach the backup service's database for too long, so that another one has taken over; try \
          again"
     )]
     Fenced,
-    /// The process that made a backup is gone.
+    /// The process that made a backup died.
     #[error("the process that made the backup on {0} ended before it was complete; make another one")]
     ProcessDied(String),
 
-    /// A restore.
+    /// A restore failed.
     #[error(transparent)]
     Restore(#[from] RestoreError),
-    /// A file set that is restored.
+    /// Restoring a file set failed.
     #[error(transparent)]
     Files(#[from] FilesError),
-    /// Moving tables.
+    /// Moving tables failed.
     #[error(transparent)]
     Move(#[from] MoveError),
-    /// A re-encryption.
+    /// A re-encryption failed.
     #[error(transparent)]
     Reencrypt(#[from] ReencryptError),
-    /// A schedule, or a run of one.
+    /// A schedule, or a run of one, failed.
     #[error(transparent)]
     Schedule(#[from] ScheduleError),
-    /// Of a drill.
+    /// A drill failed.
     #[error(transparent)]
     Drill(#[from] DrillError),
 
-    /// The client is gone.
+    /// The client left.
     #[error("the client left before the end")]
     ClientLeft,
-    /// The client is there but takes nothing.
+    /// The client is connected but reads nothing.
     #[error(
         "the client took nothing for {0} s, and a snapshot is not held for it; use a stored backup instead"
     )]
     Stalled(u64),
-    /// The absolute limit of an export.
+    /// An export reached its time limit.
     #[error(
         "the export took longer than {0} s, and a snapshot is not held for ever; \
          use a stored backup, whose download can be resumed"
     )]
     TooLong(u64),
-    /// The service stops.
+    /// The service is shutting down.
     #[error("the backup service is shutting down; try again in a moment")]
     ShuttingDown,
     /// The archive could not be written.
@@ -476,28 +475,28 @@ pub enum Error {
 }
 
 impl Error {
-    /// The wrong field of a request.
+    /// An invalid field of a request.
     pub(crate) fn field(field: impl Into<String>, problem: impl Into<String>) -> Self {
         Self::Field { field: field.into(), problem: problem.into() }
     }
 
-    /// The wrong element of a list, counted from 0.
+    /// An invalid element of a list, counted from 0.
     pub(crate) fn element(list: &str, at: usize, problem: impl Into<String>) -> Self {
         Self::field(format!("{list}[{at}]"), problem)
     }
 
-    /// The stable reason: in `ErrorInfo` and in the audit log.
+    /// The stable reason, as in `ErrorInfo` and in the audit log.
     #[must_use]
     pub fn reason(&self) -> &'static str {
         self.shape().1
     }
 
-    /// Whether this process ends, or counts as dead, while its operation goes on elsewhere.
+    /// Whether the operation continues elsewhere because this process ends or counts as dead.
     pub(crate) fn is_handed_on(&self) -> bool {
         matches!(self, Self::ShuttingDown | Self::Fenced)
     }
 
-    /// Whether it was the client that did not want the rest, or not in time.
+    /// Whether the client caused the end: it left, or was too slow.
     pub(crate) fn is_abort(&self) -> bool {
         matches!(
             self,
@@ -516,7 +515,7 @@ impl Error {
         )
     }
 
-    /// Beside the destination and the key of a copy, which need not be said again.
+    /// The message without the destination and key of the copy, for callers that already name them.
     pub(crate) fn of_a_copy(&self) -> String {
         match self {
             Self::Storage(error) => error.problem.to_string(),
@@ -524,7 +523,7 @@ impl Error {
         }
     }
 
-    /// Whether a stored file is not what was stored, or is not there.
+    /// Whether a stored file is missing or differs from the one that was stored.
     pub(crate) fn is_damage(&self) -> bool {
         match self {
             Self::BackupDamaged { .. } => true,
@@ -533,7 +532,7 @@ impl Error {
         }
     }
 
-    /// The status that the caller gets.
+    /// The status for the caller.
     pub(crate) fn status(&self) -> Status {
         let (code, reason) = self.shape();
         match self {
@@ -552,7 +551,7 @@ impl Error {
                 unavailable(DOMAIN, reason, message, RETRY_SOURCE)
             }
             _ if code == Code::Unavailable => unavailable(DOMAIN, reason, &self.to_string(), RETRY_SOURCE),
-            // Our own texts: those of databases repeat neither values nor SQL.
+            // The messages are our own: those of databases repeat neither values nor SQL.
             _ => status(code, DOMAIN, reason, &self.to_string(), &[]),
         }
     }
@@ -650,7 +649,7 @@ fn no_copy(id: &str, destination: &str, stored: &[String]) -> String {
     format!("the backup {id} has no complete copy in {destination:?}; it has one in: {}", stored.join(", "))
 }
 
-/// What helps where a directory or a file cannot be read.
+/// A remedy for a directory or a file that cannot be read.
 fn of_reading(error: &std::io::Error) -> &'static str {
     match error.kind() {
         std::io::ErrorKind::NotFound => "; check its path, or create the directory",
@@ -659,7 +658,7 @@ fn of_reading(error: &std::io::Error) -> &'static str {
     }
 }
 
-/// What helps where a backup's state does not allow something.
+/// A remedy for a backup in a state that does not allow the operation.
 fn remedy(state: &str) -> &'static str {
     match state {
         "creating" => "`strongroom backup watch` waits until it is made",
@@ -674,7 +673,7 @@ fn remedy(state: &str) -> &'static str {
     }
 }
 
-/// By the state of a backup that does not allow it.
+/// The reason for a state that does not allow the operation.
 fn state_reason(state: &str) -> &'static str {
     match state {
         "creating" => "BACKUP_CREATING",
@@ -686,7 +685,7 @@ fn state_reason(state: &str) -> &'static str {
     }
 }
 
-/// What a service answered, as the client of an export needs to know it.
+/// Converts a service's status code for the client of an export.
 fn source_code(code: Code) -> Code {
     match code {
         Code::ResourceExhausted | Code::Aborted => Code::Unavailable,
@@ -699,7 +698,7 @@ fn source_code(code: Code) -> Code {
     }
 }
 
-/// What a database cannot give now is UNAVAILABLE; what somebody must change first, FAILED_PRECONDITION.
+/// UNAVAILABLE if the database may recover by itself; FAILED_PRECONDITION if somebody must change something first.
 fn tables_shape(error: &strongroom_tables::Error) -> (Code, &'static str) {
     use strongroom_tables::Error as Tables;
     match error {
@@ -742,14 +741,14 @@ fn tables_shape(error: &strongroom_tables::Error) -> (Code, &'static str) {
     }
 }
 
-/// Work on a thread of its own does not end early by itself.
+/// A blocking task ends early only if it panics.
 impl From<tokio::task::JoinError> for Error {
     fn from(error: tokio::task::JoinError) -> Self {
         Self::Defect(format!("a thread died: {error}"))
     }
 }
 
-/// The archive's receiver is ours, so its error is one of ours on a detour.
+/// The archive's receiver is ours, so the error in a sink may be one of ours.
 impl From<strongroom_archive::Error> for Error {
     fn from(error: strongroom_archive::Error) -> Self {
         match error {

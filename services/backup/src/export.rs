@@ -1,7 +1,7 @@
-//! Exports: what a request chooses is checked, and an archive of it streamed while it is made.
+//! Exports: checks the request's selection, and streams an archive of it while it is made.
 //!
-//! What surrounds an export, from the permit to the audit events, is [`crate::operation`]'s; [`crate::assembly`] makes the
-//! archive.
+//! [`crate::operation`] handles everything around an export, from the permit to the audit events; [`crate::assembly`]
+//! makes the archive.
 
 mod stream;
 
@@ -19,21 +19,21 @@ use crate::operation::{AuditRecord, Kind, Limits, Operations, Replies};
 use crate::seal::SealChoice;
 use stream::Stream;
 
-/// Exports among the operations.
+/// The operation kind of exports.
 pub(crate) static KIND: Kind = Kind {
     name: "export",
     started: Some("backup.export_started"),
     ended: "backup.exported",
     keeps: false,
     hands_on: false,
-    // A chunk of 256 KiB each at most.
+    // Chunks of at most 256 KiB each.
     queue: 4,
     busy: Error::Busy,
     too_long: Error::TooLong,
     stalled: Error::Stalled,
 };
 
-/// Makes exports; one for the whole process.
+/// Makes exports; one instance per process.
 pub(crate) struct Exports {
     context: Arc<AssemblyContext>,
     membership: Arc<Membership>,
@@ -42,7 +42,6 @@ pub(crate) struct Exports {
 }
 
 impl Exports {
-    /// With no export running.
     pub(crate) fn create(
         context: Arc<AssemblyContext>,
         membership: Arc<Membership>,
@@ -53,11 +52,11 @@ impl Exports {
         Self { context, membership, operations, lifetime }
     }
 
-    /// Begins an export for `caller`, sealed as `choice` says; its messages come out of the stream.
+    /// Begins an export for `caller`, sealed according to `choice`; its messages arrive in the stream.
     ///
     /// # Errors
-    /// [`Error::Busy`], [`Error::Field`], [`Error::NoRecoveryRecipient`], the vault's and those of sources that have
-    /// to be asked first.
+    /// [`Error::Busy`], [`Error::Field`], [`Error::NoRecoveryRecipient`], the vault's errors, and those of sources that
+    /// have to be asked first.
     pub(crate) async fn begin(
         &self,
         caller: &Caller,
@@ -79,7 +78,7 @@ impl Exports {
         let (vault, pinned) = (context.vault.clone(), archive_id.to_owned());
         let is_whole = Arc::new(AtomicBool::new(false));
         let whole = Arc::clone(&is_whole);
-        // Once the client has every byte, it may have the archive, whatever becomes of the rest.
+        // Once the last byte has been sent, the client may have the whole archive, even if a later step fails.
         let release = move |_: &Error| async move {
             if !whole.load(Ordering::Acquire) {
                 vault.release_pins(&pinned).await;
@@ -91,7 +90,7 @@ impl Exports {
         Ok(self.operations.start(permit, record, work, release))
     }
 
-    /// Ends what still runs and waits for its closing events.
+    /// Ends running operations and waits for their closing events.
     pub(crate) async fn stop(&self) {
         self.operations.stop().await;
     }

@@ -1,4 +1,4 @@
-//! The gRPC interface, one file a proto service: parse, call, convert.
+//! The gRPC interface, one file per proto service: parse, call, convert.
 
 mod answer;
 mod backup;

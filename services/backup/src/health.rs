@@ -1,5 +1,5 @@
-//! What the backup service needs in order to serve. Sources are not among it: one that is down fails only the exports
-//! that read it ([`crate::source_watch`]).
+//! Dependencies without which the backup service cannot serve. Sources are not among them: a source that is down fails
+//! only the exports that read it ([`crate::source_watch`]).
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -19,16 +19,16 @@ const TOKEN: &str = "token";
 const STAGING: &str = "staging";
 const DATABASE: &str = "database";
 
-/// By name, as `/readyz` lists them.
+/// Names, as `/readyz` lists them.
 pub(crate) const DEPENDENCIES: &[&str] = &[DATABASE, VAULT, TOKEN, STAGING];
 
-/// Free bytes without which nothing is staged. A file needs its own size; this only tells a full disk.
+/// Free bytes below which nothing is staged. A file needs its own size as well; this only detects a full disk.
 const ROOM: u64 = 16 << 20;
 
-/// The token's while the vault is away.
+/// The token's state while the vault does not answer.
 const NOT_KNOWN: &str = "not known while the vault does not answer";
 
-/// Whether the log has this as the state of a dependency, so that nobody else needs to say it.
+/// Whether the log already has this error as the state of a dependency, so that no other code needs to log it.
 pub(crate) fn is_watched(error: &Error) -> bool {
     match error {
         Error::VaultAway { .. } => true,
@@ -37,7 +37,7 @@ pub(crate) fn is_watched(error: &Error) -> bool {
     }
 }
 
-/// How each of them is looked at.
+/// The check of each dependency.
 pub(crate) fn checks(
     vault: &VaultClient,
     store: &Arc<dyn Store>,
@@ -51,7 +51,7 @@ pub(crate) fn checks(
     ]
 }
 
-/// The service's own database answers.
+/// Checks that the service's own database answers.
 struct Database(Arc<dyn Store>);
 
 #[async_trait]
@@ -61,7 +61,7 @@ impl Check for Database {
     }
 }
 
-/// It answers, and is itself ready.
+/// Checks that the vault answers and is itself ready.
 struct Vault(VaultClient);
 
 #[async_trait]
@@ -77,16 +77,16 @@ impl Check for Vault {
     }
 }
 
-/// The vault admits this service, as a service that may ask about callers.
+/// Checks that the vault accepts this service's credentials and lets it ask about callers.
 struct OwnToken(VaultClient);
 
 #[async_trait]
 impl Check for OwnToken {
     async fn check(&self) -> Result<(), Fault> {
         let follows = || Err(Fault::Follows(NOT_KNOWN.to_owned()));
-        // A little earlier than the check of the vault, which is late for the same reason.
+        // Slightly shorter than the limit of the vault check, which times out for the same reason.
         match timeout(PATIENCE * 9 / 10, self.0.admits_us()).await {
-            // Only who is admitted is told that there are too many calls.
+            // The vault reports too many calls only to authenticated callers.
             Ok(Ok(()) | Err(Error::VaultBusy { .. })) => Ok(()),
             Ok(Err(Error::VaultAway { .. })) | Err(_) => follows(),
             Ok(Err(error)) => Err(Fault::Own(error.to_string())),
@@ -94,7 +94,7 @@ impl Check for OwnToken {
     }
 }
 
-/// Uploads can be staged: the folder takes a file, and the disk has room.
+/// Checks that uploads can be staged: a file can be written to the folder, and the disk has room.
 struct Staging(PathBuf);
 
 #[async_trait]

@@ -1,6 +1,7 @@
-//! An archive that a client sends up: received, staged sealed, opened.
+//! An archive that a client uploads: receives it, stages it sealed, opens it.
 //!
-//! Whatever reads a client's archive begins here, so that all of it has the same limits and leaves nothing behind.
+//! Everything that reads a client's archive begins here, so the same limits apply everywhere and no file is left
+//! behind.
 
 mod admission;
 mod memory;

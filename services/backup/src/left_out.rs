@@ -1,15 +1,15 @@
-//! What is not in an archive although its sources have it: clients print it after an export and a verification,
-//! because nobody reads the manifest of an archive that is fine.
+//! Items that the sources have but the archive leaves out: clients print them after an export and a verification,
+//! because nobody reads the manifest of an intact archive.
 
 use strongroom_api::backup::v1::LeftOut;
 use strongroom_archive::manifest::{Skipped, SourceRecord};
 
-/// How many are named, to a client and in a manifest; the rest is counted.
+/// Maximum number of items that are named to a client and in a manifest; the rest is counted.
 const MOST: usize = 100;
-/// Longest text, in characters.
+/// Maximum length of a text, in characters.
 const LONGEST: usize = 200;
 
-/// The first of many, and how many there are.
+/// The first items of a long list, and the total number.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct FirstFew<T> {
     pub(crate) first: Vec<T>,
@@ -23,7 +23,7 @@ impl<T> Default for FirstFew<T> {
 }
 
 impl<T> FirstFew<T> {
-    /// One more, which is kept while there is room.
+    /// Adds an item: counts it, and keeps it if there is room.
     pub(crate) fn add(&mut self, one: T) {
         self.total += 1;
         if self.first.len() < MOST {
@@ -33,7 +33,7 @@ impl<T> FirstFew<T> {
 }
 
 impl FirstFew<Skipped> {
-    /// For a manifest, by name; `others` says what the rest is, after its number.
+    /// For a manifest, sorted by name; `others` describes the rest, after its number.
     pub(crate) fn into_skipped(mut self, others: &str) -> Vec<Skipped> {
         self.first.sort_unstable_by(|one, other| one.name.cmp(&other.name));
         let more = self.total - self.first.len();
@@ -44,12 +44,12 @@ impl FirstFew<Skipped> {
     }
 }
 
-/// What clients are told piece by piece. The manifest has all of it.
+/// Left-out items for clients, shortened. The manifest has all of them.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct LeftOuts(FirstFew<LeftOut>);
 
 impl LeftOuts {
-    /// Of all `sources`, in archive order.
+    /// Those of all `sources`, in archive order.
     pub(crate) fn of(sources: &[SourceRecord]) -> Self {
         let mut left_outs = Self::default();
         for source in sources {
@@ -64,7 +64,7 @@ impl LeftOuts {
         self.0.add(LeftOut { source: cut(source), name: cut(name), reason: cut(reason) });
     }
 
-    /// The first of them, and how many there are.
+    /// The first items and the total number.
     pub(crate) fn into_parts(self) -> (Vec<LeftOut>, i64) {
         (self.0.first, self.0.total as i64)
     }

@@ -1,10 +1,11 @@
-//! The backup service: reads every database that the platform owns, and the vault's own tables, each in one
-//! consistent snapshot, and streams them out as one archive while it is built.
+//! The backup service: reads every database of the platform and the vault's own tables, each in one consistent
+//! snapshot, and streams them as one archive while it is built.
 //!
-//! `grpc` parses and answers; `schedules`, `drills`, `restore`, `moving`, `reencryption`, `export`, `backups` and `verification` do the work of a call, and `operation` everything
-//! that surrounds it; `assembly` makes archives, `incoming` receives them; `sources` knows what is read; `membership` knows which
-//! processes serve; `store` is the service's own database; `vault_client` asks the vault for everything about keys, callers
-//! and the audit log. Imports point down, in this order.
+//! `grpc` parses and answers; `schedules`, `drills`, `restore`, `moving`, `reencryption`, `export`, `backups` and
+//! `verification` do the work of a call, and `operation` everything around it; `assembly` makes archives, `incoming`
+//! receives them; `sources` describes and reads the sources; `membership` tracks the processes that serve; `store` is
+//! the service's own database; `vault_client` makes all calls to the vault about keys, callers and the audit log.
+//! Imports point down, in this order.
 
 mod assembly;
 mod auth;
@@ -65,7 +66,7 @@ use report::BackupReport;
 use sources::Sources;
 use vault_client::VaultClient;
 
-/// Served here, for health and reflection.
+/// Services of this process, for health and reflection.
 const SERVICES: &[&str] = &[
     "strongroom.backup.v1.BackupService",
     "strongroom.backup.v1.DrillService",
@@ -74,16 +75,15 @@ const SERVICES: &[&str] = &[
     "strongroom.backup.v1.TablesService",
     strongroom_runtime::health::SERVICE,
 ];
-/// Requests are short lists of names, and pieces of files of half that at most.
+/// Requests are short lists of names, or pieces of files of at most half this size.
 const REQUEST_BYTES: usize = 1 << 20;
 
-/// Serves backups on `listener` until `shutdown`; running exports then have the drain time to end. `admin`, where there is
-/// one, is served from the first moment.
+/// Serves backups on `listener` until `shutdown`; running exports then have the drain time to end. `admin`, if given,
+/// is served from the start.
 ///
 /// # Errors
-/// [`Error::Config`] and [`Error::TableTaken`] for a configuration that cannot be meant,
-/// [`Error::Runtime`] for unreadable files, [`Error::Store`] for a database that cannot be opened, and when the server ends
-/// by itself.
+/// [`Error::Config`] and [`Error::TableTaken`] for an invalid configuration, [`Error::Runtime`] for unreadable files,
+/// [`Error::Store`] for a database that cannot be opened, and an error if the server ends by itself.
 pub async fn serve(
     config: Config,
     listener: TcpListener,
@@ -141,7 +141,7 @@ pub async fn serve(
     stopping.abort();
     shutdown.begin();
     service.stop().await;
-    // The shutdown has begun, and ends all of its tasks.
+    // The shutdown has begun, which ends all background tasks.
     let _ = background.await;
     service.leave().await;
     Ok(ended?)

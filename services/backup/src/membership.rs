@@ -1,12 +1,13 @@
-//! Which processes serve from the database, and who inherits from those that died.
+//! Tracks the processes that serve from the database, and chooses heirs for those that died.
 //!
-//! Each process raises a number at every heartbeat ([`heartbeat`]). A process whose number stands still for two heartbeats
-//! is dead ([`sightings`]): one of the others becomes its heir and ends its operations ([`watch`]). Everybody measures by
-//! a monotonic clock of its own, so that a clock set back or forward changes nothing.
+//! Each process increments a counter at every heartbeat ([`heartbeat`]). A process whose counter has not changed for
+//! two heartbeats is dead ([`sightings`]): one of the others becomes its heir and ends its operations ([`watch`]). Each
+//! process measures time with its own monotonic clock, so changes of the wall clock have no effect.
 //!
-//! A process that was declared dead may live: it was paused, or did not reach the database. It cannot know when that
-//! happens, so its writes carry fencing numbers ([`crate::store::OperationStore`]). What it does elsewhere, it stops when
-//! it has not reached the database for two heartbeats: by then, no other process has declared it dead yet.
+//! A process that was declared dead may still be alive: it was paused, or could not reach the database. It cannot know
+//! when it was declared dead, so its writes carry fencing numbers ([`crate::store::OperationStore`]). It stops its work
+//! outside the database when it has not reached the database for two heartbeats, which is before any other process
+//! declares it dead.
 
 mod heartbeat;
 mod sightings;
@@ -29,24 +30,24 @@ use crate::store::{OperationRow, ProcessRow, Processes, Store};
 use heartbeat::Heartbeat;
 use watch::Watch;
 
-/// How often a process raises its number.
+/// Interval between heartbeats.
 pub(crate) const HEARTBEAT: Duration = Duration::from_secs(5);
-/// How many heartbeats a number may stand still.
+/// Number of heartbeats without a change after which a process is dead.
 const PATIENCE: u32 = 2;
-/// How many times within a heartbeat a process looks at the others, and tries again to reach the database.
+/// Number of times within a heartbeat that a process checks the others, and retries to reach the database.
 const LOOKS: u32 = 5;
 
-/// This process while others know it by one id.
+/// This process under one of its ids.
 #[derive(Debug)]
 pub(crate) struct Member {
-    /// Random.
+    /// A random id.
     pub(crate) id: String,
-    /// Cancelled when others have declared it dead, or may be about to: whatever it began must stop.
+    /// Cancelled when others have declared the process dead, or may soon do so: everything that it began must stop.
     pub(crate) lost: CancellationToken,
 }
 
 impl Member {
-    /// Does `work` as long as this process counts as alive.
+    /// Runs `work` while this process counts as alive.
     ///
     /// # Errors
     /// [`Error::Fenced`], and those of `work`.
@@ -58,32 +59,33 @@ impl Member {
     }
 }
 
-/// Ends what a dead process has left.
+/// Ends the operations of a dead process.
 #[async_trait]
 pub(crate) trait Heir: Send + Sync {
-    /// Ends these operations, which are all that `dead` has left. False if it has to be tried again: at the next heartbeat,
-    /// by this process or by its heir, and again with all that is left then. Nobody else is watched meanwhile.
+    /// Ends these operations, which are all that `dead` has left. Returns false if it must be retried: at the next
+    /// heartbeat, by this process or by its heir, and with all operations that are then left. Meanwhile no other
+    /// process is watched.
     async fn inherit(&self, dead: &ProcessRow, operations: Vec<OperationRow>) -> bool;
 }
 
-/// This process among those that serve from the database.
+/// This process as one of those that serve from the database.
 pub(crate) struct Membership {
     heartbeat: Arc<Heartbeat>,
     store: Arc<dyn Processes>,
     period: Duration,
-    /// The heartbeats' task.
+    /// The heartbeat task.
     beats: TaskTracker,
-    /// Ends it.
+    /// Ends the heartbeat task.
     left: CancellationToken,
     _left_when_dropped: DropGuard,
 }
 
 impl Membership {
-    /// Registers this process, whose host is called `host`, under a new random id. From now on its heartbeats go on until
-    /// it leaves, during a shutdown too.
+    /// Registers this process, on the host `host`, under a new random id. Its heartbeats then continue until it leaves,
+    /// even during a shutdown.
     ///
     /// # Errors
-    /// When the database refuses.
+    /// The database's errors.
     pub(crate) async fn join(
         store: Arc<dyn Store>,
         host: String,
@@ -110,12 +112,12 @@ impl Membership {
         Ok(Arc::new(Self { heartbeat, store, period, beats, left, _left_when_dropped }))
     }
 
-    /// This process as others know it now. It is lost while it does not reach the database; after that it has another id.
+    /// This process under its current id. It is lost while it cannot reach the database; afterwards it has another id.
     pub(crate) fn current(&self) -> Arc<Member> {
         self.heartbeat.current()
     }
 
-    /// Watches the other processes until `shutdown`, and makes `heir` inherit from those that die.
+    /// Watches the other processes until `shutdown`, and calls `heir` for those that die.
     pub(crate) async fn run(&self, heir: &dyn Heir, shutdown: &Shutdown) {
         let mut watch = Watch::create(Arc::clone(&self.store), self.period);
         let mut looks = interval(self.period / LOOKS);
@@ -127,11 +129,11 @@ impl Membership {
         }
     }
 
-    /// Ends the heartbeats, and removes this process if it has left nothing to be ended. Otherwise another one inherits
+    /// Ends the heartbeats, and removes this process if it leaves no operations. Otherwise another process inherits
     /// from it, as if it had died.
     pub(crate) async fn leave(&self) {
         self.left.cancel();
-        // A heartbeat that found its process gone would register it anew.
+        // Wait for the heartbeat task: a heartbeat that finds its process missing would register it again.
         self.beats.wait().await;
         let own = self.current();
         let id = own.id.as_str();

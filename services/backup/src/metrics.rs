@@ -1,6 +1,6 @@
-//! What the backup service counts. Children are resolved here, once; an operation touches atomics only.
+//! The backup service's metrics. Label children are resolved once, here; an operation touches only atomics.
 //!
-//! Labels are the kinds of operations and the names of sources in the configuration.
+//! Label values are the kinds of operations and the names of sources in the configuration.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -8,15 +8,15 @@ use std::time::Duration;
 use strongroom_runtime::metrics::{Gauge, Histogram, IntCounter, IntCounterVec, Kind as Sampling, Sample};
 use strongroom_runtime::{Clock, Metrics};
 
-/// Seconds of an operation.
+/// Buckets of operation durations, in seconds.
 const BUCKETS: [f64; 8] = [0.1, 1.0, 5.0, 30.0, 120.0, 600.0, 1800.0, 3600.0];
 
 /// How an operation ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// It did its work, and found nothing wrong.
+    /// It did its work and found nothing wrong.
     Success,
-    /// It could not, or found damage.
+    /// It failed, or found damage.
     Failed,
     /// Its client left, or was too slow.
     Aborted,
@@ -34,12 +34,12 @@ impl Outcome {
     }
 }
 
-/// What an operation was about.
+/// The amount of data of an operation.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Size {
-    /// Of the file.
+    /// Size of the file.
     pub(crate) bytes: i64,
-    /// In its tables.
+    /// Rows in its tables.
     pub(crate) rows: i64,
 }
 
@@ -49,15 +49,15 @@ pub(crate) struct Last {
     /// The file's name.
     pub(crate) target: String,
     pub(crate) outcome: Outcome,
-    /// The stable reason of its error; empty when it did its work.
+    /// The stable reason of its error; empty if it did its work.
     pub(crate) reason: &'static str,
-    /// Microseconds since the epoch.
+    /// End time, in microseconds since the epoch.
     pub(crate) end_time: i64,
-    /// Of the last one that succeeded.
+    /// End time of the last successful operation.
     pub(crate) success_time: Option<i64>,
 }
 
-/// The families of operations.
+/// The metric families of operations.
 pub(crate) struct BackupMetrics {
     metrics: Metrics,
     clock: Arc<dyn Clock>,
@@ -102,12 +102,12 @@ impl BackupMetrics {
         }
     }
 
-    /// Of operations of `kind`, a fixed name.
+    /// Metrics of operations of `kind`, a fixed name.
     pub(crate) fn kind(&self, kind: &'static str) -> KindMetrics {
         self.kind_that_moves(kind, None)
     }
 
-    /// Of exports, a kind whose bytes and rows are counted.
+    /// Metrics of exports, the kind whose bytes and rows are counted.
     pub(crate) fn export_kind(&self, kind: &'static str) -> KindMetrics {
         self.kind_that_moves(kind, Some(self.moved()))
     }
@@ -130,7 +130,6 @@ impl BackupMetrics {
         }))
     }
 
-    /// What exports move.
     fn moved(&self) -> Moved {
         let (metrics, bytes) = (&self.metrics, "strongroom_backup_exported_bytes_total");
         Moved {
@@ -139,7 +138,7 @@ impl BackupMetrics {
         }
     }
 
-    /// Of exports alone.
+    /// Metrics of exports only.
     pub(crate) fn exports(&self) -> ExportMetrics {
         let help = "Time of exports by what they waited for: `read` for the sources, `pack` for compressing and \
                     sealing, `send` for the client.";
@@ -162,14 +161,14 @@ impl BackupMetrics {
         ExportMetrics { stages }
     }
 
-    /// Of verifications alone.
+    /// A counter of verifications only.
     pub(crate) fn received_bytes(&self) -> IntCounter {
         let help = "Bytes of files that were received whole in order to be verified.";
         self.metrics.counter("strongroom_backup_verification_received_bytes_total", help)
     }
 }
 
-/// Operations of one kind.
+/// Metrics of operations of one kind.
 #[derive(Clone)]
 pub(crate) struct KindMetrics(Arc<KindInner>);
 
@@ -180,7 +179,7 @@ struct KindInner {
     refused: IntCounter,
     ended: [IntCounter; Outcome::ALL.len()],
     seconds: Histogram,
-    /// Of kinds that move data to a client.
+    /// Only for kinds that send data to a client.
     moved: Option<Moved>,
     succeeded: strongroom_runtime::metrics::GaugeVec,
     last_success: strongroom_runtime::metrics::GaugeVec,
@@ -193,17 +192,16 @@ struct Moved {
 }
 
 impl KindMetrics {
-    /// The kind's name.
     pub(crate) fn kind(&self) -> &'static str {
         self.0.kind
     }
 
-    /// How many run.
+    /// Number of running operations.
     pub(crate) fn running(&self) -> i64 {
         self.0.running.get()
     }
 
-    /// The last one that ended.
+    /// The last operation that ended.
     pub(crate) fn last(&self) -> Option<Last> {
         self.0.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -216,7 +214,7 @@ impl KindMetrics {
         self.0.running.inc();
     }
 
-    /// One that began has succeeded, and its client has an archive of this size.
+    /// Counts the size of an operation that succeeded: its client has an archive of this size.
     pub(crate) fn moved(&self, size: Size) {
         if let Some(moved) = &self.0.moved {
             moved.bytes.inc_by(size.bytes.unsigned_abs());
@@ -224,7 +222,7 @@ impl KindMetrics {
         }
     }
 
-    /// One that began has ended. Once an operation, so that looking up a child does not matter.
+    /// Counts the end of an operation. It runs once per operation, so the cost of looking up a child does not matter.
     pub(crate) fn ended(&self, target: &str, time: Duration, outcome: Outcome, reason: &'static str) {
         let inner = &self.0;
         inner.running.dec();
@@ -244,14 +242,15 @@ impl KindMetrics {
 
 const STAGES: [&str; 3] = ["read", "pack", "send"];
 
-/// Where the time of exports goes.
+/// Time that exports spend per stage.
 #[derive(Clone)]
 pub(crate) struct ExportMetrics {
     stages: Arc<Mutex<[Duration; STAGES.len()]>>,
 }
 
 impl ExportMetrics {
-    /// A writer has ended that ran for `all`, waited for its sources for `read`, and for its client for `sent`.
+    /// Counts the time of a writer that ended: `all` in total, `read` waiting for sources, and `sent` waiting for its
+    /// client.
     pub(crate) fn stages(&self, all: Duration, read: Duration, sent: Duration) {
         let pack = all.saturating_sub(read).saturating_sub(sent);
         let mut times = self.stages.lock().unwrap_or_else(PoisonError::into_inner);

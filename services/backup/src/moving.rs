@@ -1,12 +1,13 @@
-//! Chosen tables from one deployment to another, as one JSON document (docs/tables.md).
+//! Moves chosen tables from one deployment to another, as one JSON document (docs/tables.md).
 //!
-//! An export ([`export`]) is a stream of what it reads. An import ([`importing`]) first receives the whole document, staged
-//! sealed as every upload is, so that a slow or broken client holds nothing of a database; then it is a merge by
-//! `strongroom_tables::load`: rows beside the live ones, and one transaction that adds those whose keys are missing. What that
-//! keeps in order to be taken back is removed at once, because an import only adds rows.
+//! An export ([`export`]) streams the rows as it reads them. An import ([`importing`]) first receives the whole
+//! document, staged sealed like every upload, so that a slow or broken client does not hold up a database. Then it
+//! merges the document by `strongroom_tables::load`: rows are staged beside the live ones, and one transaction adds
+//! those whose keys are missing. The data that such a merge keeps for a rollback is removed at once, because an import
+//! only adds rows.
 //!
-//! While it changes a source, the source is reserved as for a restore, and the import's operation is in the service's
-//! database: whoever inherits it removes what it has left ([`ending`]).
+//! While an import changes a source, the source is reserved as for a restore, and the import's operation is recorded in
+//! the service's database: its heir removes what the import left behind ([`ending`]).
 
 mod choice;
 mod contents;
@@ -44,21 +45,21 @@ use export::Exporting;
 use importing::Importing;
 pub(crate) use inheritance::Inheritance;
 
-/// Exports of tables among the operations.
+/// The operation kind of exports of tables.
 pub(crate) static EXPORT: Kind = Kind {
     name: "tables_export",
     started: Some("tables.export_started"),
     ended: "tables.exported",
     keeps: false,
     hands_on: false,
-    // A chunk of 256 KiB each at most.
+    // Chunks of at most 256 KiB each.
     queue: 4,
     busy: Error::Busy,
     too_long: Error::TooLong,
     stalled: Error::Stalled,
 };
 
-/// Imports of tables among the operations.
+/// The operation kind of imports of tables.
 pub(crate) static IMPORT: Kind = Kind {
     name: "tables_import",
     started: Some("tables.import_started"),
@@ -71,7 +72,7 @@ pub(crate) static IMPORT: Kind = Kind {
     stalled: Error::ClientSilent,
 };
 
-/// What moving tables uses.
+/// Shared by all code that moves tables.
 #[derive(Clone)]
 pub(crate) struct Base {
     pub(crate) app: AppConfig,
@@ -79,19 +80,19 @@ pub(crate) struct Base {
     pub(crate) vault: VaultClient,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) sources: Arc<Sources>,
-    /// What all staged files may take together.
+    /// Admission and limits of all staged files.
     pub(crate) uploads: Arc<Uploads>,
     pub(crate) memory: MemoryLimits,
     pub(crate) shutdown: Shutdown,
 }
 
-/// What an import was asked for beside its document.
+/// The options of an import.
 pub(crate) struct ImportRequest {
     pub(crate) dry_run: bool,
     pub(crate) file_name: String,
 }
 
-/// Moves tables; one for the whole process. Clones share it.
+/// Moves tables; one per process. Clones share it.
 #[derive(Clone)]
 pub(crate) struct Moves {
     base: Base,
@@ -101,7 +102,7 @@ pub(crate) struct Moves {
 }
 
 impl Moves {
-    /// With nothing going on. Limits and metrics are those of [`EXPORT`] and [`IMPORT`].
+    /// Limits and metrics are those of [`EXPORT`] and [`IMPORT`].
     pub(crate) fn create(
         base: Base,
         membership: Arc<Membership>,
@@ -113,7 +114,7 @@ impl Moves {
         Self { base, membership, exports, imports }
     }
 
-    /// Begins an export of `tables` for `caller`; the document comes out of the stream.
+    /// Begins an export of `tables` for `caller`; the document arrives in the stream.
     ///
     /// # Errors
     /// [`Error::Busy`], [`Error::Field`] for a table, and those of sources that cannot be listed.
@@ -134,10 +135,11 @@ impl Moves {
         Ok(self.exports.start(permit, record, work, |_| async {}))
     }
 
-    /// Receives a document and imports it for `caller`. Once it has arrived, the import goes on when its caller leaves.
+    /// Receives a document and imports it for `caller`. After it has been received, the import continues even if its
+    /// caller leaves.
     ///
     /// # Errors
-    /// The status of what kept it from being done. What stands against it is in the answer.
+    /// The status of an import that could not be done. Objections to the document are in the answer.
     pub(crate) async fn import(
         &self,
         caller: &Caller,
@@ -182,17 +184,17 @@ impl Moves {
         answered.unwrap_or_else(|error| Err(Error::from(error).status()))
     }
 
-    /// How long a client may send nothing.
+    /// Maximum time that a client may send nothing.
     pub(crate) fn patience(&self) -> Duration {
         self.imports.limits().stall
     }
 
-    /// Who ends the imports of dead processes.
+    /// The heir for imports of dead processes.
     pub(crate) fn inheritance(&self) -> Inheritance {
         Inheritance { ending: self.ending(), vault: self.base.vault.clone() }
     }
 
-    /// Ends what still runs and waits for its closing events.
+    /// Ends running operations and waits for their closing events.
     pub(crate) async fn stop(&self) {
         tokio::join!(self.exports.stop(), self.imports.stop());
     }
@@ -203,14 +205,14 @@ impl Moves {
     }
 }
 
-/// The one answer of an import, once what it has left is removed, unless that takes long.
+/// The only answer of an import, returned after its leftovers are removed, unless that takes long.
 async fn answer(
     mut replies: Replies<proto::ImportTablesResponse>,
     ending: &Ending,
     begun: Arc<Begun>,
 ) -> Result<proto::ImportTablesResponse, Status> {
     let answer = replies.next().await.unwrap_or_else(|| Err(Error::ShuttingDown.status()));
-    // The last event is recorded by now, and nobody changes the database any more.
+    // The last event is recorded, and the import no longer changes the database.
     drop(replies);
     ending.settle_soon(begun).await;
     answer

@@ -1,7 +1,7 @@
-//! Long calls: what an export, a verification and everything else that streams for minutes have in common.
+//! Long calls: the parts that exports, verifications and all other calls that stream for minutes have in common.
 //!
-//! gRPC drops a handler when its client leaves. What must happen anyway, the closing audit event above all, is
-//! therefore done by a task of its own, which owns the operation from its permit to its last reply ([`run`]).
+//! gRPC drops a handler when its client leaves. Some steps must happen anyway, above all the closing audit event. A
+//! separate task therefore owns the operation from its permit to its last reply ([`run`]).
 
 mod audit_record;
 mod blocking;
@@ -31,7 +31,7 @@ pub(crate) use run::Ended;
 use run::Run;
 pub(crate) use unfinished::Unfinished;
 
-/// How long running operations may take to record their end when the service stops.
+/// Time that running operations have to record their end when the service stops.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// All operations of one kind in this process.
@@ -45,21 +45,19 @@ pub(crate) struct Operations {
 }
 
 impl Operations {
-    /// With none running.
     pub(crate) fn create(kind: &'static Kind, limits: Limits, metrics: KindMetrics) -> Self {
         let permits = Arc::new(Semaphore::new(limits.concurrent));
         Self { kind, limits, metrics, permits, tasks: TaskTracker::new(), stop: CancellationToken::new() }
     }
 
-    /// How they are limited.
     pub(crate) fn limits(&self) -> Limits {
         self.limits
     }
 
-    /// A permit for one more.
+    /// Takes a permit for one more operation.
     ///
     /// # Errors
-    /// [`Kind::busy`] when as many run as may.
+    /// [`Kind::busy`] if all permits are taken.
     pub(crate) fn admit(&self) -> Result<Permit> {
         let permit = Arc::clone(&self.permits).try_acquire_owned();
         permit.map_err(|_| {
@@ -68,12 +66,12 @@ impl Operations {
         })
     }
 
-    /// Starts an operation in a task of its own and returns what its client receives. `permit` is held until the client
-    /// has everything.
+    /// Starts an operation in a task of its own and returns the replies for its client. `permit` is held until the
+    /// client has everything.
     ///
-    /// `work` gets the way to the client, and a token that is cancelled when the work ends for whatever
-    /// reason: threads that it starts must heed it. The future that it returns is dropped when the client leaves,
-    /// the deadline passes or the service stops. `undo` runs unless all of it succeeds.
+    /// `work` gets the outlet to the client, and a token that is cancelled when the work ends for any reason: threads
+    /// that it starts must heed it. The future that it returns is dropped when the client leaves, the deadline passes
+    /// or the service stops. `undo` runs unless everything succeeds.
     pub(crate) fn start<R, F, U>(
         &self,
         permit: impl Send + 'static,
@@ -88,7 +86,7 @@ impl Operations {
     {
         let (outlet, replies, gone) = outlet::create(self.kind, self.limits.stall);
         let stop = self.stop.child_token();
-        // Boxed: what an operation consists of would be moved from call to call.
+        // Boxed, because otherwise the operation's large state would be moved from call to call.
         let work = Box::pin(work(outlet.clone(), stop.clone()));
         let (kind, limits, shutdown) = (self.kind, self.limits, self.stop.clone());
         let metrics = self.metrics.clone();
@@ -99,8 +97,7 @@ impl Operations {
         replies
     }
 
-    /// Starts an operation that no client waits for. `done` runs at its end, after its closing event and, where it failed,
-    /// after `undo`.
+    /// Starts an operation without a client. `done` runs after its closing event and, if it failed, after `undo`.
     pub(crate) fn start_detached<F, U>(
         &self,
         permit: impl Send + 'static,
@@ -118,7 +115,7 @@ impl Operations {
         let (kind, limits, shutdown) = (self.kind, self.limits, self.stop.clone());
         let run = Run { kind, limits, metrics: self.metrics.clone(), record, outlet, stop, shutdown };
         let detached = async move {
-            // Its client is here as long as it runs.
+            // The detached task keeps the replies, so the client counts as present while the operation runs.
             let replies = replies;
             run.complete((work, undo), gone, permit, || drop(replies)).await;
             done.await;
@@ -126,7 +123,7 @@ impl Operations {
         self.tasks.spawn(inherited(detached.instrument(task(self.kind.name))));
     }
 
-    /// Ends what still runs and waits for its closing events.
+    /// Ends running operations and waits for their closing events.
     pub(crate) async fn stop(&self) {
         self.stop.cancel();
         self.tasks.close();

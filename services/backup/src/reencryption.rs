@@ -1,8 +1,8 @@
-//! Values of an application's database under the primary versions of their keys, in place.
+//! Re-encrypts values of an application's database in place, under the primary versions of their keys.
 //!
-//! The vault opens and seals; here values are found, sent there and put back ([`walk`]), as often as it takes until nothing is
-//! left that opens ([`work`]). Nothing is kept about how far it is: what is done shows in the values, so that another run goes
-//! on after whatever has ended this one, and two at once only do the same work twice.
+//! The vault opens and seals; this module finds values, sends them there and writes them back ([`walk`]), and repeats
+//! that until no old value that can be opened is left ([`work`]). No progress is stored, because the values themselves
+//! show it: another run continues where any earlier one ended, and two concurrent runs only do the same work twice.
 
 pub(crate) mod error;
 mod pace;
@@ -26,7 +26,7 @@ use crate::vault_client::VaultClient;
 use error::ReencryptError;
 use work::Work;
 
-/// Re-encryptions among the operations.
+/// The operation kind of re-encryptions.
 pub(crate) static KIND: Kind = Kind {
     name: "source_reencrypt",
     started: Some("source.reencrypt_started"),
@@ -39,7 +39,7 @@ pub(crate) static KIND: Kind = Kind {
     stalled: |seconds| Error::Reencrypt(ReencryptError::Stalled(seconds)),
 };
 
-/// What they use.
+/// Dependencies of re-encryptions.
 #[derive(Clone)]
 pub(crate) struct Base {
     pub(crate) vault: VaultClient,
@@ -47,7 +47,7 @@ pub(crate) struct Base {
     pub(crate) sources: Arc<Sources>,
 }
 
-/// Re-encrypts; one for the whole process. Clones share it.
+/// Re-encrypts; one per process. Clones share it.
 #[derive(Clone)]
 pub(crate) struct Reencryptions {
     base: Base,
@@ -56,18 +56,18 @@ pub(crate) struct Reencryptions {
     running: Arc<Running>,
 }
 
-/// The sources that are being re-encrypted.
+/// The sources being re-encrypted.
 #[derive(Default)]
 struct Running(Mutex<HashSet<String>>);
 
-/// The place of one of them. Dropping it lets another one in.
+/// The registration of one such source. Dropping it admits another re-encryption.
 struct Place {
     running: Arc<Running>,
     source: String,
 }
 
 impl Reencryptions {
-    /// With nothing going on. `limits` and `metrics` are those of [`KIND`].
+    /// `limits` and `metrics` are those of [`KIND`].
     pub(crate) fn create(
         base: Base,
         membership: Arc<Membership>,
@@ -78,10 +78,10 @@ impl Reencryptions {
         Self { base, membership, operations, running: Arc::default() }
     }
 
-    /// Begins to re-encrypt `source` for `caller`, at most so many values a second; 0 is no limit.
+    /// Begins to re-encrypt `source` for `caller`, at most `rows_per_second` values a second; 0 means no limit.
     ///
     /// # Errors
-    /// What is refused before anything is changed: [`ReencryptError`], [`Error::Field`], and the database's.
+    /// Refusals before anything is changed: [`ReencryptError`], [`Error::Field`], and the database's errors.
     pub(crate) async fn begin(
         &self,
         caller: &Caller,
@@ -104,7 +104,7 @@ impl Reencryptions {
         Ok(self.operations.start((permit, place), record, work, |_| async {}))
     }
 
-    /// Where among the sources it is, if its values can be re-encrypted.
+    /// The source's index, if its values can be re-encrypted.
     fn place_of(&self, name: &str) -> Result<usize> {
         if name.is_empty() {
             return Err(Error::field("source", "must not be empty"));
@@ -123,7 +123,7 @@ impl Reencryptions {
         Ok(Place { running: Arc::clone(&self.running), source: source.to_owned() })
     }
 
-    /// Ends what still runs and waits for its closing events.
+    /// Ends running operations and waits for their closing events.
     pub(crate) async fn stop(&self) {
         self.operations.stop().await;
     }
@@ -135,7 +135,7 @@ impl Drop for Place {
     }
 }
 
-/// The database of the source at this place.
+/// The database of the source at this index.
 ///
 /// # Errors
 /// [`ReencryptError::NoDatabase`], [`ReencryptError::NoColumns`], [`ReencryptError::NoRestoreUrl`].
@@ -154,7 +154,7 @@ fn database(sources: &Sources, at: usize) -> Result<&SqlSource> {
     Ok(database)
 }
 
-/// What all events say.
+/// Metadata of all events.
 fn describe(source: &str) -> Metadata {
     let mut metadata = Metadata::new();
     put(&mut metadata, "source", source);

@@ -1,4 +1,5 @@
-//! What the service says of itself beside its dependencies: sources, stored backups, schedules, operations. `GetStatus` and the page show the same.
+//! The service's report in addition to its dependencies: sources, stored backups, schedules, operations. `GetStatus`
+//! and the page show the same report.
 
 use std::sync::Arc;
 
@@ -16,12 +17,12 @@ use crate::schedules::overview::{Fate, Overview as Schedules, Run};
 use crate::source_watch::SourceWatch;
 use crate::store::{BackupState, DrillRow, DrillState};
 
-/// The service's own part.
+/// The service-specific part of the status.
 pub(crate) struct BackupReport {
     pub(crate) sources: Arc<SourceWatch>,
     pub(crate) overview: Overview,
     pub(crate) schedules: Schedules,
-    /// Each kind of operation, with how many may run.
+    /// Each kind of operation, with its maximum number of concurrent operations.
     pub(crate) kinds: Vec<(KindMetrics, usize)>,
     pub(crate) metrics: Metrics,
 }

@@ -1,10 +1,11 @@
-//! Restores: an archive's rows and files go back into databases, services and directories that applications go on using.
+//! Restores: write an archive's rows and files back into databases, services and directories that applications keep
+//! using.
 //!
-//! A restore is planned ([`plan`]: the archive is verified and compared, nothing is changed), applied ([`apply`]: a backup
-//! first, then everything is staged, then one source after the other is swapped) and can be taken back for a day
-//! ([`rollback`]). What is durable of it, in which order, is the [`journal`]'s; what becomes of one whose process died, or that
-//! failed, is decided in [`ending`] by the sources' own markers: it goes [`forward`], or [`back`]. What is done with one source,
-//! of whatever kind, is a [`target`]'s.
+//! A restore is planned ([`plan`]: the archive is verified and compared, nothing is changed), then applied ([`apply`]:
+//! a backup is made, everything is staged, then one source after the other is swapped), and can be rolled back for a
+//! day ([`rollback`]). The [`journal`] defines the durable state and its order. [`ending`] decides the end of a restore
+//! that failed or whose process died, by the markers in the sources: it goes [`forward`] or [`back`]. A [`target`] does
+//! the work on one source of any kind.
 
 mod apply;
 mod archive;
@@ -63,12 +64,12 @@ use safety::SafetyBackups;
 pub(crate) use uploads::{ArchiveUploads, Arrived};
 pub(crate) use waiting::Waiting;
 
-/// How long a rollback waits for an attempt to go on with what it is to take back. The attempt looks every two seconds whether it
-/// is to end.
+/// How long a rollback waits for a running attempt of the same restore to end. The attempt checks every two seconds
+/// whether it should end.
 const LONGEST_ATTEMPT: Duration = Duration::from_secs(15);
 const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
 
-/// Plans among the operations.
+/// The operation kind of plans.
 pub(crate) static PLAN: Kind = Kind {
     name: "restore_plan",
     started: None,
@@ -81,7 +82,7 @@ pub(crate) static PLAN: Kind = Kind {
     stalled: Error::ClientSilent,
 };
 
-/// Restores that are being applied, among the operations.
+/// The operation kind of restores being applied.
 pub(crate) static APPLY: Kind = Kind {
     name: "restore",
     started: Some("restore.started"),
@@ -94,7 +95,7 @@ pub(crate) static APPLY: Kind = Kind {
     stalled: Error::Stalled,
 };
 
-/// Restores that are being taken back, among the operations.
+/// The operation kind of restores being rolled back.
 pub(crate) static ROLLBACK: Kind = Kind {
     name: "restore_rollback",
     started: Some("restore.rollback_started"),
@@ -107,7 +108,7 @@ pub(crate) static ROLLBACK: Kind = Kind {
     stalled: Error::Stalled,
 };
 
-/// What everything about restores uses.
+/// Shared by all code for restores.
 #[derive(Clone)]
 pub(crate) struct Base {
     pub(crate) store: Arc<dyn Store>,
@@ -117,15 +118,15 @@ pub(crate) struct Base {
     pub(crate) archives: Arc<Archives>,
     pub(crate) verifier: Verifier,
     pub(crate) shutdown: Shutdown,
-    /// What confirms a restore of several sources.
+    /// The confirmation text of a restore of several sources.
     pub(crate) app_name: String,
     pub(crate) waiting: Arc<Waiting>,
-    /// Told when the vault was restored: what it knows of stored backups is told again.
+    /// Notified when the vault was restored: its pins of stored backups are then asserted again.
     pub(crate) vault_restored: Arc<Notify>,
 }
 
 impl Base {
-    /// Schedules that the restore found in its archive; those that have a namesake by now stay away.
+    /// Creates the schedules that the restore found in its archive, except those whose names are taken by now.
     async fn bring_back_schedules(&self, request: &Request) -> Result<()> {
         for schedule in &request.schedules {
             let who = (request.creator.as_str(), self.clock.now_micros());
@@ -134,7 +135,7 @@ impl Base {
         Ok(())
     }
 
-    /// After the last swap of a restore.
+    /// Called after the last swap of a restore.
     fn tell_of(&self, request: &Request) {
         if request.sources.iter().any(|source| source == VAULT_SOURCE) {
             self.vault_restored.notify_one();
@@ -142,7 +143,7 @@ impl Base {
     }
 }
 
-/// Everything about restores in one process. Clones share it.
+/// The restores of one process. Clones share them.
 #[derive(Clone)]
 pub(crate) struct Restores {
     base: Base,
@@ -151,12 +152,12 @@ pub(crate) struct Restores {
     plans: Arc<Operations>,
     applications: Arc<Operations>,
     rollbacks: Arc<Operations>,
-    /// The longest that a restore, or a rollback, may take before it is brought to its end in another way.
+    /// Maximum duration of a restore or a rollback; after that, [`ending`] decides how it ends.
     limit: Duration,
 }
 
 impl Restores {
-    /// With none going on. `metrics` are those of [`PLAN`], [`APPLY`] and [`ROLLBACK`].
+    /// `metrics` are those of [`PLAN`], [`APPLY`] and [`ROLLBACK`].
     pub(crate) fn create(
         base: Base,
         membership: Arc<Membership>,
@@ -166,7 +167,7 @@ impl Restores {
     ) -> Self {
         let [of_plans, of_applications, of_rollbacks] = metrics;
         let safety = SafetyBackups { creations, catalogue, sources: Arc::clone(&base.sources) };
-        // A restore that has begun to change sources is never left half done.
+        // No time limit for the operations: a restore that has begun to change sources is never left unfinished.
         let endless = Limits { duration: Duration::MAX, ..limits };
         Self {
             base,
@@ -179,20 +180,19 @@ impl Restores {
         }
     }
 
-    /// What they use.
     pub(crate) fn base(&self) -> &Base {
         &self.base
     }
 
-    /// Archives that are sent up.
+    /// Uploaded archives.
     pub(crate) fn uploads(&self) -> &ArchiveUploads {
         &self.base.archives.uploads
     }
 
-    /// Plans a restore for `caller`. `signers` are trusted beside the vault's own keys.
+    /// Plans a restore for `caller`. `signers` are trusted in addition to the vault's own keys.
     ///
     /// # Errors
-    /// [`RestoreError::PlansBusy`]. What goes wrong later ends the replies.
+    /// [`RestoreError::PlansBusy`]. Later errors end the replies.
     pub(crate) fn plan(
         &self,
         caller: &Caller,
@@ -217,17 +217,17 @@ impl Restores {
         found.ok_or_else(|| RestoreError::NotFound(id.to_owned()).into())
     }
 
-    /// Newest first, at most `limit`, only older than `before`.
+    /// Newest first, at most `limit`, and only older than `before` if given.
     pub(crate) async fn list(&self, before: Option<&(i64, String)>, limit: i64) -> Result<Vec<RestoreRow>> {
         Ok(self.base.store.restores(before, limit).await?)
     }
 
-    /// Begins to apply a plan. Writers wait no longer than `max_pause`, if it is given; `grant` is the vault's, where the plan
+    /// Begins to apply a plan. Writers wait at most `max_pause`, if given; `grant` comes from the vault, if the plan
     /// needs one.
     ///
     /// # Errors
-    /// [`RestoreError::GrantMissing`], [`RestoreError::State`], [`RestoreError::PlanExpired`], [`RestoreError::TargetBusy`], [`RestoreError::Busy`],
-    /// [`Error::Field`] for `confirm`.
+    /// [`RestoreError::GrantMissing`], [`RestoreError::State`], [`RestoreError::PlanExpired`],
+    /// [`RestoreError::TargetBusy`], [`RestoreError::Busy`], [`Error::Field`] for `confirm`.
     pub(crate) async fn apply(
         &self,
         caller: &Caller,
@@ -268,11 +268,12 @@ impl Restores {
         Ok(row)
     }
 
-    /// Begins to take a restore back. One that cannot go on is tried again now and then, and only between two attempts can it
-    /// be taken over: an attempt is told to end, and waited for.
+    /// Begins to roll back a restore. A restore that cannot continue is retried periodically, and can be taken over
+    /// only between two attempts: a running attempt is told to end, and this call waits for it.
     ///
     /// # Errors
-    /// [`RestoreError::State`], [`RestoreError::RollbackExpired`], [`RestoreError::TargetBusy`], [`RestoreError::Busy`].
+    /// [`RestoreError::State`], [`RestoreError::RollbackExpired`], [`RestoreError::TargetBusy`],
+    /// [`RestoreError::Busy`].
     pub(crate) async fn roll_back(
         &self,
         caller: &Caller,
@@ -294,7 +295,7 @@ impl Restores {
         }
     }
 
-    /// Lets an attempt end soon, unless it ends by itself meanwhile.
+    /// Asks a running attempt to end soon, unless it has ended meanwhile.
     async fn want_back(&self, id: &str) -> Result<()> {
         let row = self.get(id).await?;
         let mut journal = journal_of(&row)?;
@@ -307,7 +308,7 @@ impl Restores {
         Ok(())
     }
 
-    /// Whether it could not go on before.
+    /// Whether an earlier attempt could not continue.
     async fn is_tried_again(&self, id: &str) -> Result<bool> {
         let row = self.get(id).await?;
         Ok(row.state.is_busy() && !row.problem.is_empty())
@@ -343,8 +344,8 @@ impl Restores {
         Ok(row)
     }
 
-    /// What the limit of time ends, and what fails, is brought to its end before the operation's own end is recorded. What the
-    /// end of this process leaves, its heir does.
+    /// A restore that fails or exceeds the time limit is brought to its end before the operation's own end is recorded.
+    /// If this process ends first, its heir does that.
     fn start(
         &self,
         operations: &Operations,
@@ -357,7 +358,7 @@ impl Restores {
         let (limit, lost) = (self.limit, Arc::clone(&member));
         let within = async move {
             let done = tokio::time::timeout(limit, work).await;
-            // What waits for a source must not keep others from beginning.
+            // A restore that waits for a source must not keep others from starting.
             drop(permit);
             match done.unwrap_or_else(|_| Err(RestoreError::TooLong(limit.as_secs()).into())) {
                 Ok(ended) => Ok(ended),
@@ -376,12 +377,12 @@ impl Restores {
         );
     }
 
-    /// Who ends the restores of dead processes.
+    /// The heir for restores of dead processes.
     pub(crate) fn inheritance(&self) -> Inheritance {
         Inheritance::new(self.ending(), Arc::clone(&self.membership))
     }
 
-    /// Ends what still runs and waits for its closing events.
+    /// Ends running operations and waits for their closing events.
     pub(crate) async fn stop(&self) {
         tokio::join!(self.plans.stop(), self.applications.stop(), self.rollbacks.stop());
     }
@@ -421,7 +422,7 @@ impl Restores {
         }
     }
 
-    /// From here on `operation` is in charge of the restore.
+    /// From here on, `operation` controls the restore.
     async fn begin(
         &self,
         before: &RestoreRow,
@@ -430,7 +431,8 @@ impl Restores {
     ) -> Result<RestoreRow> {
         let mut journal = journal_of(before)?;
         journal.operation.clone_from(&operation.id);
-        // A rollback that waits is one of a restore that was applied, or was not.
+        // A resumable restore is incomplete, unless it waits in a rollback: then the value from the rollback's start
+        // stays valid.
         journal.was_incomplete |= before.state == RestoreState::Resumable && !journal.is_going_back;
         journal.is_going_back = state == RestoreState::RollingBack;
         journal.discard_changes = discard_changes;
@@ -463,7 +465,8 @@ fn check_state(row: &RestoreRow, wanted: &[RestoreState], wish: &'static str) ->
     Err(RestoreError::State { id: row.id.clone(), state: row.state.as_str(), wish }.into())
 }
 
-/// Somebody must have read which rows go. Where none go, the source's name confirms too.
+/// The confirmation shows that somebody has read which rows are deleted. If none are, it may be empty or a source's
+/// name.
 fn check_confirmation(request: &Request, confirm: &str) -> Result<()> {
     let is_needless = request.confirm.is_empty()
         && (confirm.is_empty() || request.sources.iter().any(|name| name == confirm));
@@ -478,7 +481,7 @@ fn check_confirmation(request: &Request, confirm: &str) -> Result<()> {
     ))
 }
 
-/// What the audit log says of a restore.
+/// Metadata of a restore for the audit log.
 fn describe(request: &Request, id: &str) -> Metadata {
     let mut metadata = Metadata::new();
     put(&mut metadata, "restore_id", id);
@@ -497,7 +500,7 @@ fn describe(request: &Request, id: &str) -> Metadata {
 }
 
 impl RequestMode {
-    /// As on the command line.
+    /// Its name on the command line.
     fn as_str(self) -> &'static str {
         match self {
             Self::IntoEmpty => "into-empty",
@@ -506,7 +509,7 @@ impl RequestMode {
         }
     }
 
-    /// Whether rows may go.
+    /// Whether it can delete rows.
     fn needs_confirmation(self) -> bool {
         self == Self::Replace
     }

@@ -1,11 +1,11 @@
-//! A problem that is looked for again and again, and is said once until it changes.
+//! Reports a recurring problem once until it changes.
 
-/// What was said last.
+/// The last reported problem.
 #[derive(Default)]
 pub(crate) struct Said(Option<String>);
 
 impl Said {
-    /// The problem as it is `now`, if there is one that was not said yet.
+    /// The problem `now`, if it differs from the last one.
     pub(crate) fn news(&mut self, now: Option<String>) -> Option<&str> {
         let is_new = self.0 != now;
         self.0 = now;

@@ -1,8 +1,9 @@
-//! Schedules: backups that are made without being asked for each time, and removed again.
+//! Schedules: backups that are made regularly without a request, and removed again.
 //!
-//! [`running`] begins what is due ([`cron`], [`rules`]), in the name of whoever created the schedule ([`actor`]); [`making`] has
-//! it made like any other backup. [`verifying`] reads stored ones again, and [`drilling`] has them restored; [`retaining`] deletes what [`retention`] does not keep. What a run came to is a backup of the
-//! schedule, also where it came to nothing ([`history`]). Archives hold schedules, too ([`archived`]).
+//! [`running`] begins due runs ([`cron`], [`rules`]) on behalf of the schedule's creator ([`actor`]); [`making`] makes
+//! the backup like any other. [`verifying`] reads stored backups again, and [`drilling`] has them restored;
+//! [`retaining`] deletes those that [`retention`] does not keep. The result of a run is a backup of the schedule, even
+//! if the run failed ([`history`]). Archives contain the schedules too ([`archived`]).
 
 mod actor;
 pub(crate) mod archived;
@@ -45,15 +46,15 @@ use rules::{Policy, Rules};
 use running::Running;
 use verifying::Verifying;
 
-/// Schedules of one deployment.
+/// Maximum number of schedules in a deployment.
 const MOST: usize = 100;
-/// Time between two looks at what is due.
+/// Interval between checks for due runs.
 const PERIOD: Duration = Duration::from_secs(5);
-/// Time between two looks at what is to be shown, verified or removed.
+/// Interval between the checks for metrics, verifications, drills and retention.
 const LOOK_PERIOD: Duration = Duration::from_secs(20);
-/// Runs of a timeline.
+/// Number of runs in a timeline.
 const SHOWN_RUNS: i64 = 40;
-/// The longest time between two looks at what is to be removed.
+/// Maximum interval between two retention checks of a schedule.
 const RETENTION_PERIOD: Duration = Duration::from_secs(600);
 
 /// All schedules. Clones share them.
@@ -70,7 +71,7 @@ pub(crate) struct Schedules {
     overview: Overview,
 }
 
-/// A schedule as it is shown.
+/// A schedule as it is displayed.
 pub(crate) struct View {
     pub(crate) row: ScheduleRow,
     pub(crate) rules: Rules,
@@ -80,16 +81,16 @@ pub(crate) struct View {
     pub(crate) ended: Option<StoredBackup>,
     /// The newest that was stored.
     pub(crate) stored: Option<StoredBackup>,
-    /// The newest drill of one of them.
+    /// The newest drill of one of its backups.
     pub(crate) drill: Option<DrillRow>,
-    /// The newest that has found out whether the backup restores.
+    /// The newest drill that determined whether the backup restores.
     pub(crate) verdict: Option<DrillRow>,
-    /// Since when the stored backup that is verified next was not verified, or has been stored.
+    /// For the stored backup that is verified next: time of its last verification, or else the time when it was stored.
     pub(crate) unverified_since: Option<i64>,
 }
 
 impl View {
-    /// In a word.
+    /// The state in one word.
     pub(crate) fn state(&self) -> &'static str {
         let failed = |ended: &StoredBackup| ended.row.state == BackupState::Failed;
         if self.row.paused {
@@ -103,17 +104,18 @@ impl View {
         }
     }
 
-    /// When the next drill is due. Drills that could not be done do not count: the next one is late.
+    /// When the next drill is due. A drill that could not be done does not count, so that the next one is late.
     pub(crate) fn next_drill(&self) -> Option<i64> {
         let every = self.rules.drill_every.filter(|_| !self.row.paused)?;
         match &self.verdict {
             Some(last) => Some(drilling::due_time(last, every)),
-            // Once there is something to drill. Its time would move with each new backup, and a drill never be late.
+            // The first drill is due once there is a backup. Its time does not depend on that backup: it would move
+            // with each new one, and a drill would never be late.
             None => self.stored.as_ref().map(|_| self.row.create_time),
         }
     }
 
-    /// When a stored backup is verified again.
+    /// When the next verification of a stored backup is due.
     pub(crate) fn next_verification(&self) -> Option<i64> {
         let every = self.rules.verify_every.filter(|_| !self.row.paused)?;
         self.unverified_since.map(|since| since.saturating_add(every))
@@ -167,7 +169,7 @@ impl Schedules {
         Self { store, vault, clock, stored, running, retaining, verifying, drilling, overview }
     }
 
-    /// Begins what is due, and removes what is to go, until `shutdown`.
+    /// Begins due runs and removes old backups until `shutdown`.
     pub(crate) async fn run(&self, shutdown: &Shutdown) {
         let going_on = async {
             tokio::join!(
@@ -214,7 +216,7 @@ impl Schedules {
         Ok(())
     }
 
-    /// What was last seen of all of them.
+    /// The last observed state of all schedules.
     pub(crate) fn overview(&self) -> Overview {
         self.overview.clone()
     }
@@ -241,7 +243,7 @@ impl Schedules {
         }
     }
 
-    /// After each new backup, and now and then, because holds and verifications change as well.
+    /// Applies retention after each new backup, and periodically, because holds and verifications change too.
     async fn keep_retaining(&self) {
         let mut newest: HashMap<String, (String, Instant)> = HashMap::new();
         loop {
@@ -252,7 +254,8 @@ impl Schedules {
         }
     }
 
-    /// `newest`: by schedule, its newest stored backup when its retention was last looked at, and when that was.
+    /// `newest` maps each schedule to its newest stored backup at the last retention check, and to the time of that
+    /// check.
     async fn retain_changed(&self, newest: &mut HashMap<String, (String, Instant)>) -> Result<()> {
         for schedule in self.store.schedules().await? {
             let stored = history::newest(self.store.as_ref(), &schedule.name, &history::STORED).await?;
@@ -270,7 +273,7 @@ impl Schedules {
         Ok(())
     }
 
-    /// By name.
+    /// All schedules, sorted by name.
     pub(crate) async fn list(&self) -> Result<Vec<View>> {
         let mut views = Vec::new();
         for row in self.store.schedules().await? {
@@ -285,7 +288,7 @@ impl Schedules {
         self.view(self.row(name).await?).await
     }
 
-    /// What the schedule's retention, or `policy`, would do now.
+    /// The effect that the schedule's retention, or `policy` if given, would have now.
     ///
     /// # Errors
     /// [`ScheduleError::NotFound`].
@@ -318,7 +321,7 @@ impl Schedules {
     }
 }
 
-/// Changes with every change that somebody makes, and not with runs.
+/// Changes when somebody changes the schedule, but not with its runs.
 pub(crate) fn etag(row: &ScheduleRow) -> String {
     let ScheduleRow { name, rules, creator, create_time, paused, .. } = row;
     let digest = Sha256::digest(format!("{name}\n{rules}\n{creator}\n{create_time}\n{paused}"));

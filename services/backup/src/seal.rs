@@ -1,8 +1,8 @@
-//! Who may open an archive: what the server's configuration says, and what a request may ask for instead.
+//! Chooses the recipients of an archive: those of the server's configuration, or those that a request asks for.
 //!
-//! A file key is made here for each archive; the vault wraps it, and only the seal's writer sees it again.
+//! A file key is generated here for each archive; the vault wraps it, and afterwards only the seal's writer uses it.
 
-use strongroom_age::{FileKey, Passphrase, Recipient, Recipients, X25519Recipient};
+use strongroom_age::{FileKey, Passphrase, PublicKey, Recipient, Recipients, SealError};
 
 use crate::config::{SealConfig, WITHOUT_RECOVERY};
 use crate::error::{Error, Result};
@@ -13,16 +13,16 @@ use crate::vault_client::VaultClient;
 pub(crate) enum SealChoice {
     /// To the vault and the server's recovery recipients.
     Configured,
-    /// Not at all.
+    /// Unsealed.
     Plain,
     /// To a passphrase alone.
     Passphrase(Passphrase),
-    /// To the vault and these.
-    Recipients(Vec<X25519Recipient>),
+    /// To the vault and these recipients.
+    Recipients(Vec<PublicKey>),
 }
 
 impl SealChoice {
-    /// What a caller needs beside the method's own permission.
+    /// The permission that a caller needs in addition to the method's own.
     pub(crate) fn permission(&self) -> Option<&'static str> {
         match self {
             Self::Configured => None,
@@ -43,7 +43,7 @@ impl SealChoice {
     }
 }
 
-/// One archive's seal, before its first byte.
+/// The seal of an archive, before its first byte is written.
 #[derive(Debug)]
 pub(crate) struct Seal {
     pub(crate) file_key: FileKey,
@@ -53,28 +53,34 @@ pub(crate) struct Seal {
 /// The server's own recipients.
 #[derive(Debug)]
 pub(crate) struct SealPolicy {
-    recovery: Vec<X25519Recipient>,
+    recovery: Vec<PublicKey>,
     without_recovery: bool,
 }
 
 impl SealPolicy {
     /// # Errors
-    /// [`Error::Config`] for what is no recipient, one given twice, and words that are not those.
+    /// [`Error::Config`] for an invalid or duplicate recipient, a wrong opt-out text, or an opt-out in addition to
+    /// recipients.
     pub(crate) fn create(config: &SealConfig) -> Result<Self> {
         let without_recovery = match config.without_recovery.as_deref() {
             None => false,
             Some(WITHOUT_RECOVERY) => true,
             Some(_) => return refused(&format!("without_recovery must be {WITHOUT_RECOVERY:?}")),
         };
-        let mut recovery: Vec<X25519Recipient> = Vec::new();
+        let mut recovery: Vec<PublicKey> = Vec::new();
         for (at, text) in config.recovery_recipients.iter().enumerate() {
             let Ok(recipient) = text.parse() else {
-                return refused(&format!("recovery_recipients[{at}] is not a recipient as `age1…` is one"));
+                return refused(&format!(
+                    "recovery_recipients[{at}] is not a recipient: expected `age1…` or `age1pq1…`"
+                ));
             };
             if recovery.contains(&recipient) {
                 return refused(&format!("recovery_recipients[{at}] is there twice"));
             }
             recovery.push(recipient);
+        }
+        if is_mixed(&recovery) {
+            return refused(&format!("recovery_recipients: {}", SealError::PostQuantumNotAlone));
         }
         if without_recovery && !recovery.is_empty() {
             return refused("both recovery_recipients and without_recovery are given; keep one");
@@ -82,27 +88,27 @@ impl SealPolicy {
         Ok(Self { recovery, without_recovery })
     }
 
-    /// Says once, in the log, that sealed exports will be refused.
+    /// Logs a warning if sealed exports will be refused.
     pub(crate) fn warn(&self) {
         if let Err(error) = self.check() {
             tracing::warn!(%error, "sealed exports will be refused");
         }
     }
 
-    /// The recovery keys that will open it, for the audit log: which archives does a lost one open?
+    /// The recovery keys that can open the archive, for the audit log: it shows which archives a lost key opens.
     pub(crate) fn recipients(&self, choice: &SealChoice) -> Vec<String> {
         let keys = match choice {
             SealChoice::Configured => &self.recovery,
             SealChoice::Recipients(keys) => keys,
             SealChoice::Plain | SealChoice::Passphrase(_) => return Vec::new(),
         };
-        keys.iter().map(X25519Recipient::to_string).collect()
+        keys.iter().map(PublicKey::name).collect()
     }
 
-    /// Prepares the seal of an archive; `None` for a plain one. The vault wraps the file key meanwhile.
+    /// Prepares an archive's seal; `None` for a plain archive. If the vault is a recipient, it wraps the file key.
     ///
     /// # Errors
-    /// [`Error::NoRecoveryRecipient`] and the vault's.
+    /// [`Error::NoRecoveryRecipient`] and the vault's errors.
     pub(crate) async fn prepare(
         &self,
         choice: SealChoice,
@@ -122,7 +128,7 @@ impl SealPolicy {
             }
         };
         let mut recipients = vec![Recipient::from(vault.wrap_file_key(&file_key, archive_id).await?)];
-        recipients.extend(keys.into_iter().map(Recipient::X25519));
+        recipients.extend(keys.into_iter().map(Recipient::from));
         Ok(Some(Seal { file_key, recipients: Recipients::Keys(recipients) }))
     }
 
@@ -132,6 +138,12 @@ impl SealPolicy {
         }
         Ok(())
     }
+}
+
+/// Whether some keys are post-quantum keys and others are not: no archive can be sealed to both.
+pub(crate) fn is_mixed(keys: &[PublicKey]) -> bool {
+    let post_quantum = keys.iter().filter(|key| key.is_post_quantum()).count();
+    post_quantum != 0 && post_quantum != keys.len()
 }
 
 fn refused<T>(problem: &str) -> Result<T> {

@@ -1,4 +1,4 @@
-//! What the service itself must keep to itself: its token, and URLs with passwords.
+//! The service's own secrets: its token, and URLs with passwords.
 
 use std::path::Path;
 
@@ -9,7 +9,8 @@ use zeroize::Zeroizing;
 use crate::config::{BackupConfig, SourceConfig, SourceUrl};
 use crate::error::{Error, Result};
 
-/// The service's own token, from the configured file or the environment. It has none where a certificate says who it is.
+/// The service's own token, from the configured file or the environment. There is none if a certificate identifies the
+/// service.
 ///
 /// # Errors
 /// [`Error::Config`] when there is neither, [`Error::Runtime`] when the file cannot be read.
@@ -69,7 +70,7 @@ pub(crate) fn restore_url_of(config: &SourceConfig) -> Result<Option<SourceUrl>>
     Ok(url.map(|url| SourceUrl::from(url.trim().to_owned())))
 }
 
-/// This machine, for people.
+/// This machine's name, for display.
 pub(crate) fn host() -> String {
     let kernel = || std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
     let named = std::env::var("HOSTNAME").ok().or_else(kernel);

@@ -1,4 +1,5 @@
-//! Whether each source can be read now, for the page, `GetStatus`, a metric and the log. The service is ready without them.
+//! Checks whether each source can be read, for the page, `GetStatus`, a metric and the log. The service is ready even
+//! if none can.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -12,25 +13,25 @@ use crate::error::Error;
 use crate::health::is_watched;
 use crate::sources::Sources;
 
-/// Time between two looks: each opens a connection.
+/// Interval between checks; each opens a connection.
 const PERIOD: Duration = Duration::from_secs(20);
 
-/// A source as it was last seen.
+/// The last observed state of a source.
 #[derive(Debug, Clone)]
 pub(crate) struct SourceState {
     pub(crate) name: String,
     pub(crate) kind: &'static str,
     pub(crate) state: State,
-    /// Why it cannot be read; empty otherwise.
+    /// The reason why it cannot be read; empty otherwise.
     pub(crate) reason: String,
-    /// Since when: microseconds since the epoch.
+    /// Time of the last change of `state`, in microseconds since the epoch.
     pub(crate) since: i64,
-    /// The log has its failure, and not yet its return.
+    /// Its failure has been logged, its recovery not yet.
     logged: bool,
 }
 
 impl SourceState {
-    /// Once a change. A vault that is away is in the log as the state of a dependency.
+    /// Logs each change once. An unavailable vault is already in the log as the state of a dependency.
     fn log(&mut self, problem: Option<&Error>) {
         let source = self.name.as_str();
         match problem {
@@ -48,12 +49,12 @@ impl SourceState {
     }
 }
 
-/// Looks at all sources.
+/// Checks all sources periodically.
 pub(crate) struct SourceWatch {
     sources: Arc<Sources>,
     clock: Arc<dyn Clock>,
     states: Mutex<Vec<SourceState>>,
-    /// In the order of the sources.
+    /// One per source, in the same order.
     up: Vec<Gauge>,
 }
 
@@ -75,12 +76,12 @@ impl SourceWatch {
         Self { sources, clock, states: Mutex::new(states), up }
     }
 
-    /// Every source, the vault first.
+    /// The states of all sources, the vault first.
     pub(crate) fn states(&self) -> Vec<SourceState> {
         self.known().clone()
     }
 
-    /// Looks until `shutdown`.
+    /// Checks until `shutdown`.
     pub(crate) async fn run(&self, shutdown: &Shutdown) {
         let looking = async {
             loop {
@@ -94,7 +95,7 @@ impl SourceWatch {
         shutdown.unless_begun::<_>(looking).await;
     }
 
-    /// Shown is the message of a status, because that repeats neither a value nor SQL; the log has the rest.
+    /// The reported reason is the message of a status, which repeats neither a value nor SQL; the log has the rest.
     fn set(&self, at: usize, problem: Option<&Error>) {
         let state = if problem.is_none() { State::Ok } else { State::Failing };
         self.up[at].set(i64::from(state == State::Ok));

@@ -1,7 +1,7 @@
-//! What a backup reads: the vault and every configured database, directory and service.
+//! The sources of a backup: the vault and every configured database, directory and service.
 //!
-//! Each kind of source can list what it has and be read in one moment: [`sql`] by introspection, [`service`] through
-//! `strongroom.source.v1` (the vault is one of those), [`files`] file by file.
+//! Each kind of source can list its contents and be read as of one moment: [`sql`] by introspection, [`service`]
+//! through `strongroom.source.v1` (the vault is such a service), [`files`] file by file.
 
 mod files;
 mod listing;
@@ -37,19 +37,19 @@ pub(crate) use survey::{Survey, Surveyed};
 
 use listing::Listing;
 
-/// Waits between two looks for sources that were away at start.
+/// Waits between checks of sources that were unavailable at start.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// All sources, the vault first.
 pub(crate) struct Sources {
     all: Vec<Source>,
-    /// What each had when it was last read: names must not change because a source is away.
+    /// Tables of each source when it was last read: names must not change because a source is unavailable.
     known: Mutex<Vec<Option<Vec<ListedTable>>>>,
 }
 
 impl Sources {
-    /// The vault at `vault` and the configured sources; nothing is opened but files that hold URLs and tokens.
+    /// The vault at `vault` and the configured sources. Opens only the files that hold URLs and tokens.
     ///
     /// # Errors
     /// [`Error::Config`] and [`Error::Runtime`] naming the source or file.
@@ -62,16 +62,16 @@ impl Sources {
         Ok(Self { all, known: Mutex::new(known) })
     }
 
-    /// In archive order.
+    /// All sources, in archive order.
     pub(crate) fn all(&self) -> &[Source] {
         &self.all
     }
 
     /// Checks the sources that can be read now; others may start later than this service. Returns whether all were
-    /// read. The log hears of them from [`crate::source_watch`].
+    /// read. [`crate::source_watch`] logs failures.
     ///
     /// # Errors
-    /// [`Error::TableTaken`], and those that [`is_mistake`] names.
+    /// [`Error::TableTaken`], and the errors that [`is_mistake`] names.
     pub(crate) async fn check(&self) -> Result<bool> {
         let mut all_read = true;
         for (at, found) in join_all(self.all.iter().map(Source::check)).await.into_iter().enumerate() {
@@ -85,8 +85,8 @@ impl Sources {
         Ok(all_read)
     }
 
-    /// Looks again for sources that could not be read at start, until each was read once. A mistake is logged then;
-    /// the exports that it concerns fail.
+    /// Keeps checking the sources that could not be read at start, until each was read once. A mistake found then is
+    /// logged; the exports that it concerns fail.
     pub(crate) async fn check_until_all_were_read(&self, shutdown: Shutdown) {
         let mut backoff = Backoff::create(FIRST_WAIT, LONGEST_WAIT, shutdown);
         let mut said = Said::default();
@@ -110,7 +110,7 @@ impl Sources {
         }
     }
 
-    /// Every source with its tables, or with what keeps it from being read.
+    /// Every source with its tables, or with the error that prevents reading it.
     pub(crate) async fn survey(&self) -> Survey {
         let found = join_all(self.all.iter().map(Source::list)).await;
         let mut sources = Vec::with_capacity(found.len());
@@ -134,8 +134,8 @@ impl Sources {
         Survey { sources, names }
     }
 
-    /// The names of everything in all sources, of which `open` is what was opened, in archive order and without a
-    /// choice of tables.
+    /// The archive names of everything in all sources. `open` holds every source, in archive order, opened without a
+    /// selection of tables.
     ///
     /// # Errors
     /// [`Error::TableTaken`].
@@ -153,7 +153,7 @@ impl Sources {
     /// The optional groups of all sources: configured ones first, the vault's last, as manifests list them.
     ///
     /// # Errors
-    /// Those of services that have to be asked.
+    /// Errors of services that have to be asked.
     pub(crate) async fn groups(&self) -> Result<Vec<String>> {
         let mut groups = Vec::with_capacity(self.all.len());
         for source in &self.all {
@@ -165,13 +165,13 @@ impl Sources {
         Ok(survey::in_manifest_order(&groups))
     }
 
-    /// Of what is known now.
+    /// Names by the last known tables.
     fn names(&self) -> Names {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         Names::assign(&self.inventories(known.iter().map(|tables| tables.as_deref().unwrap_or_default())))
     }
 
-    /// The optional tables of a database count also while they are not there.
+    /// The optional tables of a database count even while they do not exist.
     fn inventories<'a>(&self, tables: impl Iterator<Item = &'a [ListedTable]>) -> Vec<Inventory> {
         let sources = self.all.iter().zip(tables);
         sources.map(|(source, tables)| source.inventory(tables)).collect()
@@ -203,7 +203,7 @@ fn create_source(config: &SourceConfig) -> Result<Source> {
                 plaintext: config.plaintext,
                 ..Target::default()
             };
-            // An unusable address is found now, not at the first export.
+            // Report an unusable address now instead of at the first export.
             target.channel()?;
             let Some(token_file) = &config.token_file else {
                 return Err(Error::Config(format!(
@@ -218,7 +218,7 @@ fn create_source(config: &SourceConfig) -> Result<Source> {
     }
 }
 
-/// Whether the configuration has to be changed. Everything else is about a source as it is now.
+/// Whether the configuration has to be changed. All other errors concern the current state of a source.
 fn is_mistake(error: &Error) -> bool {
     matches!(
         error,

@@ -1,10 +1,12 @@
-//! The backup service's own database in domain verbs: each method is one transaction, and no transaction crosses this
-//! trait.
+//! The backup service's own database as domain operations: each method is one transaction, and no transaction crosses
+//! this trait.
 //!
-//! It holds which processes serve ([`ProcessStore`]), which operations they are busy with ([`OperationStore`]), the catalogue
-//! of stored backups ([`CatalogueStore`]), restores ([`RestoreStore`]), the archives that were uploaded for them
-//! ([`ArchiveUploadStore`]), which source an import of tables changes ([`ImportStore`]), schedules ([`ScheduleStore`]) and drills ([`DrillStore`]). `sqlite` and `postgres` implement them; `contract` runs one test per
-//! method on both; `twins` keeps the two the same text. Times are microseconds since the epoch, ids are text.
+//! It holds the serving processes ([`ProcessStore`]), their running operations ([`OperationStore`]), the catalogue of
+//! stored backups ([`CatalogueStore`]), restores ([`RestoreStore`]), the archives uploaded for them
+//! ([`ArchiveUploadStore`]), the source that an import of tables changes ([`ImportStore`]), schedules
+//! ([`ScheduleStore`]) and drills ([`DrillStore`]). `sqlite` and `postgres` implement them; `contract` runs one test
+//! per method on both; `twins` checks that both have the same text. Times are microseconds since the epoch, ids are
+//! text.
 
 mod archive_upload;
 mod backup;
@@ -37,7 +39,7 @@ pub(crate) use restore::TargetRow;
 pub(crate) use restore::{Begun, RestoreRow, RestoreState, RestoreStore};
 pub(crate) use schedule::{ScheduleRow, ScheduleStore, Turn};
 
-/// A column holds a text that its enum does not have.
+/// A column contains a text that is not a value of its enum.
 #[derive(Debug, thiserror::Error)]
 #[error("{column} holds {text:?}")]
 pub(crate) struct UnknownText {
@@ -45,12 +47,12 @@ pub(crate) struct UnknownText {
     text: String,
 }
 
-/// What the membership needs of the database.
+/// The part of the store that the membership needs.
 pub(crate) trait Processes: ProcessStore + OperationStore {}
 
 impl<T: ProcessStore + OperationStore> Processes for T {}
 
-/// The backup service's database: every noun's verbs.
+/// The backup service's database: all of its stores.
 pub(crate) trait Store:
     Processes + CatalogueStore + RestoreStore + ImportStore + ArchiveUploadStore + ScheduleStore + DrillStore
 {

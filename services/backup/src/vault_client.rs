@@ -1,7 +1,8 @@
-//! The vault as this service calls it: its health, callers' tokens, the audit log, keys, seals, signatures, checks of values.
+//! The vault as this service calls it: its health, callers' tokens, the audit log, keys, seals, signatures, checks of
+//! values.
 //!
-//! Every call carries the service's own token and ends after five seconds. The vault's tables are read through
-//! [`crate::sources`] on a connection of their own, so that bulk data never holds up a call made here.
+//! Every call carries the service's own token and ends after at most five seconds. The vault's tables are read through
+//! [`crate::sources`] on a separate connection, so that bulk data never holds up a call made here.
 
 mod anew;
 mod asking;

@@ -1,8 +1,9 @@
-//! Verifications: an archive that a client sends is looked at with the vault; what goes back are verdicts.
+//! Verifies archives that clients send, with the help of the vault, and returns verdicts.
 //!
-//! The order: the file is received, its turn comes, its seal is opened, its signature compared, every entry read, every
-//! sealed value asked about. Receiving takes as long as the client likes, within bounds, and holds nobody else's turn: only
-//! what reads an archive has a permit of those that are few. What surrounds this, from the permit to the audit event, is [`crate::operation`]'s.
+//! Order: receive the file, wait for a turn, open the seal, check the signature, read every entry and ask the vault
+//! about every sealed value. Receiving may take as long as the client likes, within bounds, and needs no turn: only
+//! reading an archive takes one of the few permits. [`crate::operation`] handles everything around that, from the
+//! permit to the audit event.
 
 mod entries;
 mod event;
@@ -40,44 +41,43 @@ pub(crate) use progress::{Listener, Reporter};
 pub(crate) use subject::Subject;
 use values::Questions;
 
-/// Verifications among the operations.
+/// The operation kind of verifications.
 pub(crate) static KIND: Kind = Kind {
     name: "verification",
     started: None,
     ended: "backup.verified",
     keeps: false,
     hands_on: false,
-    // A few KiB each, 90 KiB where a column has a hundred bad rows.
+    // A few KiB each, or 90 KiB if a column has a hundred bad rows.
     queue: 16,
     busy: Error::UploadsBusy,
     too_long: Error::VerifyTooLong,
     stalled: Error::ClientSilent,
 };
 
-/// Batches of values that may wait for the vault.
+/// Number of batches of values that can wait for the vault.
 const BATCHES: usize = 1;
 
-/// What verifications may take beside the limits of every operation.
+/// Limits of verifications in addition to those of every operation.
 #[derive(Clone, Copy)]
 pub(crate) struct Cost {
-    /// How many archives are read at the same time.
+    /// Maximum number of archives that are read concurrently.
     pub(crate) concurrent: usize,
     pub(crate) memory: MemoryLimits,
-    /// Of a processor, beside what a file's size explains.
+    /// Processor time in addition to the allowance for the file's size.
     pub(crate) processor: Duration,
 }
 
-/// Verifies archives; one for the whole process.
+/// Verifies archives; one instance per process.
 pub(crate) struct Verifications {
     operations: Operations,
     uploads: Arc<Uploads>,
     verifier: Verifier,
-    /// Bytes.
+    /// Number of bytes.
     received: IntCounter,
 }
 
 impl Verifications {
-    /// With none running.
     pub(crate) fn create(
         verifier: Verifier,
         limits: Limits,
@@ -87,7 +87,7 @@ impl Verifications {
         Self { operations: Operations::create(&KIND, limits, metrics), uploads, verifier, received }
     }
 
-    /// Reads the header of what `caller` sends, and goes on with the rest in a task of its own.
+    /// Reads the header of the caller's upload, and handles the rest in a task of its own.
     ///
     /// # Errors
     /// [`Error::UploadsBusy`], [`Error::CallerBusy`], [`Error::Field`] for the header, [`Error::ClientSilent`].
@@ -95,10 +95,10 @@ impl Verifications {
         self.begin_with(caller, parts, None).await
     }
 
-    /// The same for a stored backup, with which the result is kept.
+    /// The same for a stored backup; the result is kept with it.
     ///
     /// # Errors
-    /// As of [`Self::begin`].
+    /// As for [`Self::begin`].
     pub(crate) async fn begin_stored(
         &self,
         caller: &Caller,
@@ -151,18 +151,18 @@ impl Verifications {
         ))
     }
 
-    /// How one is limited.
+    /// The limits of each verification.
     pub(crate) fn limits(&self) -> Limits {
         self.operations.limits()
     }
 
-    /// Ends what still runs and waits for its closing events.
+    /// Ends running operations and waits for their closing events.
     pub(crate) async fn stop(&self) {
         self.operations.stop().await;
     }
 }
 
-/// The event first, then what was found, the verdict last.
+/// The closing event, and the replies: first the findings, then the verdict.
 fn ended(findings: Findings) -> Ended<VerifyBackupResponse> {
     let (outcome, metadata) = event::describe(&findings);
     let (columns, verdict) = findings.into_messages();
@@ -172,34 +172,33 @@ fn ended(findings: Findings) -> Ended<VerifyBackupResponse> {
     Ended { outcome, metadata, replies, size }
 }
 
-/// What a verification holds until the last of its threads has ended: its turn, and its place among the uploads, if it came
-/// from there.
+/// Held by a verification until the last of its threads has ended: its turn, and its upload slot if the file was
+/// uploaded.
 type Turn = Arc<(Permit, Option<Arc<Slot>>)>;
 
-/// Verifies files that have arrived, a few at a time. Clones share the turns.
+/// Verifies received files, a few at a time. Clones share the turns.
 #[derive(Clone)]
 pub(crate) struct Verifier {
     vault: VaultClient,
-    /// Whose archive is read: first come, first served.
+    /// Turns to read an archive, in order of arrival.
     turns: Arc<Semaphore>,
     cost: Cost,
 }
 
 impl Verifier {
-    /// With nobody waiting.
     pub(crate) fn create(vault: VaultClient, cost: Cost) -> Self {
         Self { vault, turns: Arc::new(Semaphore::new(cost.concurrent)), cost }
     }
 
-    /// What archives are read with.
+    /// The limits of reading an archive.
     pub(crate) fn cost(&self) -> Cost {
         self.cost
     }
 
-    /// Looks at all of a file. `signers` are trusted beside the vault's own. `stop` ends the threads.
+    /// Verifies a whole file. `signers` are trusted in addition to the vault's own keys. `stop` ends the threads.
     ///
     /// # Errors
-    /// The vault's, those of reading the file, and those of the limits. What is wrong with the archive is in the findings.
+    /// Errors of the vault, of reading the file, and of the limits. Faults of the archive are in the findings.
     pub(crate) async fn verify(
         &self,
         staged: Staged,
@@ -231,7 +230,7 @@ impl Verifier {
             None => None,
         };
         findings.signed(signature::judge(&archive, signature, (&keys, signers), inspected.as_ref()));
-        // Without its root key it opens nothing.
+        // A ring without a known root key opens nothing.
         let is_usable = matches!(&inspected, Some(Ok(ring)) if ring.root_key_known);
         let ring = ring.filter(|_| is_usable);
         let (entries, columns) = self
@@ -243,7 +242,7 @@ impl Verifier {
         Ok(findings)
     }
 
-    /// Waits until few enough others are read, and lets the client know that it still does. `received` is the file's size.
+    /// Waits for a turn, and reports progress to the client meanwhile. `received` is the file's size.
     async fn turn(&self, slot: Option<Arc<Slot>>, received: u64, reporter: &Reporter) -> Result<Turn> {
         let mut turn = pin!(Arc::clone(&self.turns).acquire_owned());
         loop {
@@ -255,7 +254,7 @@ impl Verifier {
         }
     }
 
-    /// Every entry and every value. The turn ends with the thread that reads, and not with its client.
+    /// Reads every entry and every value. The turn ends with the reading thread, even if the client leaves earlier.
     async fn read(
         &self,
         mut archive: Archive,
@@ -281,7 +280,7 @@ impl Verifier {
             answered
         };
         let (read, answered) = tokio::join!(reading, answering);
-        // Where the answers failed, the reader was only stopped.
+        // If answering failed, the reader was merely stopped: report the cause.
         let columns = answered?;
         Ok((read??, columns))
     }

@@ -1,9 +1,10 @@
-//! Who can do what: tokens and identities, their roles, and the selections that narrow them.
+//! Access control: tokens and identities, their roles, and the selections that narrow them.
 //!
-//! [`Tokens`] issues and revokes tokens and tells which principal a token's text authenticates; [`Identities`] tells it
-//! for the names of a client certificate. [`Delegations`] tells services who the actor of their events is; `service_events` lists
-//! these. [`Grants`] lets a service restore the vault once; [`Statements`] seals and opens what both hand out. `roles` maps a role to
-//! permissions, `principals` caches checked tokens for two seconds, `selection` refuses what lies outside a token's selection.
+//! [`Tokens`] issues and revokes tokens and maps a token's text to its principal; [`Identities`] does this for the
+//! names in a client certificate. [`Delegations`] tells services which actor their events have; `service_events` lists
+//! these events. [`Grants`] lets a service restore the vault once. [`Statements`] seals and opens delegations and
+//! grants. `roles` maps a role to permissions, `principals` caches checked tokens for two seconds, and `selection`
+//! refuses calls outside a token's selection.
 
 mod delegations;
 mod grants;

@@ -1,9 +1,9 @@
-//! The audit log: reading it, recording what services did, and the files that make it trustworthy.
+//! The audit log: reading it, recording what services did, and protecting it against changes.
 //!
 //! `event` builds events; every change commits with one. `use_log` makes the event of a reveal or decrypt durable
-//! before the plaintext leaves. `verify` recomputes the chain, `prune` removes its oldest part behind a checkpoint,
-//! `watch` streams new events, and `head_log` puts the chain's head into the process log. The chain itself is
-//! `store::chain`.
+//! before the plaintext leaves. `verify` recomputes the chain, `prune` removes its oldest part after writing a
+//! checkpoint, `watch` streams new events, and `head_log` writes the chain's head to the process log. The chain itself
+//! is in `store::chain`.
 
 mod event;
 mod head_log;
@@ -28,7 +28,7 @@ pub(crate) use verify::{Anchor, Verification};
 pub(crate) struct Audit {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
-    /// Ends watches, which have no end of their own.
+    /// Ends watches, which never end by themselves.
     shutdown: Shutdown,
 }
 
@@ -51,19 +51,19 @@ impl Audit {
         Ok(self.store.audit_head().await?)
     }
 
-    /// What names the log.
+    /// Id of the log.
     pub(crate) async fn chain(&self) -> Result<String> {
         Ok(self.store.audit_chain().await?)
     }
 
-    /// Records what the service behind `caller` did on the behalf of the event's actor.
+    /// Records an act of the service behind `caller` on behalf of the event's actor.
     pub(crate) async fn record(&self, caller: &Caller, mut event: NewEvent) -> Result<i64> {
         event.time = self.now();
         event.via = caller.principal.id.clone();
         Ok(self.store.append_event(&event).await?)
     }
 
-    /// Closes what the service behind `caller`, or an earlier one, left without an end.
+    /// Closes operations that the service behind `caller`, or a predecessor, left without an end.
     pub(crate) async fn close_operations(&self, caller: &Caller, mut filter: CloseFilter) -> Result<i64> {
         filter.closer = caller.principal.id.clone();
         filter.closer_name = caller.principal.name.clone();

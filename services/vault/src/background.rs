@@ -16,10 +16,10 @@ use crate::bootstrap::Vault;
 use crate::error::Result;
 use crate::keys::{Reencryption, Retirement, Ring};
 
-/// A rotation must take effect within five seconds in every process.
+/// A rotation must take effect in every process within five seconds.
 const INTERVAL: Duration = Duration::from_secs(2);
 
-/// Starts the tasks. They end with `shutdown`, or at once when the set is dropped.
+/// Starts the tasks. They end on `shutdown`, or at once when the set is dropped.
 pub(crate) fn start(vault: &Vault, shutdown: &Shutdown) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     let (ring, retirement) = (Arc::clone(&vault.ring), Arc::clone(&vault.retirement));
@@ -41,8 +41,8 @@ async fn watch_ring(ring: Arc<Ring>, retirement: Arc<Retirement>, shutdown: Shut
     }
 }
 
-/// Looks for a run at the start, when this process is asked for one, and every interval for one that lost its
-/// process.
+/// Looks for a re-encryption run at start-up and when this process is asked for one; also looks at every interval for a
+/// run whose process has died.
 async fn work_on_jobs(reencryption: Arc<Reencryption>, shutdown: Shutdown) {
     while let Some(worked) = shutdown.unless_begun(reencryption.work()).await {
         report("re-encrypting", worked);

@@ -1,4 +1,4 @@
-//! Opening a vault: its database, its root key, its ring, and at the very first start its first tokens.
+//! Opens a vault: its database, its root key and its ring; at the very first start it also creates the first tokens.
 
 mod break_glass;
 mod first_tokens;
@@ -25,7 +25,7 @@ use crate::store::{self, Store};
 
 pub(crate) use break_glass::issue_admin_token;
 
-/// The nouns of an open vault. `grpc` serves them; the background tasks take those that they need.
+/// The nouns of an open vault. `grpc` serves them; each background task takes the ones that it needs.
 pub(crate) struct Vault {
     pub(crate) credentials: Credentials,
     pub(crate) references: References,
@@ -70,14 +70,14 @@ pub(crate) async fn open(
     Ok(build(store, ring, database, identities, clock, shutdown, metrics))
 }
 
-/// A database with the ring that is in it.
+/// A database and the ring stored in it.
 struct OpenStore {
     store: Arc<dyn Store>,
     ring: Ring,
     database: DatabaseUrl,
 }
 
-/// Opens the database and the ring, which is created where there is none and `may_create` says so.
+/// Opens the database and the ring. If there is no ring, one is created, provided that `may_create` is set.
 async fn open_store(config: &VaultConfig, now: i64, may_create: bool) -> Result<OpenStore> {
     let root = root_keys::current_root_key(config)?;
     let previous = root_keys::previous_root_keys(config)?;

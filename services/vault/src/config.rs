@@ -13,7 +13,7 @@ use strongroom_runtime::telemetry::{LogConfig, TelemetryConfig};
 /// ones.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 pub struct ConfigFile {
-    /// The vault: where it listens, its database, its root key, and who may call with a certificate.
+    /// The vault: its address, database and root key, and the client certificates that it accepts.
     #[serde(default)]
     pub vault: VaultConfig,
     /// Logs, on standard error.
@@ -42,18 +42,18 @@ pub struct VaultConfig {
     /// A file that holds the root key, as `strongroom key new-root` writes it. Without it, the vault reads
     /// `STRONGROOM_ROOT_KEY_FILE` and then `STRONGROOM_ROOT_KEY` from its environment; it does not start without a root key.
     pub root_key_file: Option<PathBuf>,
-    /// Files that hold previous root keys: set it for one start to change the root key.
+    /// Files with previous root keys. Set this for one start to change the root key.
     pub previous_root_key_files: Vec<PathBuf>,
     /// A file for the first admin token. At the first start the vault registers the token in this file, or creates one
     /// and writes it there (mode 0600) if the file does not exist. `strongroom token new` makes such a token.
     pub admin_token_file: Option<PathBuf>,
-    /// A file for the backup service's first token, in the same way, so that both services become ready by themselves.
+    /// The same for the backup service's first token, so that both services become ready without manual steps.
     pub backup_token_file: Option<PathBuf>,
     /// The vault's certificate. Without it, the API is plain HTTP/2.
     pub tls: Option<TlsConfig>,
-    /// What the holders of client certificates may do, without a token. They need `tls.client_ca_file`.
+    /// Holders of client certificates, who call without a token, and their permissions. They need `tls.client_ca_file`.
     pub identities: Vec<IdentityConfig>,
-    /// Serves other machines without a certificate, for networks that encrypt by themselves.
+    /// Serves other machines without a certificate, for networks that encrypt their traffic themselves.
     pub plaintext: bool,
 }
 
@@ -66,7 +66,7 @@ pub struct IdentityConfig {
     pub san: String,
     /// The role: `admin`, `operator`, `auditor`, `gateway`, `backup-service` or `backup-creator`.
     pub role: String,
-    /// Selectors that narrow it, as for `strongroom token issue --select`: `label.env=prod`, `provider=openai`.
+    /// Selectors that narrow the role, as for `strongroom token issue --select`: `label.env=prod`, `provider=openai`.
     #[serde(default)]
     pub select: Vec<String>,
 }

@@ -116,7 +116,7 @@ impl Credentials {
         self.get(caller, &id).await
     }
 
-    /// Whether [`Self::create`] would create it, or did so before by the same request id.
+    /// Succeeds if [`Self::create`] would create the credential, or has already done so for the same request id.
     pub(crate) async fn check_new(&self, caller: &Caller, new: &NewCredential) -> Result<()> {
         let selection = &caller.principal.selectors;
         if let Err(selector) = selection.admit_credential(&new.provider, &new.labels) {
@@ -138,7 +138,7 @@ impl Credentials {
         found.map(|found| self.as_of_now(found)).ok_or_else(|| Error::CredentialNotFound(id.to_owned()))
     }
 
-    /// A previous secret whose grace is over counts as none, also before it is swept.
+    /// Hides a previous secret whose grace period is over, even if it was not swept yet.
     fn as_of_now(&self, mut credential: Credential) -> Credential {
         let now = self.now();
         credential.previous_expire_time = credential.previous_expire_time.filter(|expiry| *expiry > now);
@@ -180,7 +180,7 @@ impl Credentials {
         self.get(caller, id).await
     }
 
-    /// Takes a credential into use or out of it. One that is already there stays as it is.
+    /// Activates or deactivates a credential. One that is already in that state is left unchanged.
     pub(crate) async fn set_active(
         &self,
         caller: &Caller,
@@ -214,7 +214,7 @@ impl Credentials {
         let selection = &caller.principal.selectors;
         let credential = self.get(caller, id).await?;
         let revision = as_seen(caller, &credential, revision);
-        // Whoever reads the log is not narrowed, so it counts them all.
+        // The log's readers are not narrowed, so the event counts all references.
         let whole = self.store.credential(id, &Selectors::default()).await?;
         let references = whole.map_or(0, |whole| whole.references.values().sum::<i64>());
         let event = self
@@ -245,8 +245,8 @@ impl Credentials {
     }
 }
 
-/// The revision that a change must meet. A narrowed caller's right to a change was decided by the row that was read,
-/// so the row must still be that one.
+/// The revision that a change requires. For a narrowed caller, the row that was read decided whether the change is
+/// allowed, so the row must still have that revision.
 fn as_seen(caller: &Caller, current: &Credential, given: Option<i64>) -> Option<i64> {
     given.or_else(|| (!caller.principal.selectors.is_everything()).then_some(current.row.revision))
 }

@@ -1,7 +1,7 @@
 //! Cryptography for other services.
 //!
-//! [`Ciphertexts`] seals and opens values on caller keys and checks ciphertexts. [`Signing`] signs archive manifests.
-//! [`Seals`] wraps and unwraps the file keys of sealed archives.
+//! [`Ciphertexts`] seals and opens values with caller keys, and checks ciphertexts. [`Signing`] signs archive manifests
+//! and sidecars. [`Seals`] wraps and unwraps the file keys of sealed archives.
 
 mod ciphertexts;
 mod seals;

@@ -1,4 +1,4 @@
-//! What the vault can answer, by what the caller can do about it, and the only translation to gRPC.
+//! The vault's errors, grouped by the caller's remedy, and their only translation to gRPC.
 
 use std::sync::Arc;
 
@@ -26,72 +26,72 @@ pub enum Error {
     Field {
         /// The field's proto name.
         field: &'static str,
-        /// What it must be.
+        /// The requirement that the value fails.
         problem: String,
     },
     /// An element of a repeated field cannot be accepted.
     #[error("{field}: {problem}")]
     Element {
-        /// Its path: `kids[1]`, `selectors[0].label`.
+        /// Path of the element: `kids[1]`, `selectors[0].label`.
         field: String,
-        /// What it must be.
+        /// The requirement that the value fails.
         problem: String,
     },
-    /// There is no such credential.
+    /// The credential does not exist.
     #[error("there is no credential {0}")]
     CredentialNotFound(String),
-    /// There is no such reference.
+    /// The reference does not exist.
     #[error("there is no reference {kind}/{consumer}")]
     ReferenceNotFound {
-        /// Its kind.
+        /// Kind of the consumer.
         kind: String,
-        /// Its consumer.
+        /// The consumer.
         consumer: String,
     },
-    /// There is no such token.
+    /// The token does not exist.
     #[error("there is no token {0}")]
     TokenNotFound(String),
-    /// It was revoked or has expired, so it gets no other secret.
+    /// The token was revoked or has expired, so it gets no new secret.
     #[error("the token {0} was revoked or has expired; issue another one")]
     TokenOver(String),
-    /// The caller's own token goes back to it.
+    /// The caller's own token was issued by this token, directly or indirectly, or is this token.
     #[error(
         "the token {0} is an issuer of the token that calls, or that token itself; renew it with its own secret"
     )]
     TokenIsIssuer(String),
-    /// A chain of issuers has its limit.
+    /// The chain of issuers has reached its maximum length.
     #[error(
         "the token that calls has eight issuers above it, and a chain has at most eight; issue with a token that is \
          closer to the first"
     )]
     TooManyIssuers,
-    /// Nobody could administer the vault.
+    /// The change would leave the vault without a usable admin token.
     #[error(
         "without the token {0}, no valid admin token without expiry and selectors would remain: there is no other, or the \
          others go back to this one and end with it. `strongroom-vault --issue-admin-token FILE` makes one that goes back \
          to none, beside the vault's database and root key"
     )]
     LastAdmin(String),
-    /// The caller has no secret.
+    /// The caller authenticates with a certificate, which has no secret to renew.
     #[error("a client certificate has no secret to renew; call with the token that is to be renewed")]
     NothingToRenew,
-    /// Somebody changed it since the caller read it.
+    /// The row or ring was changed after it was read.
     #[error("{0} was changed since it was read; read it again and repeat the change")]
     Stale(String),
-    /// It is out of use.
+    /// The credential is deactivated.
     #[error("the credential {0} is deactivated; activate it first")]
     CredentialInactive(String),
-    /// Its time is over.
+    /// The credential has expired.
     #[error("the credential {0} has expired; set another expiry")]
     CredentialExpired(String),
-    /// References stand in the way.
+    /// References use the credential.
     #[error(
         "the credential {id} is used by {count} references; release them first, or delete without block_if_referenced"
     )]
     CredentialReferenced {
         /// The credential.
         id: String,
-        /// How many.
+        /// Number of references.
         count: i64,
     },
     /// The consumer needs another provider.
@@ -101,21 +101,21 @@ pub enum Error {
         kind: String,
         /// The consumer.
         consumer: String,
-        /// What it needs.
+        /// The provider that the consumer needs.
         needs: String,
-        /// What the credential is for.
+        /// The credential's provider.
         has: String,
     },
-    /// There is no such key.
+    /// The key does not exist.
     #[error("there is no key {0}; `strongroom key list` shows the keys")]
     KeyNotFound(String),
-    /// There is no such key version.
+    /// The key version does not exist.
     #[error("there is no key version {0}; `strongroom key list` shows the versions")]
     KeyVersionNotFound(String),
-    /// The name is taken.
+    /// The key's name is taken.
     #[error("there is a key {0} already; choose another name")]
     KeyExists(String),
-    /// It seals what is written now.
+    /// The key version is the primary one, which seals new values.
     #[error("{kid} is the primary version of the key {key_id}; rotate the key first")]
     KeyVersionPrimary {
         /// The version.
@@ -123,7 +123,7 @@ pub enum Error {
         /// Its key.
         key_id: String,
     },
-    /// It is in another state than this step begins from.
+    /// The key version is not in the state that this step starts from.
     #[error("the key version {kid} is {state}; this needs one that is {needs}")]
     KeyVersionState {
         /// The version.
@@ -133,7 +133,7 @@ pub enum Error {
         /// The state needed.
         needs: &'static str,
     },
-    /// Something would become unreadable.
+    /// A retirement would make values or archives unreadable.
     #[error(
         "the key version {kid} is needed by {rows} rows of the vault, {columns} columns of other services and \
          {archives} archives{}; re-encrypt or release them, or {}",
@@ -143,18 +143,18 @@ pub enum Error {
     KeyVersionInUse {
         /// The version.
         kid: String,
-        /// Rows of the vault.
+        /// Number of the vault's rows that need it.
         rows: i64,
-        /// Columns of other services.
+        /// Number of columns of other services that need it.
         columns: i64,
-        /// Archives that pin it.
+        /// Number of archives that pin it.
         archives: i64,
-        /// The ids of the first of them.
+        /// Ids of the first of these archives.
         some_archives: Vec<String>,
-        /// What may be approved; empty for a caller who is no person.
+        /// The request that can be approved; empty if the caller is not a person.
         request_id: String,
     },
-    /// Nobody knows what would become unreadable.
+    /// The values of other services that a retirement would make unreadable are not known.
     #[error(
         "what the key {key_id} holds in other services is not known: every column needs a report that was counted \
          within a day, and at least five seconds after {kid} had been followed by another version; report the \
@@ -166,81 +166,81 @@ pub enum Error {
         kid: String,
         /// Its key.
         key_id: String,
-        /// What may be approved; empty for a caller who is no person.
+        /// The request that can be approved; empty if the caller is not a person.
         request_id: String,
     },
-    /// There is no such request.
+    /// The key request does not exist.
     #[error("there is no key request {0}; `strongroom key requests` shows the open ones")]
     KeyRequestNotFound(String),
-    /// It is over.
+    /// The key request is closed.
     #[error(
         "the key request {0} is approved already, used or lapsed; repeat the refused call to open another"
     )]
     KeyRequestClosed(String),
-    /// An archive's ring that cannot be trusted.
+    /// An archive's key ring cannot be trusted.
     #[error("ring: cannot be used: {0}")]
     RingInvalid(String),
-    /// An archive's ring of another root key.
+    /// An archive's key ring is wrapped by another root key.
     #[error(
         "the key ring is wrapped by the root key {0}, which this vault does not have; supply that one as a previous root \
          key (vault.previous_root_key_files)"
     )]
     RootKeyUnknown(String),
-    /// More than an archive can hold.
+    /// The key ring is larger than an archive can hold.
     #[error("the key ring has {versions} versions and {bytes} bytes, which is more than an archive can hold")]
     RingTooLarge {
-        /// Of the document.
+        /// Size of the ring document in bytes.
         bytes: usize,
-        /// In all.
+        /// Number of key versions in the ring.
         versions: usize,
     },
-    /// A merge that would take something away.
+    /// A merge of key rings would retire the primary version of a key.
     #[error("the key ring cannot be merged because of the version {kid}: {conflict}")]
     KeyStateConflict {
         /// The version.
         kid: String,
-        /// What stands in the way.
+        /// The conflict.
         conflict: &'static str,
     },
-    /// Another manifest was signed for the archive.
+    /// Another manifest was already signed for the archive.
     #[error("the vault has signed another manifest for the archive {0}; each archive has one")]
     ArchiveSigned(String),
-    /// Nobody is making the archive.
+    /// The archive has no pins, so it is not being made.
     #[error(
         "the archive {0} has no pins, so no manifest is signed for it: call PinKeyVersions before its snapshot is taken"
     )]
     ArchiveNotPinned(String),
-    /// The approver is not another person.
+    /// The approver cannot approve this request.
     #[error("this token or identity cannot approve the request {id}: {problem}")]
     Approver {
         /// The request.
         id: String,
-        /// What is wrong with the approver.
+        /// The reason why the approver cannot approve it.
         problem: &'static str,
     },
-    /// Nobody of this name is enrolled.
+    /// Nobody is enrolled under this name.
     #[error("nobody is enrolled as {0:?}; `strongroom person list` shows the people")]
     PersonNotFound(String),
-    /// There is no such request.
+    /// The request about people does not exist.
     #[error("there is no request {0} about people; `strongroom person requests` shows the open ones")]
     PersonRequestNotFound(String),
-    /// The name is taken.
+    /// The person's name is taken.
     #[error("somebody is enrolled as {0:?} already; choose another name")]
     PersonExists(String),
-    /// What is to belong to the person is not there.
+    /// The token or identity that is to belong to a person does not exist.
     #[error("{0} is no valid token of this vault, and no identity of its configuration")]
     SubjectNotFound(String),
-    /// What is to belong to the person could never act for one.
+    /// The token or identity that is to belong to a person could never act for one.
     #[error(
         "{0} cannot act for a person: approving needs the role admin, no selectors, and no binding to the backup service"
     )]
     SubjectUnfit(String),
-    /// The token has another secret than when it was asked for.
+    /// The token's secret was replaced after the request was made.
     #[error(
         "the secret of {0} was replaced after this was asked for, so somebody else may hold it now; ask again"
     )]
     SubjectChanged(String),
-    /// What is to belong to the person belongs to another one.
+    /// The token or identity already belongs to another person.
     #[error("{subject} belongs to {owner:?}; a token or an identity belongs to one person")]
     SubjectTaken {
         /// `token:<id>` or `identity:<name>`.
@@ -248,7 +248,7 @@ pub enum Error {
         /// The other person's name.
         owner: String,
     },
-    /// The first people are enrolled already, and the caller is none of them.
+    /// The first people are already enrolled, and the caller's token or identity belongs to none of them.
     #[error(
         "this token or identity belongs to no person, and only people ask for approvals: one person enrols it with \
          `strongroom person enrol`, another one approves that, and its holder runs `strongroom token renew`. Where nobody \
@@ -256,43 +256,43 @@ pub enum Error {
          makes a token that may enrol two people a day later"
     )]
     NoPerson,
-    /// It is over.
+    /// The request is already approved, or has lapsed.
     #[error("the request is approved already, or lapsed; ask again")]
     PersonRequestClosed,
-    /// One person alone approves nothing.
+    /// Fewer than two people would remain, and one alone cannot approve anything.
     #[error("two people must stay, because one alone can approve nothing; enrol another one first")]
     TooFewPeople,
-    /// A break-glass token is too young.
+    /// The break-glass token is too new.
     #[error(
         "a break-glass token, and what it issued, enrols nobody for 24 hours after it was made, so that it can be revoked"
     )]
     GlassWaits,
-    /// A break-glass token is for two people.
+    /// The break-glass token has already enrolled two people, which is its limit.
     #[error("this break-glass token has enrolled two people; they enrol others")]
     GlassSpent,
     /// Another process works under a newer root key.
     #[error("the root key was changed; restart this vault with the new one, then try again")]
     RootKeyChanged,
-    /// The process ends.
+    /// The process is stopping.
     #[error("the vault is stopping; what was begun goes on when it runs again")]
     Stopping,
-    /// It was not rotated, or the grace is over.
+    /// The credential was not rotated, or the grace period of its previous secret is over.
     #[error("the credential {0} has no previous secret; it was not rotated, or the grace is over")]
     NoPreviousSecret(String),
-    /// The same request id with another request.
+    /// The request id was used for another request.
     #[error("{0} was used for another request within a day; make a new one for each request")]
     RequestIdReused(String),
-    /// Every candidate of a reference was passed over.
+    /// Every candidate of a reference was skipped.
     #[error("{kind}/{consumer} has no credential that can be used; passed over: {skipped}")]
     NoUsableCredential {
         /// The consumer's kind.
         kind: String,
         /// The consumer.
         consumer: String,
-        /// Ids with reasons.
+        /// Ids of the skipped credentials, each with the reason.
         skipped: String,
     },
-    /// References go through one other reference, not through a chain.
+    /// A reference can go through one other reference, but not through a chain.
     #[error(
         "{reference} cannot go through another reference: that one is not bound directly, or others go through \
          {reference}"
@@ -301,31 +301,31 @@ pub enum Error {
         /// `kind/consumer`.
         reference: String,
     },
-    /// What it would make or change lies outside the selection of the caller's token or identity.
+    /// The call would create or change something outside the selection of the caller's token or identity.
     #[error("{method} would reach outside the caller's selection: {selector}")]
     OutsideSelection {
-        /// What was called.
+        /// The method that was called.
         method: &'static str,
         /// The selector that does not match.
         selector: String,
     },
-    /// The key is not one that callers may use.
+    /// The key is not a caller key, so callers cannot use it.
     #[error("the key {key_id} serves the purpose {purpose}; only caller keys are used from outside")]
     KeyPurpose {
         /// The key.
         key_id: String,
-        /// What it serves.
+        /// The key's purpose.
         purpose: Purpose,
     },
-    /// The key has no version that seals.
+    /// The key has no primary version to seal with.
     #[error("the key {0} has no primary version; rotate it")]
     KeyWithoutPrimary(String),
-    /// The version that sealed the value is out of use.
+    /// The key version that sealed the value cannot be used.
     #[error("the key version {kid} is {state}; the value cannot be opened with it")]
     KeyVersionUnusable {
         /// The version.
         kid: Kid,
-        /// Disabled, scheduled or destroyed.
+        /// Its state: disabled, scheduled or destroyed.
         state: State,
     },
     /// A value does not open. Deliberately without a reason.
@@ -336,76 +336,76 @@ pub enum Error {
         "the file key does not unwrap under the root key it names; the header of the archive was changed"
     )]
     FileKeyInvalid,
-    /// Several configured identities have names of one certificate.
+    /// The client certificate contains the names of several configured identities.
     #[error(
         "the client certificate stands for several identities of the vault: {0}; leave one of them in the certificate, \
          or in [[vault.identities]]"
     )]
     IdentityAmbiguous(String),
-    /// No delegation, or not as it was made.
+    /// The delegation is not from this vault, or was changed.
     #[error("this vault made no such delegation; introspect the caller again")]
     DelegationInvalid,
-    /// Stolen from another service, or the service has another token now.
+    /// The delegation was made for another service: it was stolen, or this service's token has changed.
     #[error("the delegation was made for another service; introspect the caller again")]
     DelegationForeign,
-    /// Too old for an event.
+    /// The delegation is too old to record an event.
     #[error("the delegation has expired; introspect the caller again")]
     DelegationExpired,
-    /// Another permission's event.
+    /// The event belongs to a permission that was not delegated.
     #[error("{principal} has not delegated the permission that {event} belongs to")]
     DelegationEvent {
-        /// Who delegated.
+        /// The delegating principal.
         principal: String,
-        /// What was to be recorded.
+        /// The event that was to be recorded.
         event: String,
     },
-    /// The caller may not do this.
+    /// The caller lacks the permission for this call.
     #[error("{method} needs the permission {permission}")]
     PermissionMissing {
-        /// What was called.
+        /// The method that was called.
         method: &'static str,
-        /// What is missing.
+        /// The missing permission.
         permission: String,
-        /// What lacks it: a token or an identity.
+        /// The kind of caller that lacks it: a token or an identity.
         holder: &'static str,
     },
-    /// The events of reveals could not be committed; all that shared the commit get the same cause.
+    /// The events of reveals could not be committed; all reveals that shared the commit get the same cause.
     #[error("the audit log cannot be written; nothing was revealed: {0}")]
     AuditUnavailable(#[source] Arc<strongroom_store::Error>),
     /// The token of a running stream was revoked or has expired.
     #[error("the token is unknown, expired or revoked, or so is one of its issuers")]
     TokenEnded,
-    /// A restore brought it back.
+    /// The token was restored with a restore of the vault, and is stale.
     #[error(
         "the token {0} is stale: it came back with a restore of the vault, and authenticates nobody until somebody runs \
          `strongroom token reissue {0}` and hands out the new secret"
     )]
     TokenStale(String),
-    /// A restore of the vault.
+    /// An error of a restore of the vault.
     #[error(transparent)]
     Restore(#[from] RestoreError),
-    /// The vault cannot start like this.
+    /// The vault cannot start.
     #[error("{0}")]
     Startup(String),
     /// The process cannot run.
     #[error(transparent)]
     Runtime(#[from] strongroom_runtime::Error),
-    /// The database refused or is away.
+    /// The database refused the statement or is unavailable.
     #[error(transparent)]
     Store(#[from] strongroom_store::Error),
-    /// The same, told to all whose look-ups shared a statement.
+    /// A database error, shared by all look-ups that shared a statement.
     #[error(transparent)]
     Lookup(Arc<strongroom_store::Error>),
     /// A key or value is not usable.
     #[error(transparent)]
     Crypto(#[from] strongroom_crypto::Error),
-    /// Our own tables could not be read as a source.
+    /// The vault's own tables could not be read as a source.
     #[error(transparent)]
     Tables(#[from] strongroom_tables::Error),
     /// The process is stopping, or a computation panicked.
     #[error("a computation did not end: {0}")]
     Computation(#[from] tokio::task::JoinError),
-    /// A row holds what it cannot hold.
+    /// A row contains an impossible value.
     #[error("the database is inconsistent: {0}")]
     Inconsistent(String),
 }
@@ -588,7 +588,7 @@ impl From<Error> for Status {
     }
 }
 
-/// Some of `all` archives, for a message.
+/// Names the given archives out of `all`, for a message.
 fn named(some: &[String], all: i64) -> String {
     let named = i64::try_from(some.len()).unwrap_or(i64::MAX);
     match some {
@@ -598,7 +598,7 @@ fn named(some: &[String], all: i64) -> String {
     }
 }
 
-/// How a step that is refused goes through nevertheless.
+/// How to carry out a refused step after an approval.
 fn approval(request_id: &str) -> String {
     if request_id.is_empty() {
         return "have it approved: only people can ask for that, and this token or identity belongs to none; enrol it with \
@@ -608,7 +608,7 @@ fn approval(request_id: &str) -> String {
     format!("have another person approve the request {request_id} and repeat this call")
 }
 
-/// The cause stays in the log: a driver's message may quote what a row holds.
+/// The cause stays in the log: a driver's message can quote a row's contents.
 fn unavailable(error: &Error) -> Status {
     tracing::warn!(%error, "the database is not available");
     let message = "the vault's database is not available; nothing was changed, try again";
@@ -629,7 +629,7 @@ fn of_store(error: &Error, store: &strongroom_store::Error) -> Status {
     }
 }
 
-/// The row grants nothing until somebody who has the keys puts it right.
+/// The row grants nothing until a holder of the keys repairs it.
 fn tampered(error: &strongroom_store::Error, table: &str, row: &str) -> Status {
     tracing::error!(%error, "a row that grants access was changed by somebody without its key");
     let message = format!(
@@ -639,7 +639,7 @@ fn tampered(error: &strongroom_store::Error, table: &str, row: &str) -> Status {
     status(Code::DataLoss, DOMAIN, "ROW_TAMPERED", &message, &[("table", table), ("row", row)])
 }
 
-/// A driver's message may quote what a row holds, so it stays in the log; our own texts do not.
+/// A driver's message can quote a row's contents, so it stays in the log; the vault's own texts do not.
 fn internal(error: &Error) -> Status {
     tracing::error!(%error, "a call failed inside the vault");
     let message = match error {

@@ -1,5 +1,5 @@
-//! The gRPC surface: one file a service. A handler parses the request (`fields`, `paging`), calls one method of a noun
-//! and converts the answer (`convert`). It decides nothing.
+//! The gRPC surface: one file for each service. A handler parses the request (`fields`, `paging`), calls one method of
+//! a noun and converts the answer (`convert`). It makes no decisions.
 
 mod audit;
 mod authenticator;
@@ -60,9 +60,9 @@ pub(crate) const SERVICES: &[&str] = &[
     strongroom_runtime::health::SERVICE,
 ];
 
-/// The longest request: a secret of 64 KiB with its labels fits many times.
+/// The longest request, many times the size of a secret of 64 KiB with its labels.
 const MAX_REQUEST: usize = 1 << 20;
-/// An archive's ring and what is around it.
+/// A request that contains an archive's ring.
 const MAX_RING_REQUEST: usize = strongroom_api::limits::RING_BYTES + MAX_REQUEST;
 
 /// A batch of 4 MiB with its frame.

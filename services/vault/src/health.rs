@@ -1,4 +1,4 @@
-//! What the vault needs in order to serve.
+//! Health checks of the vault's dependencies.
 
 use std::sync::Arc;
 
@@ -13,16 +13,16 @@ use crate::store::Store;
 const DATABASE: &str = "database";
 const ROOT_KEY: &str = "root key";
 
-/// By name, as `/readyz` lists them.
+/// Names of the dependencies, as `/readyz` lists them.
 pub(crate) const DEPENDENCIES: &[&str] = &[DATABASE, ROOT_KEY];
 
-/// How each of them is looked at.
+/// The check of each dependency.
 pub(crate) fn checks(vault: &Vault) -> Vec<(&'static str, Arc<dyn Check>)> {
     let database = Database { store: Arc::clone(&vault.store), metrics: vault.metrics.audit.clone() };
     vec![(DATABASE, Arc::new(database)), (ROOT_KEY, Arc::new(RootKey(Arc::clone(&vault.ring))))]
 }
 
-/// It answers a statement: the one for the newest event, which is a metric too.
+/// Healthy if it answers the query for the newest event, which also feeds metrics.
 struct Database {
     store: Arc<dyn Store>,
     metrics: AuditMetrics,
@@ -37,7 +37,7 @@ impl Check for Database {
     }
 }
 
-/// It opens the key ring that is stored, also after another process has changed that.
+/// Healthy if the stored key ring opens, including after another process has changed it.
 struct RootKey(Arc<Ring>);
 
 #[async_trait]

@@ -1,4 +1,4 @@
-//! The identities of the configuration, or the sentence that says which of them cannot be meant.
+//! The identities in the configuration, or an error that names the invalid one.
 
 use strongroom_runtime::selectors::text;
 

@@ -1,9 +1,10 @@
 //! Keys and their versions: a type for each part of `KeyService`, and the open ring that everything else uses.
 //!
-//! [`Keys`] makes, rotates and exports keys. [`Ledger`] records which versions rows, other services and archives
-//! need (`census`, `pins`). [`Retirement`] takes versions out of use, guarded by the ledger and by [`Approvals`].
-//! [`Reencryption`] moves values to the primary versions. `archived` is the ring as archives carry it; [`ForeignRings`] uses
-//! one beside the live ring, [`Merges`] adds one to it. `ring` holds the open ring, `root` changes the root key.
+//! [`Keys`] makes, rotates and exports keys. [`Ledger`] records which versions rows, other services and archives need
+//! (`census`, `pins`). [`Retirement`] takes versions out of use, guarded by the ledger and by [`Approvals`].
+//! [`Reencryption`] moves values to the primary versions. `archived` is the ring as archives carry it; [`ForeignRings`]
+//! uses such a ring beside the live one, and [`Merges`] merges it into the live one. `ring` holds the open ring, and
+//! `root` changes the root key.
 
 mod approvals;
 mod archived;
@@ -48,12 +49,12 @@ pub(crate) use versions::first_versions;
 pub(crate) struct ExportedRing {
     pub(crate) root_key_id: String,
     pub(crate) json: Vec<u8>,
-    /// The versions of which it has the bytes.
+    /// The versions whose bytes it contains.
     pub(crate) kids: Vec<String>,
     pub(crate) deployment_id: String,
 }
 
-/// Keys: made, rotated, listed and exported.
+/// Keys: making, rotating, listing and exporting them.
 pub(crate) struct Keys {
     store: Arc<dyn Store>,
     ring: Arc<Ring>,
@@ -70,7 +71,7 @@ impl Keys {
         versions::all(self.store.as_ref()).await
     }
 
-    /// Makes a key for callers.
+    /// Creates a caller key.
     pub(crate) async fn create(&self, caller: &Caller, key_id: &str) -> Result<KeyVersionRow> {
         if RESERVED.contains(&key_id) {
             return Err(Error::KeyExists(key_id.to_owned()));
@@ -81,7 +82,7 @@ impl Keys {
         self.use_new_version(&version, created).await
     }
 
-    /// Makes a new primary version of any key.
+    /// Creates a new primary version of any key.
     pub(crate) async fn rotate(&self, caller: &Caller, key_id: &str) -> Result<KeyVersionRow> {
         let purpose = versions::of_key(self.store.as_ref(), key_id).await?[0].purpose;
         let version = versions::new_version(self.ring.root(), key_id, purpose, self.now());

@@ -1,10 +1,10 @@
 //! The vault: it owns encryption and secrets.
 //!
-//! `grpc` parses requests, calls a noun and converts its answer. The nouns decide: `credentials`, `keys`, `crypto`,
-//! `access`, `audit` and `source`, each a type over the parts that it needs. `store` is the database. `bootstrap`
-//! builds them at start-up, `background` runs their tasks, `health` and `page` tell how they are, `metrics` is what they
-//! count. Imports point down in this order; only `store` names sqlx,
-//! only `grpc` and `error` name tonic.
+//! `grpc` parses requests, calls a noun and converts its answer. The nouns are the domain modules `credentials`,
+//! `keys`, `crypto`, `access`, `audit` and `source`; they make the decisions, and each is a type over the parts that it
+//! needs. `store` is the database. `bootstrap` builds the nouns at start-up and `background` runs their tasks; `health`
+//! and `page` report their state, and `metrics` holds their counters. Imports point down in this order; only `store`
+//! names sqlx, and only `grpc` and `error` name tonic.
 
 mod access;
 mod audit;
@@ -36,7 +36,7 @@ use tokio::net::TcpListener;
 pub use config::{ConfigFile, IdentityConfig, VaultConfig};
 pub use error::Error;
 
-/// Writes an admin token to `file`, which must not exist, for a vault whose admin tokens are lost. The vault may run
+/// Writes an admin token to `file`, which must not exist, for a vault whose admin tokens are lost. The vault can run
 /// meanwhile; the audit log records the token.
 ///
 /// # Errors
@@ -49,8 +49,8 @@ pub async fn issue_admin_token(
     bootstrap::issue_admin_token(config, file, clock.now_micros()).await
 }
 
-/// Opens the database, the key ring and the first admin token, then serves until `shutdown`. `admin`, where there is
-/// one, is served from the first moment.
+/// Opens the database, the key ring and the first admin token, then serves until `shutdown`. The `admin` port, if
+/// given, is served from the start.
 ///
 /// # Errors
 /// One sentence about the configuration, the database or the root key when the vault cannot run.
@@ -70,7 +70,7 @@ pub async fn serve(
     let vault = Arc::new(bootstrap::open(&config, identities, clock, shutdown.clone(), &metrics).await?);
     let _checks = health.watch(health::checks(&vault), &shutdown);
     site.publish(Arc::new(page::Page::new(Arc::clone(&vault), metrics.clone())));
-    // Dropped with the server, so that no task outlives this call.
+    // Dropped with the server: no task outlives this call.
     let mut background = background::start(&vault, &shutdown);
     let serve = Serve {
         listener,

@@ -1,4 +1,4 @@
-//! The vault as a process of its own.
+//! The vault as a separate process.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -13,7 +13,7 @@ use strongroom_vault::{ConfigFile, Error};
 #[derive(Parser)]
 #[command(version)]
 struct Options {
-    /// A TOML file; STRONGROOM_<SECTION>__<KEY> overrides a key of it.
+    /// A TOML file; STRONGROOM_<SECTION>__<KEY> overrides one of its keys.
     #[arg(long, short)]
     config: Option<PathBuf>,
     /// Write a new admin token to FILE (mode 0600), which must not exist, and exit. For a vault whose admin tokens are lost;

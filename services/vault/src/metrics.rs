@@ -1,6 +1,6 @@
-//! What the vault counts. Children are resolved here, once; on the way of a call nothing but atomics is touched.
+//! The vault's metrics. Label children are resolved here once; a call only touches atomics.
 //!
-//! Labels are keys and their versions, so that there are as many series as the ring has versions.
+//! Labels are keys and their versions, so there is one series for each version of the ring.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,12 +18,12 @@ use crate::store::columns::SEALED;
 use crate::store::{AuditHead, KeyVersionRow, Store};
 use crate::tampered::TamperedRows;
 
-/// Uses in a transaction.
+/// Buckets: uses in one transaction.
 const BATCHES: [f64; 5] = [1.0, 4.0, 16.0, 64.0, 256.0];
-/// Seconds that a use waits.
+/// Buckets: seconds that a use waits.
 const WAITS: [f64; 7] = [0.001, 0.003, 0.01, 0.03, 0.1, 0.5, 5.0];
 
-/// The vault's metrics, each in the hands of the noun that it is about.
+/// The vault's metrics, grouped by the noun that updates them.
 pub(crate) struct VaultMetrics {
     pub(crate) uses: UseMetrics,
     pub(crate) access: AccessMetrics,
@@ -61,7 +61,7 @@ impl VaultMetrics {
     }
 }
 
-/// The ring counts for itself.
+/// The ring keeps its own counters.
 fn sample_ring(metrics: &Metrics, ring: &Arc<Ring>) {
     type Count = fn(&KeyVersion) -> u64;
     let counts: [(&str, &str, Count); 2] = [
@@ -88,7 +88,7 @@ fn sample_ring(metrics: &Metrics, ring: &Arc<Ring>) {
     });
 }
 
-/// A database on a server has its own monitoring.
+/// Only for an embedded database: a database server has its own monitoring.
 fn sample_disk(metrics: &Metrics, database: &DatabaseUrl) {
     type Part = fn(Disk) -> u64;
     let parts: [(&str, &str, Part); 2] = [
@@ -111,7 +111,7 @@ fn sample_disk(metrics: &Metrics, database: &DatabaseUrl) {
     }
 }
 
-/// How many values need each key version, as they were last counted.
+/// Number of values that need each key version, as last counted.
 #[derive(Clone)]
 pub(crate) struct CensusMetrics {
     counted: Arc<Mutex<Vec<Sample>>>,
@@ -131,7 +131,7 @@ impl CensusMetrics {
         Self { counted }
     }
 
-    /// `values` are by kid. A destroyed version is needed by nothing that could still be opened.
+    /// `values` are by kid. Destroyed versions are left out: no value that still opens needs one.
     pub(crate) fn set(&self, versions: &[KeyVersionRow], values: &BTreeMap<String, i64>) {
         let sample = |version: &KeyVersionRow| Sample {
             labels: vec![version.key_id.clone(), version.kid.clone(), version.state.as_str().to_owned()],
@@ -142,7 +142,7 @@ impl CensusMetrics {
     }
 }
 
-/// The use log.
+/// Metrics of the use log.
 #[derive(Clone)]
 pub(crate) struct UseMetrics {
     batch: Histogram,
@@ -150,7 +150,7 @@ pub(crate) struct UseMetrics {
     oldest: Arc<Oldest>,
 }
 
-/// When the oldest use came that still waits: microseconds after `origin`, and 0 while none does.
+/// Arrival time of the oldest waiting use, in microseconds after `origin`; 0 while no use waits.
 struct Oldest {
     origin: Instant,
     since: AtomicU64,
@@ -158,7 +158,7 @@ struct Oldest {
 
 impl UseMetrics {
     pub(crate) fn new(metrics: &Metrics) -> Self {
-        // A microsecond earlier, so that no use is that old.
+        // One microsecond earlier, so no use arrives at 0.
         let origin = Instant::now() - Duration::from_micros(1);
         let oldest = Arc::new(Oldest { origin, since: AtomicU64::new(0) });
         let waiting = Arc::clone(&oldest);
@@ -184,19 +184,19 @@ impl UseMetrics {
         }
     }
 
-    /// A batch is written whose oldest use came at `since`.
+    /// The write of a batch begins; its oldest use arrived at `since`.
     pub(crate) fn begin(&self, uses: usize, since: Instant) {
         self.batch.observe(uses as f64);
         let micros = since.saturating_duration_since(self.oldest.origin).as_micros() as u64;
         self.oldest.since.store(micros, Ordering::Relaxed);
     }
 
-    /// It was written, or could not be.
+    /// The write succeeded or failed.
     pub(crate) fn end(&self) {
         self.oldest.since.store(0, Ordering::Relaxed);
     }
 
-    /// A use was answered.
+    /// A caller was answered after waiting for `time`.
     pub(crate) fn waited(&self, time: Duration) {
         self.wait.observe(time.as_secs_f64());
     }
@@ -211,12 +211,12 @@ impl Oldest {
     }
 }
 
-/// Callers.
+/// Metrics of refused callers.
 #[derive(Clone)]
 pub(crate) struct AccessMetrics {
-    /// For want of a permission.
+    /// Refused for lack of a permission.
     pub(crate) denied: IntCounter,
-    /// Without a valid token.
+    /// Refused for lack of a valid token.
     pub(crate) refused: IntCounter,
 }
 
@@ -233,7 +233,7 @@ impl AccessMetrics {
     }
 }
 
-/// The audit log as the check of the database sees it.
+/// Metrics of the audit log, updated by the database health check.
 #[derive(Clone)]
 pub(crate) struct AuditMetrics {
     sequence: Gauge,
@@ -256,7 +256,7 @@ impl AuditMetrics {
     }
 }
 
-/// Re-encryption, as far as this process works on it.
+/// Metrics of re-encryption, limited to the work of this process.
 #[derive(Clone)]
 pub(crate) struct ReencryptMetrics {
     by_key: Arc<BTreeMap<&'static str, (IntCounter, Gauge)>>,
@@ -279,7 +279,7 @@ impl ReencryptMetrics {
         Self { by_key: Arc::new(SEALED.iter().map(|column| children(column.key_id)).collect()) }
     }
 
-    /// Rows of a key's column were written.
+    /// `rows` rows of the key's column were written.
     pub(crate) fn resealed(&self, key: &str, rows: i64) {
         if let Some((done, left)) = self.by_key.get(key) {
             done.inc_by(rows.unsigned_abs());
@@ -287,7 +287,7 @@ impl ReencryptMetrics {
         }
     }
 
-    /// Rows of each key were counted, and this process works on them.
+    /// This process works on the run; the remaining rows of each key were counted.
     pub(crate) fn set_left(&self, counted: &BTreeMap<&'static str, i64>) {
         for (key, rows) in counted {
             if let Some((_, left)) = self.by_key.get(key) {
@@ -296,7 +296,7 @@ impl ReencryptMetrics {
         }
     }
 
-    /// This process works on no run any more: another may go on with it.
+    /// This process no longer works on a run; another process may continue it.
     pub(crate) fn none_left(&self) {
         for (_, left) in self.by_key.values() {
             left.set(0);

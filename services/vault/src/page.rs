@@ -1,4 +1,4 @@
-//! The vault's part of the page for people: key versions with their census, re-encryption, certificates.
+//! The vault's part of the status page: key versions with their census, re-encryption, certificates.
 
 mod kept;
 
@@ -16,16 +16,16 @@ use crate::error::Result;
 use crate::store::KeyVersionRow;
 use kept::Kept;
 
-/// From this age on, in seconds, the census says how old it is.
+/// Age in seconds from which the census shows its age.
 const OLD: u64 = 10;
 const KEYS: &str = "Key census";
 const REENCRYPTION: &str = "Re-encryption";
 
-/// The sections of a vault.
+/// The vault's sections of the page.
 pub(crate) struct Page {
     vault: Arc<Vault>,
     metrics: Metrics,
-    /// The census reads whole tables.
+    /// Kept because the census reads whole tables.
     census: Kept<Section>,
 }
 
@@ -74,7 +74,7 @@ impl Sections for Page {
     }
 }
 
-/// Key versions with what each is needed for.
+/// Key versions and the number of values that need each.
 async fn census(vault: &Vault) -> Result<Section> {
     let versions = vault.keys.versions().await?;
     let census = vault.ledger.census("").await?;

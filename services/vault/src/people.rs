@@ -1,8 +1,8 @@
-//! People: approvals belong to them, not to tokens, because whoever holds one admin token can issue another.
+//! People: approvals belong to them, not to tokens, because the holder of one admin token can issue another.
 //!
-//! A token or an identity belongs to at most one person. A token that was issued belongs to its issuer's person; an enrolled
-//! one belongs to its own person once its holder has renewed its secret, which the issuer knew. The first two people are
-//! enrolled by an admin; whatever comes later is asked for by one person and approved by another one (`requests`).
+//! A token or an identity belongs to at most one person. An issued token belongs to its issuer's person; an enrolled
+//! token belongs to its own person once its holder has renewed its secret, which the issuer knew. An admin enrols the
+//! first two people; after that, one person requests a change and another approves it (`requests`).
 
 mod enrolment;
 mod requests;
@@ -17,27 +17,28 @@ use crate::store::{PersonRow, Store, TOKEN};
 
 pub(crate) use enrolment::Answer;
 
-/// A person with what belongs to it.
+/// A person and the tokens and identities that belong to it.
 pub(crate) struct Member {
     pub(crate) row: PersonRow,
-    /// `token:<id>` and `identity:<name>`, that act for the person. Tokens that inherit the person are not listed.
+    /// `token:<id>` and `identity:<name>` that act for the person. Tokens that inherit the person are not listed.
     pub(crate) members: Vec<String>,
-    /// Enrolled tokens whose holders have not renewed them yet.
+    /// Enrolled tokens that their holders have not renewed yet.
     pub(crate) pending: Vec<String>,
 }
 
-/// What can act for a person: approving takes a role without selectors, at this service.
+/// Requirements on a token or identity that acts for a person: approving needs the role, without selectors, at this
+/// service.
 pub(crate) struct Fitness {
     pub(crate) role: &'static str,
     pub(crate) service: &'static str,
-    /// `identity:<name>` of those that have the role.
+    /// `identity:<name>` of those with the role.
     pub(crate) identities: Vec<String>,
 }
 
 /// The people of this vault.
 pub(crate) struct People {
     store: Arc<dyn Store>,
-    /// `identity:<name>`, as configured.
+    /// `identity:<name>` of each configured identity.
     identities: Vec<String>,
     fitness: Fitness,
     clock: Arc<dyn Clock>,
@@ -53,13 +54,13 @@ impl People {
         Self { store, identities, fitness, clock }
     }
 
-    /// The person that `caller` acts for; `None` when there is none.
+    /// The person that `caller` acts for; `None` if there is none.
     pub(crate) async fn of(&self, caller: &Caller) -> Result<Option<PersonRow>> {
         let Some(id) = person_of(self.store.as_ref(), &caller.principal.id).await? else { return Ok(None) };
         self.live(&id).await
     }
 
-    /// Everybody who is enrolled, by time.
+    /// Everybody who is enrolled, by enrolment time.
     pub(crate) async fn list(&self) -> Result<Vec<Member>> {
         let mut people: BTreeMap<String, Member> = BTreeMap::new();
         let mut order = Vec::new();
@@ -108,13 +109,13 @@ pub(crate) async fn person_of(store: &dyn Store, principal: &str) -> Result<Opti
     Ok(store.person_identity(principal).await?.map(|identity| identity.person))
 }
 
-/// Names of the people who are enrolled, by id.
+/// Names of the enrolled people, by id.
 pub(crate) async fn names(store: &dyn Store) -> Result<BTreeMap<String, String>> {
     let people = store.people().await?.into_iter().filter(|person| person.remove_time.is_none());
     Ok(people.map(|person| (person.id, person.name)).collect())
 }
 
-/// Why `approver` cannot approve what somebody of the person `requester` asked for at `asked`; `None` when it can.
+/// The reason why `approver` cannot approve a request that the person `requester` made at `asked`; `None` if it can.
 pub(crate) fn dependence(approver: Option<&PersonRow>, requester: &str, asked: i64) -> Option<&'static str> {
     match approver {
         None => Some(

@@ -1,8 +1,8 @@
-//! The vault as a source of backups: its own tables in one snapshot, with secrets as they are stored. [`Restoring`] takes them
-//! back.
+//! The vault as a source of backups: its own tables in one snapshot, with secrets as they are stored. [`Restoring`]
+//! restores them.
 //!
-//! The key ring is not among them: an archive carries it wrapped, from `KeyService.ExportKeyRing`. `tables` lists
-//! what is handed out.
+//! The key ring is not among them: an archive carries it wrapped, from `KeyService.ExportKeyRing`. `tables` lists the
+//! exported tables.
 
 mod restoring;
 mod tables;
@@ -21,19 +21,19 @@ pub(crate) use tables::{SourceTable, TABLES};
 /// Blocks between the database and the stream: the reader stops when the client does.
 const BLOCKS_AHEAD: usize = 2;
 
-/// A table with its schema.
+/// A table and its schema.
 pub(crate) struct DescribedTable {
     pub(crate) table: &'static SourceTable,
     pub(crate) schema: TableSchema,
 }
 
-/// A part of a snapshot: `Begun` once, then for each table its blocks and its end.
+/// A part of a snapshot: `Begun` once, then the blocks and the end of each table.
 pub(crate) enum SnapshotPart {
     Begun {
         tables: Vec<DescribedTable>,
         /// Product and version of the database.
         engine: String,
-        /// How the snapshot is isolated.
+        /// Isolation of the snapshot.
         kind: &'static str,
         /// The key versions that the tables' values name, sorted.
         kids: Vec<String>,
@@ -63,7 +63,7 @@ impl Source {
         everything.into_iter().map(|table| describe(table, &schemas)).collect()
     }
 
-    /// Pins a snapshot of `tables` and reads them in order. Dropping the stream ends the snapshot.
+    /// Opens a snapshot of `tables` and reads them in order. Dropping the stream ends the snapshot.
     pub(crate) async fn read(
         &self,
         tables: Vec<&'static SourceTable>,

@@ -1,9 +1,10 @@
 //! The vault's database in domain verbs: each method is one transaction, and no transaction crosses this trait.
 //!
 //! `sqlite` and `postgres` implement it; `contract` runs one test per method on both. A statement whose text is the
-//! same on both engines is declared once, beside its rows. A file that is the same text in both folders but for its
-//! first line stays so: `twins` compares them. `chain` links audit events, `granting` vouches for rows that grant access, `columns` lists the columns that depend on
-//! keys, `key_names` names the vault's own keys. Nothing here imports a module above the store.
+//! same on both engines is declared once, beside its rows. Files that are the same in both folders, except for their
+//! first line, must stay the same: `twins` compares them. `chain` links audit events, `granting` authenticates rows
+//! that grant access, `columns` lists the columns that depend on keys, and `key_names` names the vault's own keys.
+//! Nothing here imports a module above the store.
 
 mod audit;
 pub(crate) mod chain;
@@ -71,7 +72,7 @@ pub(crate) use token::{Hashes, Reissue, Remaining, Revocation, TOKEN, TokenRow, 
 pub(crate) use uses::{Use, UseStore};
 pub(crate) use version::{Replacement, VersionRow, VersionStore};
 
-/// A column holds a text that its enum does not have.
+/// A column contains a text that its enum does not have.
 #[derive(Debug, thiserror::Error)]
 #[error("{column} holds {text:?}")]
 pub(crate) struct UnknownText {
@@ -79,21 +80,21 @@ pub(crate) struct UnknownText {
     text: String,
 }
 
-/// What became of a change to one row.
+/// Result of a change to one row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Changed<T> {
-    /// It was made, and its event is in the log.
+    /// The change is made, and its event is in the log.
     Done(T),
-    /// There is no such row.
+    /// The row does not exist.
     Missing,
-    /// The row's revision is not the one expected.
+    /// The row's revision is not the expected one.
     Stale,
-    /// References stand in the way: so many.
+    /// This number of references prevents the change.
     Referenced(i64),
 }
 
 impl<T> Changed<T> {
-    /// The same without what was changed.
+    /// The same result without the row.
     pub(super) fn without_row(self) -> Changed<()> {
         match self {
             Self::Done(_) => Changed::Done(()),
@@ -104,7 +105,7 @@ impl<T> Changed<T> {
     }
 }
 
-/// The vault's database: every noun's verbs.
+/// The vault's database: the verbs of every noun.
 ///
 /// Every change takes the audit event that it commits with. Times are microseconds, ids are text.
 pub(crate) trait Store:
@@ -114,7 +115,7 @@ pub(crate) trait Store:
 
 impl<T: KeyStores + CredentialStores + AccessStores + RequestStore + LogStores + RestoreStore> Store for T {}
 
-/// What the verbs of keys keep.
+/// Storage for keys.
 pub(crate) trait KeyStores:
     KeyStore + LedgerStore + SignatureStore + KeyRequestStore + ReencryptStore
 {
@@ -122,25 +123,25 @@ pub(crate) trait KeyStores:
 
 impl<T: KeyStore + LedgerStore + SignatureStore + KeyRequestStore + ReencryptStore> KeyStores for T {}
 
-/// What the verbs of credentials and references keep.
+/// Storage for credentials and references.
 pub(crate) trait CredentialStores: CredentialStore + VersionStore + ReferenceStore {}
 
 impl<T: CredentialStore + VersionStore + ReferenceStore> CredentialStores for T {}
 
-/// What the verbs of tokens and people keep.
+/// Storage for tokens and people.
 pub(crate) trait AccessStores: TokenStore + PersonStore {}
 
 impl<T: TokenStore + PersonStore> AccessStores for T {}
 
-/// What the audit log keeps.
+/// Storage for the audit log.
 pub(crate) trait LogStores: AuditStore + UseStore {}
 
 impl<T: AuditStore + UseStore> LogStores for T {}
 
-/// Opens the database behind `url` and brings its tables up to date.
+/// Opens the database at `url` and migrates its tables.
 ///
 /// # Errors
-/// When it cannot be opened or migrated.
+/// If it cannot be opened or migrated.
 pub(crate) async fn open(url: &DatabaseUrl) -> Result<Arc<dyn Store>> {
     match url.engine() {
         Engine::Sqlite(path) => {

@@ -1,4 +1,5 @@
-//! Rows that grant access and were changed outside the vault: looked for every few minutes, and shown by status and metrics.
+//! Finds rows that grant access and were changed outside the vault. It checks every few minutes, and reports them in
+//! the status and the metrics.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,12 +14,12 @@ use crate::store::columns::counted;
 use crate::store::key_names::ROWS_KEY;
 use crate::store::{Examined, Store};
 
-/// A look reads whole tables.
+/// A check reads whole tables.
 const PERIOD: Duration = Duration::from_secs(300);
-/// As many as an answer names.
+/// The number of rows that an answer names.
 const MAX_NAMED: usize = 100;
 
-/// The rows that the last look found. Clones share them.
+/// The rows found by the last check. Clones share them.
 #[derive(Clone, Default)]
 pub(crate) struct TamperedRows(Arc<Mutex<Vec<Examined>>>);
 
@@ -49,7 +50,7 @@ impl TamperedRows {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Looks at once, and then every five minutes until `shutdown`.
+    /// Checks at once, then every five minutes until `shutdown`.
     pub(crate) async fn watch(self, store: Arc<dyn Store>, shutdown: Shutdown) {
         loop {
             match shutdown.unless_begun(store.tampered_rows(MAX_NAMED)).await {
@@ -63,7 +64,7 @@ impl TamperedRows {
         }
     }
 
-    /// A row is in the log once, when it is found.
+    /// Each row is logged once, when it is found.
     fn set(&self, found: Vec<Examined>) {
         let mut last = self.last();
         for row in found.iter().filter(|row| !last.contains(row)) {

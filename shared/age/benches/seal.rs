@@ -1,4 +1,4 @@
-//! What the seal costs: `cargo bench -p strongroom-age --bench seal`. Asserts nothing; one core.
+//! Cost of sealing: `cargo bench -p strongroom-age --bench seal`. Asserts nothing; uses one core.
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -13,7 +13,7 @@ use strongroom_age::{
     FileKey, Header, Identity, Passphrase, Recipient, Recipients, SealReader, SealWriter, X25519Identity,
 };
 
-/// Plaintext of one round.
+/// Plaintext bytes per round.
 const BYTES: usize = 256 << 20;
 const ROUNDS: usize = 8;
 

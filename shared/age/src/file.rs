@@ -1,7 +1,7 @@
-//! Opening at any place: the plaintext of a sealed file as a seekable one.
+//! Random access: the plaintext of a sealed file as a seekable file.
 //!
-//! Chunks have a fixed size, so that a place in the plaintext says which chunk holds it. Before anything is
-//! given out the last chunk is verified as the last: its number is in its nonce, which proves the length.
+//! Chunks have a fixed size, so a plaintext position determines its chunk. The last chunk is verified before
+//! any plaintext is returned: the chunk number in its nonce proves the length.
 
 use std::io::{self, Read, Seek, SeekFrom};
 
@@ -12,14 +12,15 @@ use crate::error::{Error, Result, SealError};
 use crate::header::Unlocked;
 use crate::reader::{no_chunk, read_nonce};
 
-/// The plaintext of a sealed file with random access: one chunk in memory, and only those chunks read that
-/// are asked for. What was read is authentic and in its place; what was not read may be damaged.
+/// The plaintext of a sealed file with random access. One chunk is in memory, and only requested chunks are
+/// read. Plaintext that was read is authentic and at its correct position; chunks not yet read may be
+/// damaged.
 ///
-/// Errors of `read` are `io::Error`s that hold a [`crate::Error`].
+/// `read` returns `io::Error`s that contain a [`crate::Error`].
 pub struct SealedFile<R> {
     inner: R,
     cipher: ChunkCipher,
-    /// Where the first chunk begins in the file.
+    /// Offset of the first chunk in the file.
     start: u64,
     length: u64,
     position: u64,
@@ -29,10 +30,11 @@ pub struct SealedFile<R> {
 }
 
 impl<R: Read + Seek> SealedFile<R> {
-    /// Verifies the last chunk. `inner` is the whole file, its header from byte 0, at any position.
+    /// Verifies the last chunk. `inner` is the whole file, including the header at byte 0; its position does
+    /// not matter.
     ///
     /// # Errors
-    /// [`Error::Seal`] where the file does not end as it was written, or the error of `inner`.
+    /// [`Error::Seal`] if the file does not end as it was written, or the error of `inner`.
     pub fn open(mut inner: R, unlocked: &Unlocked) -> Result<Self> {
         let start = unlocked.header_bytes + PAYLOAD_NONCE_BYTES as u64;
         let end = inner.seek(SeekFrom::End(0)).map_err(Error::from_read)?;
@@ -77,7 +79,7 @@ impl<R: Read + Seek> SealedFile<R> {
         Ok(number * CHUNK_BYTES as u64 + self.chunk.len() as u64)
     }
 
-    /// Brings the chunk into memory that holds `position`, which must be below the length.
+    /// Loads the chunk that contains `position`, which must be below the length.
     fn load(&mut self, position: u64) -> Result<()> {
         let number = position / CHUNK_BYTES as u64;
         if self.loaded == Some(number) {
@@ -93,7 +95,7 @@ impl<R: Read + Seek> SealedFile<R> {
         Ok(())
     }
 
-    /// Reads a chunk's bytes as they are in the file; fewer where the file ends.
+    /// Reads a chunk's bytes as stored; fewer at the end of the file.
     fn read_chunk(&mut self, number: u64) -> Result<()> {
         self.chunk.clear();
         let place = self.start + number * SEALED_CHUNK_BYTES as u64;

@@ -1,4 +1,4 @@
-//! The header: the recipients of a file, and the MAC that binds them to the file key.
+//! The header: a file's recipients, and the MAC that binds them to the file key.
 
 mod lines;
 
@@ -9,6 +9,7 @@ use hmac::Mac;
 pub use self::lines::MAX_HEADER_BYTES;
 use self::lines::{INTRO, Lines};
 use crate::error::{Result, SealError, SealResult};
+use crate::hybrid;
 use crate::identity::Identity;
 use crate::keys::FileKey;
 use crate::passphrase::{self, Passphrase};
@@ -20,12 +21,12 @@ use crate::x25519;
 pub struct Header {
     stanzas: Vec<Stanza>,
     mac: [u8; 32],
-    /// The bytes that the MAC covers: up to the three dashes before it.
+    /// The bytes covered by the MAC: up to the three dashes before it.
     covered: Vec<u8>,
     length: u64,
 }
 
-/// A header whose MAC was verified. The readers of the payload need it.
+/// A header whose MAC was verified; required to read the payload.
 #[derive(Debug)]
 pub struct Unlocked {
     pub(crate) file_key: FileKey,
@@ -34,10 +35,11 @@ pub struct Unlocked {
 }
 
 impl Header {
-    /// Reads a header from the start of a sealed file and leaves the reader behind it.
+    /// Reads a header from the start of a sealed file and leaves the reader at the payload.
     ///
     /// # Errors
-    /// [`crate::Error::Seal`] if the bytes are no age v1 header, or one longer than [`MAX_HEADER_BYTES`].
+    /// [`crate::Error::Seal`] if the bytes are not an age v1 header, or if the header is longer than
+    /// [`MAX_HEADER_BYTES`].
     pub fn read<R: BufRead>(reader: &mut R) -> Result<Self> {
         let mut lines = Lines::start(reader)?;
         let mut stanzas = Vec::new();
@@ -67,7 +69,7 @@ impl Header {
         }
         let length = bytes.len() as u64;
         let mut covered = bytes;
-        // Behind the dashes stand a space, the MAC in base64 and a line feed.
+        // The dashes are followed by a space, the MAC in base64 and a line feed.
         covered.truncate(covered.len() - 1 - 43 - 1);
         Ok(Self { stanzas, mac, covered, length })
     }
@@ -89,13 +91,13 @@ impl Header {
         Ok(text.into_bytes())
     }
 
-    /// All recipients in the header's order: those of age's own types, which are well-formed, and any others.
+    /// All recipients in header order: those of age's own types, which are well-formed, and any others.
     #[must_use]
     pub fn stanzas(&self) -> &[Stanza] {
         &self.stanzas
     }
 
-    /// Whether a passphrase opens it, and so nothing else.
+    /// Whether it can be opened with a passphrase, and only with that.
     #[must_use]
     pub fn needs_passphrase(&self) -> bool {
         self.of_kind(passphrase::KIND).next().is_some()
@@ -104,16 +106,17 @@ impl Header {
     /// Finds the file key with one of `identities`, and verifies the header.
     ///
     /// # Errors
-    /// [`SealError::NoKey`] where nothing fits, [`SealError::NeedsPassphrase`], [`SealError::WrongPassphrase`],
-    /// [`SealError::WorkFactor`], [`SealError::Stanza`], [`SealError::HeaderChanged`].
+    /// [`SealError::NoKey`] if no identity fits, [`SealError::NeedsPassphrase`],
+    /// [`SealError::WrongPassphrase`], [`SealError::WorkFactor`], [`SealError::Stanza`],
+    /// [`SealError::HeaderChanged`].
     pub fn unlock(&self, identities: &[Identity]) -> Result<Unlocked> {
         self.unlock_with(self.find_key(identities)?)
     }
 
-    /// Verifies the header with a file key that the caller unwrapped from a stanza of its own type.
+    /// Verifies the header with a file key that the caller unwrapped from its own type of stanza.
     ///
     /// # Errors
-    /// [`SealError::HeaderChanged`] if it is not the key of this very header.
+    /// [`SealError::HeaderChanged`] if the key does not belong to this header.
     pub fn unlock_with(&self, file_key: FileKey) -> Result<Unlocked> {
         let mac = file_key.header_mac(&self.covered);
         mac.verify_slice(&self.mac).map_err(|_| SealError::HeaderChanged)?;
@@ -133,8 +136,7 @@ impl Header {
             return try_passphrases(stanza, identities);
         }
         for identity in identities {
-            let Identity::X25519(identity) = identity else { continue };
-            for stanza in self.of_kind(x25519::KIND) {
+            for stanza in &self.stanzas {
                 if let Some(file_key) = identity.unwrap(stanza)? {
                     return Ok(file_key);
                 }
@@ -149,7 +151,8 @@ impl Header {
 
     fn no_key(&self) -> SealError {
         let x25519 = self.of_kind(x25519::KIND).count();
-        SealError::NoKey { x25519, others: self.stanzas.len() - x25519 }
+        let hybrid = self.of_kind(hybrid::KIND).count();
+        SealError::NoKey { x25519, hybrid, others: self.stanzas.len() - x25519 - hybrid }
     }
 }
 
@@ -166,10 +169,11 @@ fn try_passphrases(stanza: &Stanza, identities: &[Identity]) -> SealResult<FileK
     result
 }
 
-/// Stanzas of types that are known here must be right also where another one opens the file.
+/// Stanzas of known types must be well-formed even if another one opens the file.
 fn check_stanza(stanza: &Stanza, is_alone: bool) -> SealResult<()> {
     match stanza.kind.as_str() {
         x25519::KIND => x25519::parse(stanza).map(drop),
+        hybrid::KIND => hybrid::parse(stanza).map(drop),
         passphrase::KIND if !is_alone => Err(SealError::PassphraseNotAlone),
         passphrase::KIND => passphrase::parse(stanza).map(drop),
         _ => Ok(()),

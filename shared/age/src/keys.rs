@@ -1,4 +1,4 @@
-//! The primitives that age builds everything from: HKDF-SHA-256, HMAC-SHA-256 and ChaCha20-Poly1305.
+//! The primitives of age: HKDF-SHA-256, HMAC-SHA-256 and ChaCha20-Poly1305.
 
 use std::fmt;
 
@@ -9,17 +9,17 @@ use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-/// Length of a file key: 128 bits, as age has it.
+/// Length of a file key: 128 bits, as in age.
 pub const FILE_KEY_BYTES: usize = 16;
 
-/// Length of a file key in a stanza: with its tag.
+/// Length of a file key in a stanza, including its tag.
 pub(crate) const WRAPPED_BYTES: usize = FILE_KEY_BYTES + 16;
 
 /// The random key that one sealed file is encrypted under. Wiped when dropped, never printed.
 pub struct FileKey(Zeroizing<[u8; FILE_KEY_BYTES]>);
 
 impl FileKey {
-    /// A new random one: each sealed file has its own.
+    /// A new random key: each sealed file has its own.
     #[must_use]
     pub fn generate() -> Self {
         let mut key = Self(Zeroizing::new([0; FILE_KEY_BYTES]));
@@ -27,29 +27,39 @@ impl FileKey {
         key
     }
 
-    /// A key that a caller unwrapped by itself. None if it is not 16 bytes long.
+    /// A key that the caller unwrapped. `None` if it is not 16 bytes long.
     #[must_use]
     pub fn from_slice(bytes: &[u8]) -> Option<Self> {
         let bytes = <[u8; FILE_KEY_BYTES]>::try_from(bytes).ok()?;
         Some(Self(Zeroizing::new(bytes)))
     }
 
-    /// The bytes, for a caller that wraps them into a [`crate::Stanza`] of its own, and for nothing else.
+    /// The bytes, only for a caller that wraps them into its own [`crate::Stanza`].
     #[must_use]
     pub fn expose(&self) -> &[u8; FILE_KEY_BYTES] {
         &self.0
     }
 
-    /// `ChaCha20-Poly1305(wrapping key, file key)` under the zero nonce: every wrapping key is used once.
+    /// `ChaCha20-Poly1305(wrapping key, file key)` with a zero nonce: every wrapping key is used once.
     pub(crate) fn wrap(&self, wrapping: &Key) -> Vec<u8> {
-        let sealed = cipher(wrapping).encrypt(&Nonce::default(), self.0.as_slice());
+        self.wrap_at(wrapping, &[0; 12])
+    }
+
+    /// [`FileKey::wrap`] under a nonce that was derived with the key.
+    pub(crate) fn wrap_at(&self, wrapping: &Key, nonce: &[u8; 12]) -> Vec<u8> {
+        let sealed = cipher(wrapping).encrypt(&Nonce::from(*nonce), self.0.as_slice());
         sealed.expect("16 bytes are far below the cipher's limit")
     }
 
-    /// The mirror of [`FileKey::wrap`]. `wrapped` must have [`WRAPPED_BYTES`]: a longer one could be made to
+    /// The inverse of [`FileKey::wrap`]. `wrapped` must have [`WRAPPED_BYTES`]: a longer one could be made to
     /// open under two keys.
     pub(crate) fn unwrap(wrapping: &Key, wrapped: &[u8; WRAPPED_BYTES]) -> Option<Self> {
-        let opened = cipher(wrapping).decrypt(&Nonce::default(), wrapped.as_slice());
+        Self::unwrap_at(wrapping, &[0; 12], wrapped)
+    }
+
+    /// The inverse of [`FileKey::wrap_at`].
+    pub(crate) fn unwrap_at(wrapping: &Key, nonce: &[u8; 12], wrapped: &[u8; WRAPPED_BYTES]) -> Option<Self> {
+        let opened = cipher(wrapping).decrypt(&Nonce::from(*nonce), wrapped.as_slice());
         Self::from_slice(&Zeroizing::new(opened.ok()?))
     }
 
@@ -60,7 +70,7 @@ impl FileKey {
         mac.expect("HMAC takes keys of any length").chain_update(header)
     }
 
-    /// The cipher of the chunks; `nonce` stands before them in the file.
+    /// The cipher of the chunks; `nonce` precedes them in the file.
     pub(crate) fn payload_cipher(&self, nonce: &[u8]) -> ChaCha20Poly1305 {
         cipher(&derive(nonce, self.0.as_slice(), b"payload"))
     }
@@ -83,10 +93,10 @@ pub(crate) fn derive(salt: &[u8], secret: &[u8], info: &[u8]) -> Key {
     key
 }
 
-/// Random bytes of the operating system, the only source there is.
+/// Random bytes from the operating system, the only source.
 ///
 /// # Panics
-/// If the operating system has none. No caller can cause it, and nothing can go on without.
+/// If the operating system has none. No caller can cause this, and no recovery is possible.
 pub(crate) fn fill_random(bytes: &mut [u8]) {
     getrandom::fill(bytes).expect("every supported operating system has a random source");
 }

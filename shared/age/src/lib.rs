@@ -1,7 +1,7 @@
-//! age v1 files: made, opened in one pass, and opened at any position.
+//! age v1 files: writing, reading in one pass, and random access.
 //!
-//! The format is C2SP's (<https://c2sp.org/age>), binary and not armored. The stock `age` program opens what is
-//! sealed here, and the other way round; tests ask it. Everything is synchronous, and memory is one chunk
+//! The format is C2SP's (<https://c2sp.org/age>), binary, not armored. The stock `age` program can open files
+//! sealed here and vice versa, which is tested. Everything is synchronous, and uses the memory of one chunk
 //! whatever the length of the file.
 //!
 //! # Construction
@@ -19,43 +19,45 @@
 //!                                        HKDF(nonce, file key, "payload")
 //! ```
 //!
-//! The nonce of a chunk is its number and whether it is the last (STREAM of Hoang, Reyhanitabar, Rogaway and
-//! Vizár), so that no chunk can be moved, left out or made the end.
+//! A chunk's nonce contains its number and whether it is the last (STREAM of Hoang, Reyhanitabar, Rogaway and
+//! Vizár), so no chunk can be moved, omitted or made the end.
 //!
 //! The layers, from the bottom: `keys` and `chunk` are the primitives; a [`Stanza`] is one recipient;
-//! [`Recipients`] wrap a [`FileKey`] into the stanzas of a [`Header`]; an [`Identity`] finds the file key in
-//! them, which gives [`Unlocked`]; [`SealWriter`], [`SealReader`] and [`SealedFile`] are the payload as `Write`,
-//! `Read`, and `Read + Seek`.
+//! [`Recipients`] wrap a [`FileKey`] into the stanzas of a [`Header`]; an [`Identity`] recovers the file key
+//! from them, which yields [`Unlocked`]; [`SealWriter`], [`SealReader`] and [`SealedFile`] provide the
+//! payload as `Write`, `Read`, and `Read + Seek`.
 //!
 //! # Recipients
 //!
-//! X25519 keys (`age1…`) and passphrases (scrypt) are age's own. A caller adds types of its own as stanzas: it
-//! wraps [`FileKey::expose`] itself, seals to [`Recipient::Stanza`], finds the stanza again in
-//! [`Header::stanzas`], and opens with [`Header::unlock_with`]. Such a wrapping may be a call to a server.
+//! X25519 keys (`age1…`), post-quantum keys (`age1pq1…`, ML-KEM-768 with X25519) and passphrases (scrypt) are age's own types. An application adds its own types as
+//! stanzas: it wraps [`FileKey::expose`] itself, seals to [`Recipient::Stanza`], finds the stanza in
+//! [`Header::stanzas`] when opening, and unlocks the header with [`Header::unlock_with`]. The wrapping can be
+//! a call to a server.
 //!
 //! # Limits
 //!
 //! | | |
 //! |---|---|
-//! | header | [`MAX_HEADER_BYTES`], some 400 recipients |
+//! | header | [`MAX_HEADER_BYTES`], about 400 recipients |
 //! | identity file | 1 MiB |
-//! | scrypt's work factor | [`WORK_FACTOR`] where a file is made, up to [`MAX_WORK_FACTOR`] where one is opened |
+//! | scrypt's work factor | [`WORK_FACTOR`] when sealing, up to [`MAX_WORK_FACTOR`] when opening |
 //! | memory | one chunk; for a passphrase 256 MiB (1 GiB at the largest work factor), one derivation at a time |
-//! | length of a file | none but the counter's: 2^64 chunks |
+//! | length of a file | limited only by the counter: 2^64 chunks |
 //!
 //! Armor, plugins and SSH keys are not supported; a stanza of an unknown type is skipped.
 //!
-//! # What is not promised
+//! # What is not guaranteed
 //!
-//! age proves that nothing was changed, not who made a file: anyone may seal to a public recipient. Keys,
-//! passphrases and chunks are wiped when dropped, but moves and the allocator leave copies that nobody wipes.
+//! age proves that a file was not changed, not who made it: anyone can seal to a public recipient. Keys,
+//! passphrases and chunks are wiped when dropped, but moves and the allocator leave copies that are not
+//! wiped.
 //!
 //! # Why not the crate `age`
 //!
-//! Version 0.12 is built on the RustCrypto generation before ours, and would compile a second copy of every
-//! primitive, a parser and a translation engine of its own. It does not show the stanzas of a file, and its
-//! traits cannot wait for a server that unwraps the file key. An error for each kind of damage needs the chunk
-//! loop.
+//! Version 0.12 uses the previous RustCrypto generation, and would compile a second copy of every primitive,
+//! a parser and its own translation engine. It does not expose a file's stanzas, and its traits cannot wait
+//! for a server that unwraps the file key. Distinct errors for each kind of damage require a chunk loop of
+//! our own.
 //!
 //! # Example
 //!
@@ -85,10 +87,13 @@ mod chunk;
 mod error;
 mod file;
 mod header;
+mod hybrid;
 mod identity;
 mod identity_file;
+mod key_text;
 mod keys;
 mod passphrase;
+mod public_key;
 mod reader;
 mod recipient;
 mod reseal;
@@ -99,10 +104,12 @@ mod x25519;
 pub use error::{Error, Result, SealError};
 pub use file::SealedFile;
 pub use header::{Header, MAX_HEADER_BYTES, Unlocked};
+pub use hybrid::{HybridIdentity, HybridRecipient};
 pub use identity::Identity;
 pub use identity_file::{IdentityFile, LockedIdentities, lock_identity};
 pub use keys::{FILE_KEY_BYTES, FileKey};
 pub use passphrase::{MAX_WORK_FACTOR, Passphrase, WORK_FACTOR};
+pub use public_key::PublicKey;
 pub use reader::SealReader;
 pub use recipient::{Recipient, Recipients};
 pub use reseal::reseal;

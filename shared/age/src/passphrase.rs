@@ -1,7 +1,7 @@
-//! Passphrases: scrypt, alone in its header.
+//! Passphrase recipients: scrypt, the only stanza of its header.
 //!
-//! One derivation takes 256 MiB and most of a second, so that they run one at a time in a process, and a
-//! header that asks for much more is refused before anything is allocated.
+//! One derivation takes 256 MiB and most of a second. Derivations therefore run one at a time per process,
+//! and a header with a much larger work factor is refused before anything is allocated.
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
@@ -18,14 +18,14 @@ pub(crate) const KIND: &str = "scrypt";
 const SALT_PREFIX: &[u8] = b"age-encryption.org/v1/scrypt";
 const SALT_BYTES: usize = 16;
 
-/// Base-2 logarithm of scrypt's N in what is sealed here, as in age itself.
+/// Base-2 logarithm of scrypt's N for files sealed here, as in age itself.
 pub const WORK_FACTOR: u8 = 18;
 
-/// The largest work factor that is opened: 1 GiB. Raised by other tools on fast machines, so that there is
-/// some room above [`WORK_FACTOR`].
+/// The largest accepted work factor: 1 GiB. It is larger than [`WORK_FACTOR`] because other tools choose
+/// higher factors on fast machines.
 pub const MAX_WORK_FACTOR: u8 = 20;
 
-/// Holds the 256 MiB and more of one derivation to one at a time.
+/// Limits derivations, which need 256 MiB and more each, to one at a time.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 /// A passphrase. Wiped when dropped, never printed.
@@ -35,7 +35,7 @@ pub struct Passphrase {
 }
 
 impl Passphrase {
-    /// Takes the text of a file or a prompt; one line ending at its end is not part of it.
+    /// Takes the text of a file or a prompt, without one trailing line break.
     ///
     /// # Errors
     /// [`SealError::EmptyPassphrase`].
@@ -48,7 +48,8 @@ impl Passphrase {
         Ok(Self { text: Zeroizing::new(text.to_owned()), max_work_factor: MAX_WORK_FACTOR })
     }
 
-    /// The same, for a process with less memory than [`MAX_WORK_FACTOR`] takes: opens up to `work_factor`.
+    /// Limits the work factor that it opens to `work_factor`, for a process with less memory than
+    /// [`MAX_WORK_FACTOR`] needs.
     #[must_use]
     pub fn with_max_work_factor(mut self, work_factor: u8) -> Self {
         self.max_work_factor = work_factor.min(MAX_WORK_FACTOR);
@@ -89,7 +90,7 @@ impl fmt::Debug for Passphrase {
     }
 }
 
-/// What a stanza says.
+/// A parsed stanza.
 pub(crate) struct Parsed {
     salt: [u8; SALT_BYTES],
     work_factor: u8,

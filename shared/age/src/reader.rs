@@ -1,4 +1,4 @@
-//! Opening while reading, from the first byte to the last.
+//! Opening a file in one pass, from the first byte to the last.
 
 use std::io::{self, Read};
 
@@ -10,33 +10,33 @@ use crate::header::Unlocked;
 
 /// The plaintext of a sealed file, in one pass.
 ///
-/// Bytes are given out chunk by chunk, each verified, but that the file was not cut short is known only when
-/// reading has returned 0: do not act on anything before. Errors are `io::Error`s that hold a
-/// [`crate::Error`]; once failed, it goes on failing.
+/// Plaintext is returned chunk by chunk, each verified. Only when reading has returned 0 is it known that the
+/// file was not truncated: do not act on the plaintext before. Errors are `io::Error`s that contain a
+/// [`crate::Error`]; after an error, every further read fails.
 pub struct SealReader<R> {
     inner: R,
     cipher: ChunkCipher,
     chunk: Zeroizing<Vec<u8>>,
-    /// How much of the chunk was given out.
+    /// Number of bytes of the chunk already returned.
     given: usize,
-    /// The number of the chunk after it.
+    /// The number of the next chunk.
     number: u64,
     state: State,
 }
 
 enum State {
     Reading,
-    /// The last chunk is here.
+    /// The last chunk has been read.
     Last,
-    /// None for an error of the inner reader, which was passed on.
+    /// `None` for an error of the inner reader, which was returned.
     Failed(Option<SealError>),
 }
 
 impl<R: Read> SealReader<R> {
-    /// Goes on where [`crate::Header::read`] left the reader.
+    /// Continues where [`crate::Header::read`] left the reader.
     ///
     /// # Errors
-    /// [`SealError::NoPayload`] where the file ends there, or the reader's own error.
+    /// [`SealError::NoPayload`] if the file ends there, or the reader's own error.
     pub fn open(mut inner: R, unlocked: &Unlocked) -> Result<Self> {
         let nonce = read_nonce(&mut inner)?;
         Ok(Self {
@@ -61,7 +61,7 @@ impl<R: Read> SealReader<R> {
         Ok(())
     }
 
-    /// Decrypts the chunk and says whether it is the last.
+    /// Decrypts the chunk and returns whether it is the last.
     fn open_chunk(&mut self) -> Result<bool> {
         let length = self.chunk.len();
         if length < TAG_BYTES {
@@ -83,7 +83,7 @@ impl<R: Read> SealReader<R> {
         }
     }
 
-    /// Whether nothing follows. A byte that does is lost, but then the file is refused anyway.
+    /// Whether nothing follows. This consumes a following byte, but the file is then refused anyway.
     fn is_at_end(&mut self) -> Result<bool> {
         let mut more = Vec::new();
         self.inner.by_ref().take(1).read_to_end(&mut more).map_err(Error::from_read)?;
@@ -91,7 +91,7 @@ impl<R: Read> SealReader<R> {
     }
 }
 
-/// What it means that the file has only `length` bytes where chunk `chunk` should begin.
+/// The error for a file that has only `length` bytes where chunk `chunk` should begin.
 pub(crate) fn no_chunk(chunk: u64, length: usize) -> SealError {
     match (chunk, length) {
         (0, _) => SealError::NoPayload,
@@ -134,7 +134,7 @@ impl<R: Read> Read for SealReader<R> {
 }
 
 impl<R> SealReader<R> {
-    /// Keeps the error for later reads, and gives no byte of a chunk that failed.
+    /// Keeps the error for later reads, and discards the chunk that failed.
     fn fail(&mut self, error: Error) -> io::Error {
         self.chunk.clear();
         self.given = 0;

@@ -1,4 +1,4 @@
-//! Other recipients for the same sealed file.
+//! Resealing a file to other recipients.
 
 use std::io::{self, Read, Write};
 
@@ -9,12 +9,12 @@ use crate::error::{Error, Result};
 use crate::reader::SealReader;
 use crate::writer::SealWriter;
 
-/// Copies a sealed file to other recipients: `to` was created with a file key of its own. The plaintext
-/// passes through memory chunk by chunk. Only what was verified to its end gets a last chunk.
+/// Copies a sealed file to other recipients; `to` was created with its own file key. The plaintext passes
+/// through memory chunk by chunk. The last chunk is written only after the input was verified completely.
 ///
 /// # Errors
-/// [`Error::Seal`] if what is read is damaged, [`Error::Read`] or [`Error::Sink`] if a side fails. What was
-/// written then does not open; remove it.
+/// [`Error::Seal`] if the input is damaged, [`Error::Read`] or [`Error::Sink`] if a side fails. The output
+/// written so far then cannot be opened; remove it.
 pub fn reseal<R: Read, W: Write>(mut from: SealReader<R>, mut to: SealWriter<W>) -> Result<W> {
     let mut buffer = Zeroizing::new(vec![0; CHUNK_BYTES]);
     loop {

@@ -1,12 +1,12 @@
-//! A recipient stanza: its line of arguments and its body in base64.
+//! A recipient stanza: a line of arguments and a body in base64.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 
-/// Characters in a full line of a body; a shorter one ends it.
+/// Characters in a full line of a body; a shorter line ends the body.
 pub(crate) const COLUMNS: usize = 64;
 
-/// How one recipient gets at the file key. Nothing in it is secret.
+/// Contains what one recipient needs to obtain the file key. Nothing in it is secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stanza {
     pub(crate) kind: String,
@@ -15,20 +15,21 @@ pub struct Stanza {
 }
 
 impl Stanza {
-    /// A stanza of the type `kind`. A caller's own type begins with a domain name of the caller's, as age asks for.
-    /// Type and arguments are words of visible ASCII; [`crate::SealWriter::create`] refuses others.
+    /// A stanza of the type `kind`. The type of an application's own stanza begins with one of its domain
+    /// names, as age requires. Type and arguments are words of visible ASCII; [`crate::SealWriter::create`]
+    /// refuses others.
     #[must_use]
     pub fn new(kind: &str, arguments: Vec<String>, body: Vec<u8>) -> Self {
         Self { kind: kind.to_owned(), arguments, body }
     }
 
-    /// What kind of recipient.
+    /// The type of recipient.
     #[must_use]
     pub fn kind(&self) -> &str {
         &self.kind
     }
 
-    /// The words behind the type.
+    /// The arguments after the type.
     #[must_use]
     pub fn arguments(&self) -> &[String] {
         &self.arguments
@@ -65,7 +66,7 @@ impl Stanza {
         header.push('\n');
     }
 
-    /// Reads what follows `-> ` in the first line. None where age allows no such line.
+    /// Reads the arguments that follow `-> ` in the first line; `None` if age does not allow such a line.
     pub(crate) fn parse_arguments(line: &str) -> Option<Self> {
         let mut words = Vec::new();
         for word in line.split(' ') {
@@ -88,12 +89,12 @@ pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
     STANDARD_NO_PAD.decode(text).ok()
 }
 
-/// [`decode`] to exactly so many bytes.
+/// [`decode`], if the result has exactly N bytes.
 pub(crate) fn decode_array<const N: usize>(text: &str) -> Option<[u8; N]> {
     decode(text)?.try_into().ok()
 }
 
-/// The mirror of [`decode`].
+/// The inverse of [`decode`].
 pub(crate) fn encode(bytes: &[u8]) -> String {
     STANDARD_NO_PAD.encode(bytes)
 }

@@ -1,4 +1,4 @@
-//! Sealing while writing: one chunk in memory, whatever the length.
+//! Sealing a stream: one chunk in memory, whatever the length.
 
 use std::io::{self, Write};
 
@@ -10,10 +10,10 @@ use crate::header::Header;
 use crate::keys::{self, FileKey};
 use crate::recipient::Recipients;
 
-/// Seals what is written to it.
+/// Seals the bytes written to it.
 ///
-/// A writer that is dropped before [`SealWriter::finish`] leaves a file without its last chunk, which no
-/// reader takes for complete. After an error nothing more can be written.
+/// A writer that is dropped before [`SealWriter::finish`] leaves a file without its last chunk, which every
+/// reader rejects as incomplete. After an error nothing more can be written.
 pub struct SealWriter<W: Write> {
     inner: W,
     cipher: ChunkCipher,
@@ -24,11 +24,11 @@ pub struct SealWriter<W: Write> {
 }
 
 impl<W: Write> SealWriter<W> {
-    /// Writes the header to `out`. With a passphrase this takes 256 MiB and most of a second.
+    /// Writes the header to `out`. A passphrase takes 256 MiB and most of a second.
     ///
     /// # Errors
-    /// [`SealError::NoRecipients`], [`SealError::StanzaForm`], [`SealError::HeaderTooLong`], or [`Error::Sink`] with
-    /// the error of `out`.
+    /// [`SealError::NoRecipients`], [`SealError::StanzaForm`], [`SealError::HeaderTooLong`], or
+    /// [`Error::Sink`] with the error of `out`.
     ///
     /// [`SealError::NoRecipients`]: crate::SealError::NoRecipients
     /// [`SealError::StanzaForm`]: crate::SealError::StanzaForm
@@ -47,10 +47,10 @@ impl<W: Write> SealWriter<W> {
         })
     }
 
-    /// Writes the last chunk, without which the file does not open, and returns the receiver.
+    /// Writes the last chunk, without which the file cannot be opened, and returns the inner writer.
     ///
     /// # Errors
-    /// [`Error::Sink`] with the receiver's error.
+    /// [`Error::Sink`] with the inner writer's error.
     pub fn finish(mut self) -> Result<W> {
         self.write_chunk(true).map_err(Error::Sink)?;
         self.inner.flush().map_err(Error::Sink)?;
@@ -62,7 +62,7 @@ impl<W: Write> SealWriter<W> {
             return Err(io::Error::other("the sealed file has already failed"));
         }
         self.cipher.seal(self.number, last, &mut self.chunk);
-        // A receiver that failed half way has part of the chunk: nothing can follow it.
+        // An inner writer that failed midway may have part of the chunk: nothing can follow it.
         self.failed = true;
         self.inner.write_all(&self.chunk)?;
         self.failed = false;
@@ -73,7 +73,7 @@ impl<W: Write> SealWriter<W> {
 }
 
 impl<W: Write> Write for SealWriter<W> {
-    /// A full chunk is kept until more comes, because it may be the last one.
+    /// A full chunk is held back until more data arrives, because it may be the last one.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.failed || (self.chunk.len() == CHUNK_BYTES && !bytes.is_empty()) {
             self.write_chunk(false)?;
@@ -83,7 +83,7 @@ impl<W: Write> Write for SealWriter<W> {
         Ok(taken)
     }
 
-    /// Passes on what is sealed. What is in the chunk being filled stays there.
+    /// Flushes the sealed chunks. The chunk being filled stays in memory.
     fn flush(&mut self) -> io::Result<()> {
         self.inner.flush()
     }

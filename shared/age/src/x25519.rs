@@ -3,23 +3,22 @@
 use std::fmt;
 use std::str::FromStr;
 
-use bech32::primitives::decode::CheckedHrpstring;
-use bech32::{Bech32, Hrp};
 use subtle::ConstantTimeEq;
 use x25519_dalek::{X25519_BASEPOINT_BYTES, x25519};
 use zeroize::Zeroizing;
 
 use crate::error::{SealError, SealResult};
+use crate::key_text;
 use crate::keys::{self, FileKey, Key};
 use crate::stanza::{self, Stanza};
 
 /// The stanza's type.
 pub(crate) const KIND: &str = "X25519";
 const INFO: &[u8] = b"age-encryption.org/v1/X25519";
-const PUBLIC_PREFIX: Hrp = Hrp::parse_unchecked("age");
-const SECRET_PREFIX: Hrp = Hrp::parse_unchecked("age-secret-key-");
+const PUBLIC: key_text::Form = key_text::Form::new("age1");
+const SECRET: key_text::Form = key_text::Form::new("AGE-SECRET-KEY-1");
 
-/// The public half of a key: anyone may seal to it. Printed and parsed as `age1…`.
+/// The public half of a key: anyone can seal to it. Printed and parsed as `age1…`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct X25519Recipient([u8; 32]);
 
@@ -29,7 +28,7 @@ impl X25519Recipient {
         let mut ephemeral = Key::default();
         keys::fill_random(ephemeral.as_mut_slice());
         let share = x25519(*ephemeral, X25519_BASEPOINT_BYTES);
-        // Nobody can hold the private half of a point of small order.
+        // No one can hold the private half of a point of small order.
         let wrapping = wrapping_key(&ephemeral, &self.0, &share, &self.0).ok_or(SealError::RecipientForm)?;
         Ok(Stanza::new(KIND, vec![stanza::encode(&share)], file_key.wrap(&wrapping)))
     }
@@ -39,18 +38,18 @@ impl FromStr for X25519Recipient {
     type Err = SealError;
 
     fn from_str(text: &str) -> SealResult<Self> {
-        let key = decode(text, PUBLIC_PREFIX, "age1").ok_or(SealError::RecipientForm)?;
+        let key = PUBLIC.decode(text).ok_or(SealError::RecipientForm)?;
         Ok(Self(*key))
     }
 }
 
 impl fmt::Display for X25519Recipient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        bech32::encode_lower_to_fmt::<Bech32, _>(f, PUBLIC_PREFIX, &self.0).map_err(|_| fmt::Error)
+        f.write_str(&PUBLIC.encode(&self.0))
     }
 }
 
-/// The private half of a key. Wiped when dropped, never printed but by [`X25519Identity::to_text`].
+/// The private half of a key. Wiped when dropped, printed only by [`X25519Identity::to_text`].
 #[derive(Clone)]
 pub struct X25519Identity {
     secret: Key,
@@ -58,7 +57,7 @@ pub struct X25519Identity {
 }
 
 impl X25519Identity {
-    /// A new random one.
+    /// A new random identity.
     #[must_use]
     pub fn generate() -> Self {
         let mut secret = Key::default();
@@ -66,9 +65,9 @@ impl X25519Identity {
         Self::new(secret)
     }
 
-    /// Reads `AGE-SECRET-KEY-1…`, with nothing around it. None for anything else.
+    /// Parses `AGE-SECRET-KEY-1…` without surrounding text. `None` for anything else.
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        decode(text, SECRET_PREFIX, "AGE-SECRET-KEY-1").map(Self::new)
+        SECRET.decode(text).map(Self::new)
     }
 
     fn new(secret: Key) -> Self {
@@ -76,17 +75,16 @@ impl X25519Identity {
         Self { secret, public }
     }
 
-    /// Whom to seal to, so that this identity opens it.
+    /// The recipient to seal to, which this identity can open.
     #[must_use]
     pub fn recipient(&self) -> X25519Recipient {
         X25519Recipient(self.public)
     }
 
-    /// `AGE-SECRET-KEY-1…`, for the file of a new identity only.
+    /// `AGE-SECRET-KEY-1…`, only for the file of a new identity.
     #[must_use]
     pub fn to_text(&self) -> Zeroizing<String> {
-        let text = bech32::encode_upper::<Bech32>(SECRET_PREFIX, self.secret.as_slice());
-        Zeroizing::new(text.expect("32 bytes fit into bech32"))
+        SECRET.encode(self.secret.as_slice())
     }
 
     /// The file key, if the stanza is for this identity.
@@ -122,24 +120,10 @@ fn malformed(problem: &'static str) -> SealError {
     SealError::Stanza { recipient: "an X25519 key", problem }
 }
 
-/// None if the shared secret is zero, which happens with points of small order only.
+/// `None` if the shared secret is zero, which only happens with points of small order.
 fn wrapping_key(secret: &Key, point: &[u8; 32], share: &[u8; 32], public: &[u8; 32]) -> Option<Key> {
     let shared = Zeroizing::new(x25519(**secret, *point));
     let is_zero: bool = shared.as_slice().ct_eq(&[0; 32]).into();
     let salt = [*share, *public].concat();
     (!is_zero).then(|| keys::derive(&salt, shared.as_slice(), INFO))
-}
-
-/// 32 bytes of bech32 behind `prefix`, in that prefix's letter case.
-fn decode(text: &str, hrp: Hrp, prefix: &str) -> Option<Key> {
-    let parsed = CheckedHrpstring::new::<Bech32>(text).ok()?;
-    if parsed.hrp() != hrp || !text.starts_with(prefix) || parsed.validate_segwit_padding().is_err() {
-        return None;
-    }
-    let mut bytes = parsed.byte_iter();
-    let mut key = Key::default();
-    for byte in key.iter_mut() {
-        *byte = bytes.next()?;
-    }
-    bytes.next().is_none().then_some(key)
 }

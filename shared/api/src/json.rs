@@ -10,8 +10,8 @@ use serde_json::Value;
 static POOL: LazyLock<DescriptorPool> =
     LazyLock::new(|| DescriptorPool::decode(crate::DESCRIPTORS).expect("the build decoded the same bytes"));
 
-/// `message` as JSON. `full_name` is its protobuf name (`strongroom.vault.v1.Credential`). Fields that have
-/// their default value are printed too, so that a script finds `"active": false` where it looks for it.
+/// `message` as JSON. `full_name` is its protobuf name (`strongroom.vault.v1.Credential`). Fields with their
+/// default value are printed too, so scripts always find fields such as `"active": false`.
 ///
 /// # Errors
 /// When `full_name` is not the message's name.
@@ -24,11 +24,10 @@ pub fn to_json<M: prost::Message>(full_name: &str, message: &M) -> Result<Value,
         .map_err(|error| format!("{full_name}: {error}"))
 }
 
-/// The message that [`to_json`] has made into `json`. Fields that are not known are left out: a newer version may have
-/// written them.
+/// Parses JSON made by [`to_json`]. Unknown fields are ignored: a newer version may have written them.
 ///
 /// # Errors
-/// When `full_name` is no message's name, and for JSON of another form.
+/// When `full_name` is not a message's name, and for JSON that does not match the message.
 pub fn from_json<M: prost::Message + Default>(full_name: &str, json: &str) -> Result<M, String> {
     let options = DeserializeOptions::new().deny_unknown_fields(false);
     let mut deserializer = serde_json::Deserializer::from_str(json);

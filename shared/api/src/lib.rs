@@ -1,8 +1,8 @@
 //! The gRPC interfaces of both services: generated messages, clients and servers.
 //!
 //! The protos under `proto/` are the specification. This crate adds the tables that the build derives
-//! ([`PERMISSIONS`] and the descriptor set behind reflection and JSON), the [`limits`] that the protos state in
-//! words, and the conversion of [`time`]s.
+//! ([`PERMISSIONS`] and the descriptor set for reflection and JSON), the [`limits`] that the protos state in
+//! prose, and conversions of [`time`]s.
 
 pub mod json;
 pub mod limits;
@@ -33,7 +33,7 @@ pub mod source {
     }
 }
 
-/// What a service says about itself.
+/// The interface through which a service reports its state.
 pub mod status {
     /// Version 1.
     pub mod v1 {
@@ -48,11 +48,11 @@ mod redacted {
 /// All protos with their comments and imports, encoded as a `google.protobuf.FileDescriptorSet`.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
 
-/// Each method's path (`/package.Service/Method`) and the permission it needs. An empty permission means
-/// that nobody may call it.
+/// Each method's path (`/package.Service/Method`) and the permission that it requires. A method with an empty
+/// permission cannot be called.
 pub const PERMISSIONS: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/permissions.rs"));
 
-/// The permission that the method at `path` needs; `None` when nobody may call it.
+/// The permission that the method at `path` requires; `None` if nobody is allowed to call it.
 #[must_use]
 pub fn permission_of(path: &str) -> Option<&'static str> {
     PERMISSIONS

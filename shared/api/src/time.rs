@@ -1,6 +1,6 @@
-//! Times between clocks (microseconds since the Unix epoch), jiff and protobuf.
+//! Conversions between times as microseconds since the Unix epoch, jiff times and protobuf times.
 //!
-//! Protobuf's times lie in the years 1 to 9999, and their fraction counts forward also before the epoch.
+//! Protobuf times lie in the years 1 to 9999. Their fraction counts forward, even before the epoch.
 
 use std::ops::RangeInclusive;
 
@@ -32,7 +32,7 @@ pub fn from_jiff(time: Timestamp) -> prost_types::Timestamp {
     }
 }
 
-/// Microseconds since the epoch; `None` outside the years 1 to 9999. What is below a microsecond is cut off.
+/// Microseconds since the epoch, rounded down; `None` outside the years 1 to 9999.
 #[must_use]
 pub fn micros(time: &prost_types::Timestamp) -> Option<i64> {
     let is_valid = YEARS.contains(&time.seconds) && NANOS.contains(&time.nanos);
@@ -46,8 +46,8 @@ pub fn to_jiff(time: &prost_types::Timestamp) -> Option<Timestamp> {
     Timestamp::new(time.seconds, time.nanos).ok()
 }
 
-/// Microseconds of a length of time of at most `longest` seconds, which the part below a microsecond counts against too;
-/// it is then cut off. `None` for a longer or negative one, and for one whose parts are out of their range.
+/// A duration in microseconds, rounded down. `None` for a negative duration, for one longer than `longest`
+/// seconds (even by less than a microsecond), and for one whose parts are out of range.
 #[must_use]
 pub fn duration_micros(length: &prost_types::Duration, longest: i64) -> Option<i64> {
     let is_valid = length.seconds >= 0 && NANOS.contains(&length.nanos);
@@ -57,7 +57,7 @@ pub fn duration_micros(length: &prost_types::Duration, longest: i64) -> Option<i
     length.seconds.checked_mul(MICROS)?.checked_add(i64::from(length.nanos) / 1000)
 }
 
-/// The protobuf form of a length of time in microseconds.
+/// The protobuf form of a duration in microseconds.
 #[must_use]
 pub fn duration(micros: i64) -> prost_types::Duration {
     let nanos = micros % MICROS * 1000;

@@ -1,9 +1,9 @@
-//! Chosen tables as one JSON document, by which they move from one deployment to another. docs/tables.md is the
-//! specification.
+//! Selected tables as one JSON document, for moving them from one deployment to another. docs/tables.md is
+//! the specification.
 //!
-//! A document is written in one pass. It is read in two, because what a table looks like may stand behind its rows: first its
-//! outline ([`Outline::read`]), then its rows ([`Outline::read_rows`]). Memory is one row and the schemas, both within the
-//! caller's limits, whatever the document holds.
+//! A document is written in one pass. It is read in two passes, because a table's schema may follow its rows:
+//! first the outline ([`Outline::read`]), then the rows ([`Outline::read_rows`]). Memory is limited to one
+//! row and the schemas, both within the caller's limits, whatever the document contains.
 
 mod error;
 mod fields;
@@ -23,14 +23,14 @@ pub use rows::TakeRows;
 pub use shape::{Form, form};
 pub use writer::{DocumentWriter, document_file_name};
 
-/// The version that is written, and the only one that is read.
+/// The version that is written, and the only one that can be read.
 const VERSION: u64 = 1;
 
-/// How much of a document may be held in memory.
+/// Memory limits for reading a document.
 #[derive(Debug, Clone, Copy)]
 pub struct DocumentLimits {
-    /// Bytes of one row, with the blanks around it.
+    /// Maximum bytes of one row, including surrounding white space.
     pub row_bytes: u64,
-    /// Bytes of everything else together: names and schemas.
+    /// Maximum bytes of everything else together: names and schemas.
     pub head_bytes: u64,
 }

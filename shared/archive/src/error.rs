@@ -1,4 +1,4 @@
-//! Everything that can be wrong with an archive, each with its own sentence.
+//! Errors of an archive, each kind of fault with its own message.
 
 use std::io;
 
@@ -6,32 +6,32 @@ use strongroom_age::SealError;
 
 use crate::quote::Quoted;
 
-/// What went wrong while an archive was written or read. Messages name the entry and say what to do
-/// where something can be done.
+/// Why an archive could not be written or read. Messages name the entry, and the remedy if there is one.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The receiver of the archive failed: a client left, a disk is full. The kind is the receiver's.
+    /// Writing the archive failed: a client disconnected, a disk is full. The kind is that of the underlying
+    /// error.
     #[error("the archive could not be written any further: {0}")]
     Sink(#[source] io::Error),
-    /// The file that holds the archive could not be read.
+    /// Reading the archive's file failed.
     #[error("the archive could not be read: {0}")]
     Read(#[source] io::Error),
-    /// A thread that compresses could not be started, or ended early.
+    /// A compression thread could not be started, or ended early.
     #[error("the archive's entries can no longer be compressed: {0}")]
     Compressor(#[source] io::Error),
-    /// The writer was called in an order that makes no archive.
+    /// The writer's methods were called in an invalid order.
     #[error("the archive writer was used wrongly: {0}")]
     Usage(&'static str),
 
-    /// Something is larger than [`crate::Limits`] allow.
+    /// A limit of [`crate::Limits`] is exceeded.
     #[error("{subject} exceeds the limit of {limit} {unit}")]
     Limit {
-        /// What is too large: an entry by its name, or the archive.
+        /// The subject: an entry by its name, or the archive.
         subject: String,
-        /// How much there may be.
+        /// The limit.
         limit: u64,
-        /// Of what.
+        /// The limit's unit.
         unit: &'static str,
     },
 
@@ -40,35 +40,35 @@ pub enum Error {
     RowLimit {
         /// The entry's name.
         entry: String,
-        /// Counted from 1.
+        /// The row number, counted from 1.
         row: u64,
-        /// How many bytes it may have.
+        /// Maximum bytes of a row.
         limit: u64,
     },
 
-    /// The bytes are no ZIP file, or not one that this crate can follow.
+    /// The bytes are not a ZIP file, or not one that this crate can read.
     #[error("this is not a readable ZIP archive: {0}")]
     Zip(#[source] zip::result::ZipError),
-    /// The file begins with something else than a ZIP entry.
+    /// The file does not begin with a ZIP entry.
     #[error("this is not a ZIP archive: it begins with other bytes")]
     NotZip,
-    /// No end record at the very end: a short file, or bytes after the archive.
+    /// No end record at the end of the file: a truncated file, or bytes after the archive.
     #[error(
         "the ZIP end record is not at the end of the file: it was cut short, or something was added after it"
     )]
     NoEndRecord,
-    /// The end record contradicts itself or its place.
+    /// The end record contradicts itself or its position.
     #[error("the ZIP end record is wrong: {0}")]
     EndRecord(&'static str),
     /// The archive has a comment.
     #[error("the ZIP archive has a comment, which archives never have")]
     Comment,
-    /// There are bytes that belong to no entry.
+    /// Some bytes belong to no entry.
     #[error("there are {bytes} bytes before {before} that belong to no entry")]
     Hidden {
-        /// What follows them: an entry's name, or the central directory.
+        /// The structure that follows them: an entry's name, or the central directory.
         before: String,
-        /// How many.
+        /// Number of bytes.
         bytes: u64,
     },
     /// Two entries share bytes.
@@ -77,43 +77,43 @@ pub enum Error {
         /// The first of the two.
         entry: String,
     },
-    /// Local header, data descriptor or extra field against the central directory.
+    /// The local header, data descriptor or an extra field contradicts the central directory.
     #[error("the entry {entry} is described in two ways that disagree: {detail}", entry = Quoted(entry))]
     Inconsistent {
         /// Its name.
         entry: String,
-        /// What disagrees.
+        /// The detail that differs.
         detail: String,
     },
-    /// The same name twice.
+    /// The same name occurs twice.
     #[error("the entry {entry} occurs twice", entry = Quoted(entry))]
     Duplicate {
         /// The name.
         entry: String,
     },
-    /// Two names that one file system would not tell apart.
+    /// Two names that some file system does not distinguish.
     #[error("the entry {entry} differs from another one only in letter case", entry = Quoted(entry))]
     CaseDuplicate {
         /// The later name.
         entry: String,
     },
-    /// A name that could lead somewhere else.
+    /// A name that could lead outside the target folder.
     #[error("the entry name {entry} {problem}", entry = Quoted(entry))]
     Name {
-        /// The name, with replacement characters where it is not UTF-8.
+        /// The name, with replacement characters if it is not UTF-8.
         entry: String,
-        /// What is wrong with it.
+        /// The problem, as a verb phrase.
         problem: &'static str,
     },
-    /// Not a plain file.
+    /// An entry that is not a plain file.
     #[error("the entry {entry} is {what}, and archives hold plain files only", entry = Quoted(entry))]
     NotAFile {
         /// Its name.
         entry: String,
-        /// What it is.
+        /// The kind of entry.
         what: &'static str,
     },
-    /// ZIP encryption.
+    /// An entry with ZIP encryption.
     #[error("the entry {entry} is encrypted inside the ZIP, which archives never use", entry = Quoted(entry))]
     Encrypted {
         /// Its name.
@@ -127,25 +127,25 @@ pub enum Error {
         /// The method's number in the ZIP specification.
         method: u16,
     },
-    /// An entry with a comment of its own.
+    /// An entry has a comment.
     #[error("the entry {entry} has a comment, which archives never have", entry = Quoted(entry))]
     EntryComment {
         /// Its name.
         entry: String,
     },
-    /// Header fields that nobody needs, in which something else stands than writers put there.
+    /// Header fields without effect differ from those that an archive's writer produces.
     #[error("the header of the entry {entry} is not as an archive's writer makes it", entry = Quoted(entry))]
     Header {
         /// Its name.
         entry: String,
     },
-    /// The entries lie in another order than they are listed, or something follows the manifest and its signature.
+    /// The entries are in another order than listed, or something follows the manifest and its signature.
     #[error("the entry {entry} is not in the place that an archive's writer gives it", entry = Quoted(entry))]
     Place {
         /// Its name.
         entry: String,
     },
-    /// The bytes before the manifest are not those that were written, although every entry is right.
+    /// The bytes before the manifest have changed, although every entry is valid.
     #[error(
         "bytes of the ZIP that no entry accounts for have changed, such as the header of an entry: its SHA-256 is not the one that manifest.json gives"
     )]
@@ -154,18 +154,18 @@ pub enum Error {
     /// There is no manifest.
     #[error("there is no manifest.json: this is not an archive, or its export never ended")]
     NoManifest,
-    /// `manifest.sig` is there and is no signature.
+    /// `manifest.sig` exists but is not a signature.
     #[error(
         "manifest.sig is no signature: expected a key version, an archive id, a time and 128 lower-case hexadecimal digits"
     )]
     Signature,
-    /// `manifest.sig` was made for another archive.
+    /// `manifest.sig` belongs to another archive.
     #[error("manifest.sig is the signature of another archive, {archive_id}")]
     OtherSignature {
-        /// Whose it is.
+        /// The archive that it belongs to.
         archive_id: String,
     },
-    /// The manifest is not the JSON it should be.
+    /// The manifest is not valid JSON of the expected form.
     #[error("manifest.json cannot be understood: {0}")]
     ManifestJson(#[source] serde_json::Error),
     /// The archive comes from a later release.
@@ -179,66 +179,66 @@ pub enum Error {
     /// The manifest contradicts itself.
     #[error("manifest.json {problem}")]
     Manifest {
-        /// What it does, as a verb phrase.
+        /// The problem, as a verb phrase.
         problem: String,
     },
-    /// A table without its description.
+    /// A table has no schema entry.
     #[error("the table {table} has no schema entry", table = Quoted(table))]
     NoSchema {
         /// The table.
         table: String,
     },
-    /// An entry that the manifest does not know.
+    /// An entry that is not in the manifest.
     #[error("the entry {entry} is not listed in manifest.json", entry = Quoted(entry))]
     Unlisted {
         /// Its name.
         entry: String,
     },
-    /// An entry that only the manifest knows.
+    /// An entry that is only in the manifest.
     #[error("the entry {entry} is listed in manifest.json but is not in the archive", entry = Quoted(entry))]
     Missing {
         /// Its name.
         entry: String,
     },
 
-    /// An entry that was looked for in somebody else's ZIP.
+    /// An entry that is missing from a foreign ZIP.
     #[error("there is no entry {entry}", entry = Quoted(entry))]
     NoEntry {
         /// Its name.
         entry: String,
     },
 
-    /// The compressed data or its checksum is broken.
+    /// The compressed data or its checksum is invalid.
     #[error("the entry {entry} is damaged: {source}", entry = Quoted(entry))]
     Damaged {
         /// Its name.
         entry: String,
-        /// What the decompressor said.
+        /// The decompressor's error.
         source: io::Error,
     },
-    /// More or fewer bytes than the manifest says.
+    /// The entry is longer or shorter than stated in the manifest.
     #[error("the entry {entry} does not have the {expected} bytes that manifest.json gives it", entry = Quoted(entry))]
     Length {
         /// Its name.
         entry: String,
-        /// The manifest's figure.
+        /// The length in the manifest.
         expected: u64,
     },
-    /// Other bytes than the manifest says.
+    /// The entry's digest differs from that in the manifest.
     #[error("the entry {entry} does not have the SHA-256 that manifest.json gives it", entry = Quoted(entry))]
     Digest {
         /// Its name.
         entry: String,
     },
-    /// A document inside an entry is not what it should be.
+    /// A document inside an entry is invalid.
     #[error("the entry {entry} cannot be understood: {source}", entry = Quoted(entry))]
     Json {
         /// Its name.
         entry: String,
-        /// Where and why.
+        /// The position and the cause.
         source: serde_json::Error,
     },
-    /// A schema entry about something else than the manifest says.
+    /// A schema entry describes another table than stated in the manifest.
     #[error("the entry {entry} describes another table: {found}", entry = Quoted(entry), found = Quoted(found))]
     OtherTable {
         /// Its name.
@@ -246,13 +246,13 @@ pub enum Error {
         /// The table it describes.
         found: String,
     },
-    /// A manifest that says of a table's entry another source, namespace or own name than its schema entry does.
+    /// The manifest gives a table's entry another source, namespace or own name than its schema entry does.
     #[error("manifest.json says of {entry} another source or table than its schema entry does", entry = Quoted(entry))]
     OwnTable {
         /// Its name.
         entry: String,
     },
-    /// A database entry about another source than the manifest says.
+    /// A database entry describes another source than stated in the manifest.
     #[error("the entry {entry} describes another source: {found}", entry = Quoted(entry), found = Quoted(found))]
     OtherSource {
         /// Its name.
@@ -260,10 +260,10 @@ pub enum Error {
         /// The source it describes.
         found: String,
     },
-    /// Rows that refer to others which are not in the archive.
+    /// Rows refer to others that are not in the archive.
     #[error("{0}")]
     Dangling(String),
-    /// The canary has another form.
+    /// The canary has an invalid form.
     #[error("canary.txt is not a line of 64 lower-case hex digits")]
     Canary,
     /// A row, or the array around the rows, is malformed.
@@ -271,47 +271,47 @@ pub enum Error {
     Row {
         /// The entry's name.
         entry: String,
-        /// Counted from 1, the opening bracket's line included.
+        /// The line number, counted from 1, including the opening bracket's line.
         line: u64,
-        /// What is wrong, as a verb phrase.
+        /// The problem, as a verb phrase.
         problem: String,
     },
-    /// The rows are not as many as the manifest says.
+    /// The number of rows differs from that in the manifest.
     #[error("the table {table} has {found} rows where manifest.json counts {expected}", table = Quoted(table))]
     Count {
         /// The table.
         table: String,
-        /// The manifest's figure.
+        /// The number in the manifest.
         expected: u64,
-        /// What was counted.
+        /// The number counted.
         found: u64,
     },
-    /// How the additional data of a column is made cannot be understood.
+    /// The template for a column's additional data is invalid.
     #[error("the aad {template} {problem}; it is text with names such as {{table}}, {{column}} and {{id}}", template = Quoted(template))]
     Aad {
-        /// As it was given.
+        /// The template as given.
         template: String,
-        /// What is wrong, as a verb phrase.
+        /// The problem, as a verb phrase.
         problem: &'static str,
     },
-    /// A value in a form that its engine never uses.
+    /// A value has a form that its engine never uses.
     #[error("a value {0}")]
     Value(&'static str),
 
-    /// None of the identities opens the seal around the archive.
+    /// No identity opens the seal around the archive.
     #[error(
         "none of the keys given opens this file (or its header was changed); it is sealed to {sealed_to}"
     )]
     NoKey {
-        /// The recipients that the header names.
+        /// The recipients named in the header.
         sealed_to: String,
     },
-    /// The seal around the archive.
+    /// An error of the seal around the archive.
     #[error(transparent)]
     Seal(#[from] SealError),
 }
 
-/// The result of this crate.
+/// This crate's result type.
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
@@ -339,7 +339,8 @@ impl Error {
         Self::unwrapped(error).unwrap_or_else(Self::Read)
     }
 
-    /// The error of this crate, or of the seal below it, that an `io::Error` wraps; else that error.
+    /// This crate's error, or that of the seal below it, if the `io::Error` wraps one; otherwise the
+    /// `io::Error`.
     pub(crate) fn unwrapped(error: io::Error) -> std::result::Result<Self, io::Error> {
         let own = error.downcast::<Self>();
         own.or_else(|other| other.downcast::<strongroom_age::Error>().map(Self::from))

@@ -2,14 +2,14 @@
 
 use jiff::Timestamp;
 
-/// `<app>-backup-YYYY-MM-DD-HHMMSS.zip` in UTC, as FORMAT.md §1 describes it.
+/// `<app>-backup-YYYY-MM-DD-HHMMSS.zip` in UTC, as specified in FORMAT.md §1.
 ///
-/// The result holds only `[a-z0-9.-]`, whatever the application is called.
+/// The result contains only `[a-z0-9.-]`, whatever the application's name.
 pub fn archive_file_name(app_name: &str, created_at: Timestamp) -> String {
     format!("{}-backup-{}.zip", plain(app_name), second(created_at))
 }
 
-/// The time of a file's name.
+/// The time in a file name.
 pub(crate) fn second(time: Timestamp) -> impl std::fmt::Display {
     time.strftime("%Y-%m-%d-%H%M%S")
 }

@@ -1,12 +1,12 @@
 //! The archive format: a ZIP of JSON tables, schemas, the wrapped key ring and a manifest.
 //!
-//! FORMAT.md beside this crate is the specification. [`ArchiveWriter`] streams an archive into any
+//! FORMAT.md in this crate's folder is the specification. [`ArchiveWriter`] streams an archive to any
 //! `Write`; [`ArchiveReader`] opens one under the strict policy and [`verify`] checks all of it;
-//! [`RowReader`] hands rows to loaders. [`seal`] is what Strongroom adds to the age file around an archive.
-//! Everything here is synchronous: services run it on a blocking thread.
+//! [`RowReader`] passes rows to loaders. [`seal`] contains Strongroom's additions to the age file around an
+//! archive. Everything here is synchronous: services run it on a blocking thread.
 //!
-//! From the bottom: `zip` is the file, `rows` are the tables, `manifest` says what is in it; reader, writer and
-//! `verify` join the three.
+//! From the bottom: `zip` is the file, `rows` are the tables, `manifest` describes the contents; reader,
+//! writer and `verify` combine the three.
 
 pub mod document;
 mod error;

@@ -1,27 +1,26 @@
-//! How large anything in an archive may be: one table for writer and reader, so that nothing is written
-//! that will not be read.
+//! Size limits of an archive: one set for writer and reader, so that nothing is written that cannot be read.
 
 use crate::error::{Error, Result};
 
-/// Limits of an archive; every figure is inclusive. FORMAT.md §8.
+/// Limits of an archive; every value is inclusive. FORMAT.md §8.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Entries, the manifest and its signature included.
+    /// Number of entries, including the manifest and its signature.
     pub entries: u64,
-    /// Bytes of one entry's name.
+    /// Bytes of an entry's name.
     pub entry_name_bytes: u64,
-    /// Uncompressed bytes of one entry.
+    /// Uncompressed bytes of an entry.
     pub entry_bytes: u64,
-    /// Uncompressed bytes of all entries that the manifest lists.
+    /// Uncompressed bytes of all entries listed in the manifest.
     pub total_bytes: u64,
     /// Bytes of `manifest.json`.
     pub manifest_bytes: u64,
     /// Bytes of a schema entry or of the key ring.
     pub schema_bytes: u64,
-    /// Bytes of one row, without its separator.
+    /// Bytes of a row, without its separator.
     pub row_bytes: u64,
-    /// Uncompressed bytes for each compressed one. Deflate itself ends at about 1,032
-    /// (<https://zlib.net/zlib_tech.html>), so that the figure only stops what is not deflate.
+    /// Uncompressed bytes per compressed byte. Deflate itself reaches at most about 1,032
+    /// (<https://zlib.net/zlib_tech.html>), so the limit only refuses data that is not deflate.
     pub ratio: u64,
 }
 

@@ -1,7 +1,8 @@
-//! `manifest.json`: what is in the archive. FORMAT.md §7 names the fields, which are those here.
+//! `manifest.json`: the contents of the archive. FORMAT.md §7 specifies the fields, with the same names as
+//! here.
 //!
-//! The writer makes it from what it counted and hashed; a reader trusts nothing else in the archive
-//! before this is read and checked.
+//! The writer builds it from its counts and hashes; a reader trusts nothing else in the archive before the
+//! manifest is read and checked.
 
 mod aad;
 mod check;
@@ -27,36 +28,37 @@ pub use true_path::TruePath;
 use self::list::list;
 use crate::error::{Error, Result};
 
-/// The version that this crate writes, and the newest that it reads.
+/// The version that this crate writes, and the newest that it can read.
 pub const FORMAT_VERSION: u32 = 1;
-/// The entry that holds the manifest.
+/// The entry with the manifest.
 pub const MANIFEST_ENTRY: &str = "manifest.json";
-/// The entry reserved for the signature over the manifest.
+/// The entry reserved for the signature of the manifest.
 pub const SIGNATURE_ENTRY: &str = "manifest.sig";
-/// The entry that holds the key ring.
+/// The entry with the key ring.
 pub const RING_ENTRY: &str = "keys/ring.json";
-/// The entry that holds the archive's canary.
+/// The entry with the archive's canary.
 pub const CANARY_ENTRY: &str = "canary.txt";
-/// The entry that holds the backup service's schedules.
+/// The entry with the backup service's schedules.
 pub const SCHEDULES_ENTRY: &str = "schedules.json";
 
-/// Elements of lists, FORMAT.md §8. Those of the entries, as of [`crate::Limits::entries`], bound other lists of names too.
+/// Maximum lengths of lists, FORMAT.md §8. The limit of entries, as in [`crate::Limits::entries`], also
+/// applies to other lists of names.
 const MOST_ENTRIES: usize = 100_000;
 const MOST_SOURCES: usize = 1000;
 const MOST_KIDS: usize = 10_000;
 
-/// What every manifest says about encrypted columns.
+/// The note on encrypted columns in every manifest.
 const NOTE: &str = "Encrypted columns are kept as the ciphertext that the database holds. \
     Restoring them needs the same root key; root_key_id names it.";
 
 /// The whole manifest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
-    /// [`FORMAT_VERSION`] for all that this crate writes.
+    /// [`FORMAT_VERSION`] for everything that this crate writes.
     pub format_version: u32,
     /// The application that was backed up.
     pub app_name: String,
-    /// Where it is reached.
+    /// The application's address.
     pub app_url: String,
     /// When the export began: UTC, whole seconds.
     pub created_at: Timestamp,
@@ -64,16 +66,17 @@ pub struct Manifest {
     pub tables: Ordered<u64>,
     /// `include_<group>` by optional group.
     pub options: Ordered<bool>,
-    /// What somebody who opens the archive by hand must know.
+    /// A note for people who open the archive by hand.
     pub note: String,
     /// A UUID, unique to this archive.
     pub archive_id: String,
-    /// The vault that signed it, as `status` shows it; absent where none took part.
+    /// The vault that signed it, as shown by `status`; absent if no vault was involved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deployment_id: Option<String>,
     /// The program that wrote it and its version.
     pub producer: String,
-    /// The root key that the key ring and so the encrypted columns need; absent without a vault source.
+    /// The root key that the key ring, and therefore the encrypted columns, need; absent without a vault
+    /// source.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub root_key_id: Option<String>,
     /// Key versions that values in this archive need: 16 hex digits each.
@@ -86,23 +89,23 @@ pub struct Manifest {
         deserialize_with = "list::<{ check::MOST_COLUMNS }, _, _>"
     )]
     pub encrypted_columns: Vec<EncryptedColumn>,
-    /// Where the vault's audit chain stood.
+    /// The head of the vault's audit chain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audit_head: Option<AuditHead>,
-    /// What was read, and how consistently.
+    /// The sources, and the consistency of their reading.
     #[serde(default, deserialize_with = "list::<MOST_SOURCES, _, _>")]
     pub sources: Vec<SourceRecord>,
     /// SHA-256 of the bytes of the ZIP before the manifest's local header, 64 lower-case hex digits.
     pub zip_sha256: String,
-    /// Every entry but the manifest and its signature, in archive order.
+    /// Every entry except the manifest and its signature, in archive order.
     #[serde(deserialize_with = "list::<MOST_ENTRIES, _, _>")]
     pub entries: Vec<EntryRecord>,
-    /// The selection, when the archive holds less than everything.
+    /// The selection, if the archive does not contain everything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partial: Option<Partial>,
 }
 
-/// The manifest without what the writer counts itself.
+/// The manifest without the fields that the writer computes itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ManifestHead {
     /// See [`Manifest::app_name`].
@@ -133,23 +136,23 @@ pub struct ManifestHead {
     pub partial: Option<Partial>,
 }
 
-/// A column of sealed values, `srv1.…`: by which key, and with which additional data.
+/// A column of sealed values, `srv1.…`, with its key and its additional data.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EncryptedColumn {
     /// The table's name in the archive.
     pub table: String,
     /// The column.
     pub column: String,
-    /// The vault's key: one for callers, or `credential` for a column of the vault's own.
+    /// The vault's key: a caller key, or `credential` for one of the vault's own columns.
     pub key: String,
-    /// How the additional data is made: what [`crate::AadTemplate`] reads.
+    /// The template of the additional data, parsed by [`crate::AadTemplate`].
     pub aad: String,
 }
 
 /// The last event of the audit log at the time of the export.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditHead {
-    /// What names the log; empty in archives that do not say.
+    /// The id of the log; empty in archives that do not record it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub chain: String,
     /// Its sequence number.
@@ -158,10 +161,10 @@ pub struct AuditHead {
     pub mac: String,
 }
 
-/// What was chosen of a whole backup.
+/// The selected part of a whole backup.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Partial {
-    /// The tables asked for; empty when all were.
+    /// The tables selected; empty if all were.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "list::<MOST_ENTRIES, _, _>")]
     pub tables: Vec<String>,
 }
@@ -175,41 +178,41 @@ pub struct EntryRecord {
     pub bytes: u64,
     /// SHA-256 of the uncompressed bytes, 64 lower-case hex digits.
     pub sha256: String,
-    /// What it is.
+    /// The kind of entry.
     pub kind: EntryKind,
-    /// The table it belongs to.
+    /// The table that it belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub table: Option<String>,
-    /// The source it was read from.
+    /// The source that it was read from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
-    /// The database schema (PostgreSQL) of the table that its rows are of.
+    /// The database schema (PostgreSQL) of the table that its rows belong to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
     /// That table's own name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub own_table: Option<String>,
-    /// Rows, for a table.
+    /// For a table: number of rows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows: Option<u64>,
-    /// The oldest time of these rows, where older ones were left out: such a table can only be merged.
+    /// The oldest time of these rows, if older ones were left out: such a table can only be merged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Timestamp>,
-    /// For a file: its true path, where the ZIP cannot hold it.
+    /// For a file: its true path, if the ZIP cannot represent it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<TruePath>,
     /// For a file: its permissions, four octal digits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<String>,
-    /// For a file: when its content last changed.
+    /// For a file: when its content was last modified.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub modified_at: Option<Timestamp>,
-    /// For a file: it had become longer by the time that its listed bytes were read.
+    /// For a file: it had grown by the time its listed bytes were read.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub grew: bool,
 }
 
-/// What an entry is.
+/// The kinds of entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum EntryKind {
@@ -217,7 +220,7 @@ pub enum EntryKind {
     Table,
     /// The description of a table.
     Schema,
-    /// What a database has beside its tables.
+    /// Objects of a database other than tables.
     Database,
     /// The key ring.
     Ring,
@@ -225,11 +228,11 @@ pub enum EntryKind {
     File,
     /// A large object (PostgreSQL).
     LargeObject,
-    /// A text that no other archive has.
+    /// A text unique to this archive.
     Canary,
     /// The backup service's schedules.
     Schedules,
-    /// Something that a later release added; its digest is checked like any other.
+    /// A kind added by a later release; its digest is checked like any other.
     #[serde(other)]
     Other,
 }
@@ -245,7 +248,7 @@ impl EntryKind {
 }
 
 impl EntryRecord {
-    /// Of an entry that is about to be written.
+    /// The record of an entry about to be written.
     #[must_use]
     pub fn new(name: &str, kind: EntryKind) -> Self {
         Self {
@@ -267,20 +270,20 @@ impl EntryRecord {
     }
 }
 
-/// Read first and alone: a later version may have changed every other field.
+/// Parsed first and separately: a later version may have changed every other field.
 #[derive(Deserialize)]
 struct Version {
     format_version: u64,
 }
 
-/// Read before the rest, because an archive without it is none of a release.
+/// Parsed before the rest, because an archive without it comes from no release.
 #[derive(Deserialize)]
 struct Frame {
     zip_sha256: Option<IgnoredAny>,
 }
 
 impl Manifest {
-    /// Joins what the caller knows with what the writer counted, and checks the whole.
+    /// Combines the caller's data with the writer's counts, and checks the result.
     pub(crate) fn create(head: ManifestHead, entries: Vec<EntryRecord>, zip_sha256: String) -> Result<Self> {
         let mut tables = Ordered::default();
         for entry in entries.iter().filter(|entry| entry.kind == EntryKind::Table) {
@@ -313,9 +316,9 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// Reads a manifest of any format version, refuses a newer one by that name, and checks that tables
-    /// and entries agree. `bytes` is already within [`crate::Limits::manifest_bytes`]; nesting is
-    /// bounded by `serde_json` (128).
+    /// Parses a manifest of any format version, refuses a newer version as such, and checks that tables and
+    /// entries agree. `bytes` is already within [`crate::Limits::manifest_bytes`]; `serde_json` limits the
+    /// nesting (128).
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self> {
         let Version { format_version } = serde_json::from_slice(bytes).map_err(Error::ManifestJson)?;
         if format_version > u64::from(FORMAT_VERSION) {

@@ -1,11 +1,11 @@
-//! Texts of an archive inside messages: quoted, and cut, because an archive decides how long they are.
+//! Texts from an archive in messages: quoted, and truncated, because the archive determines their length.
 
 use std::fmt::{self, Write as _};
 
-/// Characters of a quotation.
+/// Maximum characters of a quotation.
 const MOST: usize = 200;
 
-/// Displays a text in quotes, as its `Debug` does, and `…` for what follows its first 200 characters.
+/// Displays a text in quotes, like its `Debug`, with `…` in place of anything after its first 200 characters.
 pub(crate) struct Quoted<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Quoted<'_> {

@@ -1,7 +1,7 @@
-//! Opening an archive: structure first, then the manifest, then entries one by one.
+//! Opening an archive: first its structure, then the manifest, then entries one by one.
 //!
-//! After [`ArchiveReader::open`] the ZIP has passed the policy, and its entries are exactly those that the
-//! manifest lists. What is *in* an entry is only known to be right once it was read to its end.
+//! After [`ArchiveReader::open`] the ZIP complies with the policy, and its entries are exactly those listed
+//! in the manifest. An entry's *content* is known to be correct only once it was read to its end.
 
 mod entry;
 mod frame;
@@ -22,25 +22,25 @@ use crate::rows::RowReader;
 use crate::rows::schema::{DatabaseSchema, TableSchema};
 use crate::zip::{CheckedZip, open_zip};
 
-/// A signature line is short; FORMAT.md §1 gives it this much.
+/// A signature line is short; this is its limit in FORMAT.md §1.
 const SIGNATURE_BYTES: u64 = 64 << 10;
 
 /// An archive in a seekable file.
 pub struct ArchiveReader<R> {
     reader: R,
     metadata: Arc<ZipArchiveMetadata>,
-    /// Places of the entries in the ZIP, by name.
+    /// Index of each entry in the ZIP, by name.
     places: HashMap<String, usize>,
     manifest: Manifest,
-    /// As it stands in the archive: what a signature is about.
+    /// As stored in the archive: the bytes that a signature covers.
     manifest_json: Vec<u8>,
-    /// Where the manifest's local header begins: what is before it has its `zip_sha256`.
+    /// Start of the manifest's local header: its `zip_sha256` covers the bytes before it.
     manifest_start: u64,
     tables: HashMap<String, TableEntries>,
     limits: Limits,
 }
 
-/// The two entries of a table, as places in the manifest's list.
+/// The two entries of a table, as indexes into the manifest's list.
 #[derive(Default)]
 struct TableEntries {
     rows: usize,
@@ -66,20 +66,21 @@ impl<R: Read + Seek> ArchiveReader<R> {
         Ok(Self { reader, metadata, places, manifest, manifest_json, manifest_start, tables, limits })
     }
 
-    /// What the archive says of itself.
+    /// The archive's manifest.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
     }
 
-    /// The bytes of `manifest.json`: what a signature is about.
+    /// The bytes of `manifest.json`, which a signature covers.
     pub fn manifest_json(&self) -> &[u8] {
         &self.manifest_json
     }
 
-    /// The signature over the manifest; `None` where the archive has none. It is not verified here.
+    /// The signature of the manifest; `None` if the archive has none. It is not verified here.
     ///
     /// # Errors
-    /// [`Error::Signature`] if the entry is no signature, [`Error::OtherSignature`] if it is another archive's.
+    /// [`Error::Signature`] if the entry is not a signature, [`Error::OtherSignature`] if it belongs to
+    /// another archive.
     pub fn signature(&mut self) -> Result<Option<ManifestSignature>> {
         let Some(place) = self.places.get(SIGNATURE_ENTRY) else {
             return Ok(None);
@@ -101,8 +102,8 @@ impl<R: Read + Seek> ArchiveReader<R> {
         &self.manifest.entries
     }
 
-    /// Reads one entry. Bytes are given out before the digest is known: what was read counts only once
-    /// the end was reached without an error.
+    /// Reads one entry. Bytes are returned before the digest is known: they are valid only once the end was
+    /// reached without an error.
     pub fn entry(&mut self, name: &str) -> Result<EntryReader<'_, R>> {
         let missing = || Error::Missing { entry: name.to_owned() };
         let record = self.manifest.entries.iter().find(|entry| entry.name == name);
@@ -125,10 +126,10 @@ impl<R: Read + Seek> ArchiveReader<R> {
         Ok(schema)
     }
 
-    /// What the database of a source has beside its tables; `None` where the archive does not say.
+    /// Objects of a source's database other than tables; `None` if the archive does not record them.
     ///
     /// # Errors
-    /// As reading any entry.
+    /// Those of reading any entry.
     pub fn database(&mut self, source: &str) -> Result<Option<DatabaseSchema>> {
         let is_database = |entry: &EntryRecord| {
             entry.kind == EntryKind::Database && entry.source.as_deref() == Some(source)
@@ -139,7 +140,7 @@ impl<R: Read + Seek> ArchiveReader<R> {
         }
     }
 
-    /// What a database has beside its tables, by the place of its entry.
+    /// Objects of a database other than tables, by the index of its entry.
     pub(crate) fn read_database(&mut self, index: usize) -> Result<DatabaseSchema> {
         let json = self.read_small(index)?;
         let record = &self.manifest.entries[index];
@@ -151,18 +152,19 @@ impl<R: Read + Seek> ArchiveReader<R> {
         Ok(database)
     }
 
-    /// The key ring; `None` where there is none, or one of more than `most` bytes.
+    /// The key ring; `None` if there is none, or if it has more than `most` bytes.
     ///
     /// # Errors
-    /// As reading any entry.
+    /// Those of reading any entry.
     pub fn ring(&mut self, most: u64) -> Result<Option<Vec<u8>>> {
         self.only(EntryKind::Ring, most)
     }
 
-    /// The backup service's schedules; `None` where there are none, or a document of more than `most` bytes.
+    /// The backup service's schedules; `None` if there are none, or if the document has more than `most`
+    /// bytes.
     ///
     /// # Errors
-    /// As reading any entry.
+    /// Those of reading any entry.
     pub fn schedules(&mut self, most: u64) -> Result<Option<Vec<u8>>> {
         self.only(EntryKind::Schedules, most)
     }
@@ -184,34 +186,34 @@ impl<R: Read + Seek> ArchiveReader<R> {
         Ok(RowReader::open(self.entry_at(index)?, name, schema, row_bytes))
     }
 
-    /// The whole of an entry that [`Limits::schema_bytes`] applies to.
+    /// The whole content of an entry to which [`Limits::schema_bytes`] applies.
     pub(crate) fn read_small(&mut self, index: usize) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
         self.entry_at(index)?.read_to_end(&mut bytes).map_err(Error::from_read)?;
         Ok(bytes)
     }
 
-    /// The bytes that [`Manifest::zip_sha256`] is of.
+    /// The bytes that [`Manifest::zip_sha256`] covers.
     pub(crate) fn before_manifest(&mut self) -> Result<impl Read> {
         self.reader.seek(SeekFrom::Start(0)).map_err(Error::from_read)?;
         Ok(self.reader.by_ref().take(self.manifest_start))
     }
 
-    /// What the manifest says of a table's two entries.
+    /// The manifest's records of a table's two entries.
     pub(crate) fn records_of(&self, table: &str) -> impl Iterator<Item = &EntryRecord> {
         let places = self.tables.get(table).map(|entries| [entries.schema, entries.rows]);
         places.into_iter().flatten().filter_map(|place| self.manifest.entries.get(place))
     }
 
-    /// How many rows the manifest counts for a table.
+    /// The manifest's row count for a table.
     pub(crate) fn rows_of(&self, table: &str) -> u64 {
         self.records_of(table).find_map(|record| record.rows).unwrap_or_default()
     }
 
-    /// An entry by its place in [`Self::entries`], read as by [`Self::entry`].
+    /// An entry by its index in [`Self::entries`], read as by [`Self::entry`].
     ///
     /// # Errors
-    /// [`Error::Missing`] for a place that there is not.
+    /// [`Error::Missing`] for an invalid index.
     pub fn entry_at(&mut self, index: usize) -> Result<EntryReader<'_, R>> {
         let record = self.manifest.entries.get(index);
         let record = record.ok_or_else(|| Error::Missing { entry: format!("entry {index}") })?;
@@ -255,7 +257,7 @@ fn read_manifest<R: Read + Seek>(
     Ok(json)
 }
 
-/// Whether its checksum is right: nothing else says so of an archive whose signature nobody asks for.
+/// Whether its checksum is correct: nothing else detects damage if nobody verifies the archive's signature.
 fn check_signature<R: Read + Seek>(
     reader: &mut R,
     metadata: &ZipArchiveMetadata,
@@ -274,7 +276,7 @@ fn check_signature<R: Read + Seek>(
     read.map(drop).map_err(|error| Error::unwrapped(error).unwrap_or_else(damaged))
 }
 
-/// The entries are those of the manifest, no more and no fewer, and none is meant to exceed a limit.
+/// The entries are exactly those of the manifest, and none is declared to exceed a limit.
 fn check_entries(manifest: &Manifest, places: &HashMap<String, usize>, limits: &Limits) -> Result<()> {
     let mut unlisted: HashSet<&str> = places.keys().map(String::as_str).collect();
     unlisted.remove(MANIFEST_ENTRY);
@@ -296,7 +298,7 @@ fn check_entries(manifest: &Manifest, places: &HashMap<String, usize>, limits: &
     limits.check_total(total)
 }
 
-/// Tools that do not know the manifest go by the headers, and shall not be told something else.
+/// Tools that do not know the manifest rely on the headers, which must not contradict it.
 fn check_sizes(
     manifest: &Manifest,
     metadata: &ZipArchiveMetadata,

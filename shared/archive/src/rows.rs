@@ -1,7 +1,7 @@
 //! The rows of a table entry, one line at a time; the forms of their values, written by [`json`] and read by
-//! [`SqliteValue`] and [`pg_text`]; and the [`schema`] that says how a table was made.
+//! [`SqliteValue`] and [`pg_text`]; and the [`schema`] of a table.
 //!
-//! Values stay the JSON text they are: numbers would round in a `serde_json::Value`. Memory is one row.
+//! Values keep their JSON text: a `serde_json::Value` would round numbers. Memory is one row.
 
 pub mod json;
 mod row;
@@ -19,9 +19,9 @@ pub(crate) use self::value::check_value;
 pub use self::value::{SqliteValue, pg_text};
 use crate::error::{Error, Result};
 
-/// The first size of a row's buffer, in bytes.
+/// Initial size of a row's buffer, in bytes.
 const FIRST_BYTES: usize = 64 << 10;
-/// How much of a row is read before somebody is told.
+/// Bytes of a row between two calls of `progress`.
 const STEP: usize = 1 << 20;
 
 /// Reads the rows of one table and requires the form of FORMAT.md §4.
@@ -36,7 +36,7 @@ pub struct RowReader<R> {
     bytes: u64,
 }
 
-/// Gets how many bytes were read; its error ends the reading.
+/// Receives the number of bytes read; its error ends the reading.
 type Progress<'a> = &'a mut dyn FnMut(u64) -> Result<()>;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -52,7 +52,7 @@ enum State {
 }
 
 impl<R: Read> RowReader<R> {
-    /// Reads the table that `schema` describes from `input`; `entry` is for messages, `row_bytes` is
+    /// Reads the table described by `schema` from `input`. `entry` is used in messages, `row_bytes` is
     /// [`crate::Limits::row_bytes`].
     pub fn open(input: R, entry: String, schema: &TableSchema, row_bytes: u64) -> Self {
         Self {
@@ -67,13 +67,14 @@ impl<R: Read> RowReader<R> {
         }
     }
 
-    /// The values of the next row in column order. `None` comes only after the closing bracket and the
-    /// end of the entry, where its digest was checked: what was read before an error must not be used.
+    /// The values of the next row in column order. `None` is returned only after the closing bracket and the
+    /// end of the entry, where its digest was checked: rows read before an error must not be used.
     pub fn next_row(&mut self) -> Result<Option<Vec<&RawValue>>> {
         self.next_row_watched(&mut |_| Ok(()))
     }
 
-    /// The same. `progress` gets [`Self::bytes`] at each MiB of a long row; its error ends the reading, as it is.
+    /// The same. `progress` receives [`Self::bytes`] at each MiB of a long row; its error ends the reading
+    /// and is returned unchanged.
     pub(crate) fn next_row_watched(&mut self, progress: Progress<'_>) -> Result<Option<Vec<&RawValue>>> {
         if self.state == State::Start {
             self.read_opening()?;
@@ -90,7 +91,7 @@ impl<R: Read> RowReader<R> {
             [row @ .., b'\n'] => (row.len(), State::Close),
             _ => return Err(self.malformed("ends without a line feed")),
         };
-        // The last row has no comma, so its line may be within bounds while the row is not.
+        // The last row has no comma, so its line can be within bounds while the row is not.
         if row as u64 > self.row_bytes {
             return Err(self.too_long());
         }
@@ -99,12 +100,12 @@ impl<R: Read> RowReader<R> {
         row::parse(&self.line[..row], &self.columns).map(Some).map_err(wrong)
     }
 
-    /// Bytes of the entry that were taken so far.
+    /// Number of bytes of the entry consumed so far.
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// The line that [`Self::next_row`] returned last, counted from 1.
+    /// The line of the row returned last by [`Self::next_row`], counted from 1.
     pub fn line_number(&self) -> u64 {
         self.line_number
     }
@@ -136,12 +137,12 @@ impl<R: Read> RowReader<R> {
         Ok(())
     }
 
-    /// Fills `line` up to and with the next line feed; empty at the end. Its buffer grows to what the longest row may
-    /// have, and no further.
+    /// Reads into `line` up to and including the next line feed; empty at the end. Its buffer grows to the
+    /// maximum row length and no further.
     fn read_line(&mut self, progress: Progress<'_>) -> Result<()> {
         self.line.clear();
         self.line_number += 1;
-        // Two more for the comma and the line feed.
+        // Two more bytes for the comma and the line feed.
         let most = usize::try_from(self.row_bytes).unwrap_or(usize::MAX).saturating_add(2);
         loop {
             if self.line.len() == self.line.capacity() {

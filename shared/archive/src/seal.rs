@@ -1,10 +1,10 @@
-//! The seal: an archive inside an age v1 file, so that the stock `age` program opens it in an emergency.
+//! The seal: an archive inside an age v1 file, so that the stock `age` program can open it in an emergency.
 //!
-//! [`strongroom_age`] is the file format. What is Strongroom's own is here: a stanza by which the vault opens an
-//! archive under its root key. FORMAT.md §10 specifies both.
+//! [`strongroom_age`] implements the file format. This module adds Strongroom's own part: a stanza with which
+//! the vault opens an archive under its root key. FORMAT.md §10 specifies both.
 //!
-//! The file key crosses to the vault, and the root key never comes back: [`FileKey::expose`] goes into the call
-//! that wraps it, and the answer becomes a [`VaultStanza`]. Opening is the mirror image:
+//! The file key is sent to the vault; the root key never leaves the vault. [`FileKey::expose`] is passed to
+//! the call that wraps it, and the response becomes a [`VaultStanza`]. Opening is the reverse:
 //!
 //! ```
 //! use std::io::{Read, Write};

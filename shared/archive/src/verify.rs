@@ -1,7 +1,7 @@
-//! Checking a whole archive without any service: every byte, every digest, every row.
+//! Verifying a whole archive without any service: every byte, every digest, every row.
 //!
-//! Entries are checked one by one, so that whoever wants a verdict on each goes on behind a bad one; [`verify`]
-//! stops there. What is between them is checked at the end, as a whole.
+//! Entries are verified one by one, so that a caller that wants a verdict on each can continue after a bad
+//! one; [`verify`] stops there. The bytes between entries are verified at the end, as a whole.
 
 mod references;
 
@@ -21,12 +21,12 @@ use crate::rows::check_value;
 use crate::rows::schema::TableSchema;
 pub use references::{Dangling, ReferenceReport, References};
 
-/// Values that [`verify`] remembers of references.
+/// Maximum number of values that [`verify`] remembers for references.
 const MOST_VALUES: usize = 8_000_000;
-/// How many bytes go by between two calls of [`Watch::progress`].
+/// Number of bytes between two calls of [`Watch::progress`].
 const PROGRESS_STEP: u64 = 1 << 20;
 
-/// What a verified archive holds.
+/// The contents of a verified archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
     /// The manifest's id.
@@ -35,34 +35,35 @@ pub struct Report {
     pub app_name: String,
     /// When the export began.
     pub created_at: Timestamp,
-    /// Each table and its rows, counted here, in archive order.
+    /// Each table with its counted rows, in archive order.
     pub tables: Vec<(String, u64)>,
-    /// Files of file sets.
+    /// Number of files in file sets.
     pub files: u64,
-    /// Entries, without the manifest.
+    /// Number of entries, without the manifest.
     pub entries: u64,
     /// Their uncompressed bytes.
     pub bytes: u64,
-    /// What was found of references between tables.
+    /// The result of checking references between tables.
     pub references: ReferenceReport,
 }
 
-/// Who looks on while an entry is checked. An error of theirs ends the check, as it is.
+/// Observes the verification of an entry. An error of the observer ends the verification and is returned
+/// unchanged.
 pub trait Watch {
-    /// A row in column order. What it holds counts only if its entry is right as a whole.
+    /// A row, in column order. Its values are authentic only if its entry is valid as a whole.
     ///
     /// # Errors
-    /// The watcher's.
+    /// The observer's.
     fn row(&mut self, schema: &TableSchema, values: &[&RawValue]) -> Result<()>;
 
-    /// So many bytes of the entry were read, those of the row in the making among them: told for each MiB.
+    /// Number of bytes of the entry read so far, including those of an incomplete row; called once per MiB.
     ///
     /// # Errors
-    /// The watcher's.
+    /// The observer's.
     fn progress(&mut self, bytes: u64) -> Result<()>;
 }
 
-/// Wants to know how far it is, and what refers to what.
+/// Reports progress, and collects references.
 struct Whole<'a> {
     before: u64,
     tell: &'a mut dyn FnMut(u64),
@@ -81,14 +82,14 @@ impl Watch for Whole<'_> {
     }
 }
 
-/// Reads all of an archive and checks it: digests, lengths, counts, rows matched with their schema, each
-/// value looked at for the forms of its engine, references followed from table to table, and at last [`verify_frame`].
-/// Memory is one row, and up to 128 MiB for the references. `progress` gets the bytes verified so far; the sum of
-/// [`crate::EntryRecord::bytes`] is the whole, and is told again for each MiB of the frame.
+/// Reads and verifies a whole archive: digests, lengths, counts, rows against their schema, each value
+/// against the forms of its engine, references between tables, and finally [`verify_frame`]. Memory is one
+/// row, and up to 128 MiB for the references. `progress` receives the number of bytes verified so far; the
+/// total is the sum of [`crate::EntryRecord::bytes`], and is passed again for each MiB of the frame.
 ///
 /// # Errors
-/// Whatever is wrong first. [`Error::Dangling`] for a reference to rows that are not there, unless it is SQLite's, which
-/// lets applications do that: then the report has it.
+/// The first fault found. [`Error::Dangling`] for a reference to missing rows, except in SQLite, which allows
+/// applications to have them: these are in the report.
 pub fn verify<R: Read + Seek>(
     archive: &mut ArchiveReader<R>,
     progress: &mut dyn FnMut(u64),
@@ -125,13 +126,13 @@ pub fn verify<R: Read + Seek>(
     })
 }
 
-/// Checks the bytes that are in no entry, which [`verify_entry`] cannot see: reads the file once, up to the manifest,
-/// and compares its SHA-256 with the manifest's `zip_sha256`. Whoever checks entry by entry calls this too, after them,
-/// because they say more exactly what is wrong. `progress` gets the bytes read so far, for each MiB; an error of its
-/// ends the check, as it is.
+/// Verifies the bytes outside of entries, which [`verify_entry`] does not cover: reads the file once, up to
+/// the manifest, and compares its SHA-256 with the manifest's `zip_sha256`. A caller that verifies entry by
+/// entry calls this afterwards, because the entries' errors are more specific. `progress` receives the number
+/// of bytes read so far, for each MiB; its error ends the verification and is returned unchanged.
 ///
 /// # Errors
-/// [`Error::Frame`] if the bytes are others.
+/// [`Error::Frame`] if the bytes have changed.
 pub fn verify_frame<R: Read + Seek>(
     archive: &mut ArchiveReader<R>,
     progress: &mut dyn FnMut(u64) -> Result<()>,
@@ -144,8 +145,8 @@ pub fn verify_frame<R: Read + Seek>(
     Ok(())
 }
 
-/// Checks the entry at `index` of [`ArchiveReader::entries`] in the same way, and returns how many rows it has: none
-/// where it is no table.
+/// Verifies the entry at `index` of [`ArchiveReader::entries`] in the same way, and returns its number of
+/// rows, which is 0 if it is not a table.
 pub fn verify_entry<R: Read + Seek>(
     archive: &mut ArchiveReader<R>,
     index: usize,
@@ -172,7 +173,7 @@ fn verify_bytes<R: Read + Seek>(
     read_through(archive.entry_at(index)?, |_| {}, &mut |bytes| watch.progress(bytes))
 }
 
-/// Reads to the end, and tells `progress` of each MiB.
+/// Reads to the end, and calls `progress` for each MiB.
 fn read_through(
     mut reader: impl Read,
     mut each: impl FnMut(&[u8]),
@@ -224,7 +225,7 @@ fn verify_table<R: Read + Seek>(
     Ok(found)
 }
 
-/// The description fits the table's entries and its encrypted columns too.
+/// The schema must match the table's entries and its encrypted columns too.
 fn verify_schema<R: Read + Seek>(archive: &mut ArchiveReader<R>, table: &str) -> Result<()> {
     let schema = archive.read_schema(table)?;
     let own = [&schema.source, &schema.namespace, &schema.table].map(String::as_str);

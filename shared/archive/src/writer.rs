@@ -1,8 +1,8 @@
-//! Writing an archive into a stream.
+//! Writing an archive to a stream.
 //!
-//! Entries are hashed and counted while they are compressed; the manifest comes last, because only then
-//! is everything known. Nothing is held in memory but a record an entry. A writer that is dropped before
-//! [`ArchiveWriter::finish`] leaves a file without an end, which no reader takes for an archive.
+//! Entries are hashed and counted as they are compressed; the manifest comes last, because only then is
+//! everything known. Only one record per entry is held in memory. A writer that is dropped before
+//! [`ArchiveWriter::finish`] leaves a file without an end, which every reader refuses.
 
 mod files;
 mod tables;
@@ -24,10 +24,10 @@ use crate::manifest::{
 use crate::rows::schema::DatabaseSchema;
 use crate::zip::{EntryNames, FilePaths, ZipStream, check_name, fold_case};
 
-/// Writes an archive into any `Write`, without seeking.
+/// Writes an archive to any `Write`, without seeking.
 ///
-/// After an error nothing more can be written; drop the writer. [`Error::Sink`] is the receiver's own
-/// error, unchanged.
+/// After an error nothing more can be written; drop the writer. [`Error::Sink`] is the output's own error,
+/// unchanged.
 pub struct ArchiveWriter<W: Write> {
     zip: ZipStream<W>,
     deflater: StreamDeflater,
@@ -67,8 +67,8 @@ impl<W: Write> ArchiveWriter<W> {
         }
     }
 
-    /// Begins an entry, of which `record` says what is known before its first byte. Its name must follow FORMAT.md §2
-    /// and not be the manifest's or its signature's.
+    /// Begins an entry. `record` contains what is known before its first byte. Its name must follow FORMAT.md
+    /// §2 and must not be that of the manifest or its signature.
     pub fn start_entry(&mut self, record: EntryRecord) -> Result<()> {
         if self.open.is_some() {
             return Err(Error::Usage("an entry is still open; finish it first"));
@@ -76,7 +76,7 @@ impl<W: Write> ArchiveWriter<W> {
         if record.name == MANIFEST_ENTRY || record.name == SIGNATURE_ENTRY {
             return Err(Error::Usage("finish() writes the manifest"));
         }
-        // Two more for the manifest and its signature.
+        // Two more entries: the manifest and its signature.
         self.limits.check_entries(self.entries.len() as u64 + 3)?;
         self.check_name(&record.name)?;
         self.start_zip_entry(&record.name)?;
@@ -98,7 +98,7 @@ impl<W: Write> ArchiveWriter<W> {
         self.compress(bytes)
     }
 
-    /// Ends the open entry and returns what the manifest will say of it.
+    /// Ends the open entry and returns its record for the manifest.
     pub fn finish_entry(&mut self) -> Result<EntryRecord> {
         let Some(OpenEntry { mut record, digest }) = self.open.take() else {
             return Err(Error::Usage("no entry is open"));
@@ -109,14 +109,14 @@ impl<W: Write> ArchiveWriter<W> {
         Ok(record)
     }
 
-    /// Completes what is known of the open entry.
+    /// Completes the record of the open entry.
     fn note(&mut self, complete: impl FnOnce(&mut EntryRecord)) {
         if let Some(open) = &mut self.open {
             complete(&mut open.record);
         }
     }
 
-    /// Writes the key ring: one JSON document, as the vault hands it out.
+    /// Writes the key ring: one JSON document, as returned by the vault.
     pub fn write_ring(&mut self, json: &[u8]) -> Result<()> {
         self.write_json(EntryRecord::new(RING_ENTRY, EntryKind::Ring), json)
     }
@@ -126,7 +126,7 @@ impl<W: Write> ArchiveWriter<W> {
         self.write_json(EntryRecord::new(SCHEDULES_ENTRY, EntryKind::Schedules), json)
     }
 
-    /// Writes what a database has beside its tables.
+    /// Writes a database's objects other than tables.
     pub fn write_database(&mut self, database: &DatabaseSchema) -> Result<()> {
         let name = format!("databases/{}.json", self.sources.for_table(&database.source));
         let json = serde_json::to_vec_pretty(database);
@@ -136,7 +136,7 @@ impl<W: Write> ArchiveWriter<W> {
         self.write_small(EntryRecord { source, ..EntryRecord::new(&name, EntryKind::Database) }, &json)
     }
 
-    /// Writes the canary: 64 lower-case hex digits that nobody can guess and no other archive has.
+    /// Writes the canary: 64 lower-case hex digits, unpredictable and unique to this archive.
     pub fn write_canary(&mut self, canary: &str) -> Result<()> {
         let line = format!("{canary}\n");
         self.write_small(EntryRecord::new(CANARY_ENTRY, EntryKind::Canary), line.as_bytes())
@@ -149,14 +149,15 @@ impl<W: Write> ArchiveWriter<W> {
         self.start_entry(EntryRecord { source: Some(source.to_owned()), ..record })
     }
 
-    /// Writes the manifest and the end of the ZIP; returns both the manifest and the receiver.
+    /// Writes the manifest and the end of the ZIP; returns the manifest and the output.
     ///
-    /// Fails when an entry is still open or a table lacks its rows or its schema.
+    /// Fails if an entry is still open or a table lacks its rows or its schema.
     pub fn finish(self, head: ManifestHead) -> Result<(Manifest, W)> {
         self.finish_with(head, |_| Ok(None))
     }
 
-    /// The same with a signature: `sign` gets the manifest's bytes. Its error comes back as [`Error::Sink`].
+    /// The same with a signature: `sign` receives the manifest's bytes. Its error is returned as
+    /// [`Error::Sink`].
     pub fn finish_signed(
         self,
         head: ManifestHead,
@@ -188,7 +189,7 @@ impl<W: Write> ArchiveWriter<W> {
         Ok((manifest, out))
     }
 
-    /// An entry that the manifest does not list: stored, so that there is one way only to write it.
+    /// Writes an entry that the manifest does not list: stored, so that it has exactly one form.
     fn write_last(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
         self.check_name(name)?;
         self.check_alive()?;
@@ -196,14 +197,14 @@ impl<W: Write> ArchiveWriter<W> {
         self.noting_failure(result)
     }
 
-    /// The deflater knows the checksum, and what it compresses for that is not wanted.
+    /// The deflater computes the checksum; its compressed output is discarded.
     fn store(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
         self.deflater.write(bytes, &mut io::sink())?;
         let totals = self.deflater.end(&mut io::sink())?;
         self.zip.store(name, bytes, totals.crc32).map_err(Error::Sink)
     }
 
-    /// An entry whose bytes are all here, within [`Limits::schema_bytes`].
+    /// Writes an entry whose content is complete, within [`Limits::schema_bytes`].
     fn write_small(&mut self, record: EntryRecord, bytes: &[u8]) -> Result<()> {
         if bytes.len() as u64 > self.limits.schema_bytes {
             return Err(Error::entry_limit(&record.name, self.limits.schema_bytes, "bytes"));

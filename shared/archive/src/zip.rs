@@ -1,10 +1,10 @@
-//! The ZIP around an archive, by FORMAT.md §2 and §3: written without seeking, read strictly, and named so that
-//! every file system can unpack it.
+//! The ZIP around an archive, according to FORMAT.md §2 and §3: written without seeking, read strictly, and
+//! with names that every file system can unpack.
 //!
-//! Reading: `end_record` finds the central directory, `directory` walks it, `layout` checks that the entries fill
-//! the file, and `policy` puts the three before anything that the `zip` crate says. [`PlainZip`] is a ZIP that
-//! passed and has no manifest. Writing: `stream` frames entries that are compressed elsewhere. `header` is what
-//! both sides say of an entry.
+//! Reading: `end_record` finds the central directory, `directory` walks through it, `layout` checks that the
+//! entries fill the file, and `policy` applies these three before anything that the `zip` crate reports is
+//! used. [`PlainZip`] is a ZIP that passed and has no manifest. Writing: `stream` frames entries that are
+//! compressed elsewhere. `header` contains the headers of entries for both sides.
 
 mod directory;
 mod end_record;

@@ -1,9 +1,10 @@
-//! The encoding of additional authenticated data: fields, each behind its length.
+//! The encoding of additional authenticated data: fields, each preceded by its length.
 //!
-//! Without lengths `("ab", "c")` and `("a", "bc")` would be the same bytes, and a value could be moved
-//! between the two.
+//! Without lengths, `("ab", "c")` and `("a", "bc")` would be the same bytes, and a value could be moved from
+//! one to the other.
 
-/// Each field behind its length in bytes: four bytes, big-endian. The order of fields is the caller's format.
+/// Each field, preceded by its length in bytes: four bytes, big-endian. The caller's format defines the order
+/// of fields.
 pub(crate) fn encode(fields: &[&str]) -> Vec<u8> {
     let length = fields.iter().map(|field| 4 + field.len()).sum();
     let mut encoded = Vec::with_capacity(length);

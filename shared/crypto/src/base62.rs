@@ -1,4 +1,4 @@
-//! Letters and digits: what a double click selects and no shell, URL or file name changes.
+//! Letters and digits only: a double click selects all of them, and no shell, URL or file name changes them.
 
 use zeroize::Zeroize;
 
@@ -6,16 +6,16 @@ use crate::random;
 
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/// The largest multiple of 62 in a byte. Bytes from here on are drawn again, or some characters would come
-/// more often than others.
+/// The largest multiple of 62 that fits in a byte. Bytes from here on are drawn again; otherwise some
+/// characters would be more frequent than others.
 const UNIFORM_BELOW: u8 = 248;
 
-/// Whether every character of `text` is a letter or digit of ASCII.
+/// Whether every character of `text` is an ASCII letter or digit.
 pub(crate) fn is_base62(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
-/// Appends `count` random characters, each of 5.95 bits.
+/// Appends `count` random characters, of 5.95 bits each.
 pub(crate) fn push_random(text: &mut String, count: usize) {
     let mut drawn = [0; 32];
     let mut missing = count;

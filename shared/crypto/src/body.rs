@@ -1,8 +1,8 @@
-//! The body that sealed values and wrapped keys share: nonce, key commitment, ciphertext and tag, as base64
-//! where it stands in a text.
+//! The body shared by sealed values and wrapped keys: nonce, key commitment, ciphertext and tag,
+//! base64-encoded in text forms.
 //!
-//! The commitment is there because GCM does not commit: with several key versions about, a chosen
-//! ciphertext could open under two of them. It depends on the key and the nonce alone.
+//! The commitment is needed because GCM does not commit to its key: with several key versions in use, a
+//! chosen ciphertext could open under two of them. It depends only on the key and the nonce.
 
 use std::fmt;
 
@@ -19,15 +19,15 @@ use crate::{hkdf, random};
 /// Length of a key commitment in bytes.
 const COMMITMENT_BYTES: usize = 32;
 
-/// How many bytes a body is longer than its plaintext.
+/// Number of bytes that a body adds to its plaintext.
 const OVERHEAD_BYTES: usize = NONCE_BYTES + COMMITMENT_BYTES + TAG_BYTES;
 
-/// How many characters the base64 of the body of `plaintext` bytes has.
+/// Number of base64 characters of the body of `plaintext` bytes.
 pub(crate) const fn text_len(plaintext: usize) -> usize {
     ((plaintext + OVERHEAD_BYTES) * 4).div_ceil(3)
 }
 
-/// A key that seals bodies: its two derived keys, ready for use.
+/// A key that seals bodies, with its two derived keys.
 pub(crate) struct SealingKey {
     xaes: Xaes,
     commitment: MacKey,
@@ -46,7 +46,7 @@ impl SealingKey {
         URL_SAFE_NO_PAD.encode_string(self.seal_body(aad, plaintext), text);
     }
 
-    /// Seals `plaintext` under a fresh nonce: the body in binary.
+    /// Seals `plaintext` under a fresh nonce and returns the binary body.
     pub(crate) fn seal_body(&self, aad: &[u8], plaintext: &[u8]) -> Vec<u8> {
         let nonce = random::bytes();
         let mut body = Vec::with_capacity(plaintext.len() + OVERHEAD_BYTES);
@@ -59,16 +59,16 @@ impl SealingKey {
     /// Opens a body.
     ///
     /// # Errors
-    /// [`Error::Open`], whatever the reason.
+    /// [`Error::Open`], whatever the cause.
     pub(crate) fn open(&self, aad: &[u8], text: &str) -> Result<SecretBytes> {
         let body = URL_SAFE_NO_PAD.decode(text).map_err(|_| Error::Open)?;
         self.open_body(aad, &body)
     }
 
-    /// Opens a body in binary.
+    /// Opens a binary body.
     ///
     /// # Errors
-    /// [`Error::Open`], whatever the reason.
+    /// [`Error::Open`], whatever the cause.
     pub(crate) fn open_body(&self, aad: &[u8], body: &[u8]) -> Result<SecretBytes> {
         let (nonce, rest) = body.split_first_chunk().ok_or(Error::Open)?;
         let (commitment, sealed) = rest.split_first_chunk::<COMMITMENT_BYTES>().ok_or(Error::Open)?;
@@ -109,7 +109,7 @@ mod tests {
         }
     }
 
-    /// A body whose ciphertext and tag are right but whose commitment is another key's must not open.
+    /// A body with correct ciphertext and tag but the commitment of another key must not open.
     #[test]
     fn the_commitment_is_checked() {
         let key = SealingKey::derive(&KeyBytes::new([1; 32]));

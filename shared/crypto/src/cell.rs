@@ -1,26 +1,26 @@
-//! The cell of a table that a sealed value belongs to. It is authenticated with the value, so that write access to
+//! The table cell that a sealed value belongs to. It is authenticated with the value, so that write access to
 //! the database is not enough to make one row's secret appear in another.
 
 use crate::{Kid, Purpose, aad};
 
-/// The cell of one value, which opens here and nowhere else.
+/// The cell of one value. The value opens only there.
 ///
-/// The cell of a value under a caller key has the table `caller`, the key's id as its column, and as its row the
-/// caller's own AAD, in lower-case hexadecimal because it may be any bytes.
+/// For a value under a caller key, the table is `caller`, the column is the key's id, and the row is the
+/// caller's own AAD, in lower-case hexadecimal because it can be any bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cell<'a> {
-    /// What the key is for that seals this value.
+    /// The purpose of the key that seals this value.
     pub purpose: Purpose,
     /// Table name.
     pub table: &'a str,
     /// Column name.
     pub column: &'a str,
-    /// Row id: one made by us (UUIDv7), which no other row of the table ever has.
+    /// Row id, assigned by us (UUIDv7); no other row of the table ever has it.
     pub row: &'a str,
 }
 
 impl Cell<'_> {
-    /// What is authenticated with a value that the version `kid` seals in `format`.
+    /// The data authenticated with a value that the version `kid` seals in `format`.
     pub(crate) fn aad(&self, format: &str, kid: Kid) -> Vec<u8> {
         let (purpose, kid) = (self.purpose.as_str(), kid.to_string());
         aad::encode(&[format, purpose, self.table, self.column, self.row, &kid])

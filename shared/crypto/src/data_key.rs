@@ -1,11 +1,11 @@
-//! Keys for bulk data that others encrypt themselves.
+//! Keys for bulk data that callers encrypt themselves.
 
 use zeroize::Zeroizing;
 
 use crate::random;
 use crate::secret::SecretBytes;
 
-/// 32 random bytes: a key for whoever asked. Nothing of it is kept here.
+/// 32 random bytes: a key for the caller. No copy is kept here.
 #[must_use]
 pub fn data_key() -> SecretBytes {
     let mut key = Zeroizing::new(vec![0; 32]);

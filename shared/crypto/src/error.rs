@@ -1,27 +1,27 @@
-//! What can go wrong, by what the reader can do about it.
+//! Errors, classified by what the reader can do about them.
 //!
-//! No variant carries a secret or the text that failed to parse, and a failed tag never says why: the
-//! difference between "wrong key" and "changed bytes" would help only an attacker.
+//! No variant contains a secret or text that failed to parse, and a failed tag never says why: distinguishing
+//! "wrong key" from "changed bytes" would only help an attacker.
 
 use crate::{Kid, MAX_VALUE_BYTES, Purpose, RootKeyId, State};
 
-/// The result of everything fallible in this crate.
+/// This crate's result type.
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// Every error of this crate. Root key ids, kids and key ids in messages are public.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// The text of a root key has the wrong form.
+    /// The text is not a valid root key.
     #[error("not a root key: expected `base64:` and 44 characters (32 bytes in standard base64, padded)")]
     RootKeyForm,
 
-    /// The root key is a valid one, but another vault's.
+    /// The root key is valid but belongs to another vault.
     #[error(
         "the root key given is not the one this vault was created with (the given one has the id \
          {given}); give the original root key, or this one together with the original as a previous one"
     )]
     WrongRootKey {
-        /// Id of the root key that was given.
+        /// Id of the root key given.
         given: RootKeyId,
     },
 
@@ -33,9 +33,9 @@ pub enum Error {
     UnknownRootKey {
         /// The version concerned.
         kid: Kid,
-        /// Id of the root key that is needed.
+        /// Id of the root key needed.
         wrapped_by: RootKeyId,
-        /// Ids of the root keys that were given, separated by commas.
+        /// Ids of the root keys given, separated by commas.
         given: String,
     },
 
@@ -54,9 +54,9 @@ pub enum Error {
          (`strongroom archive reseal`)"
     )]
     NoRootForSeal {
-        /// Id of the root key that is needed.
+        /// Id of the root key needed.
         wrapped_by: RootKeyId,
-        /// Ids of the root keys that were given, separated by commas.
+        /// Ids of the root keys given, separated by commas.
         given: String,
     },
 
@@ -67,11 +67,11 @@ pub enum Error {
     /// Two versions of a ring have the same kid.
     #[error("the key ring has the key version {kid} twice; keep one of the two records")]
     DuplicateVersion {
-        /// The kid they share.
+        /// The shared kid.
         kid: Kid,
     },
 
-    /// Two versions of a key claim to be its primary one.
+    /// Two versions of a key claim to be primary.
     #[error("the key {key_id} has two primary versions; make one of them decrypt-only")]
     TwoPrimaries {
         /// The key concerned.
@@ -85,14 +85,14 @@ pub enum Error {
         key_id: String,
     },
 
-    /// The key has no version to seal with.
+    /// The key has no primary version to seal with.
     #[error("the key {key_id} has no primary version; create or rotate the key")]
     NoPrimary {
         /// The key concerned.
         key_id: String,
     },
 
-    /// The ring does not have the version that a value names.
+    /// The version that a value names is not in the ring.
     #[error("the key version {kid} is not in this vault's key ring")]
     UnknownVersion {
         /// The version named.
@@ -104,42 +104,42 @@ pub enum Error {
     Unusable {
         /// The version concerned.
         kid: Kid,
-        /// Disabled, scheduled or destroyed.
+        /// The state: disabled, scheduled or destroyed.
         state: State,
     },
 
-    /// The version serves another purpose than the one asked for.
+    /// The version serves a purpose other than the requested one.
     #[error("the key version {kid} serves the purpose {serves}, not {asked}")]
     WrongPurpose {
         /// The version concerned.
         kid: Kid,
-        /// What it is for.
+        /// The version's purpose.
         serves: Purpose,
-        /// What the caller wanted it for.
+        /// The requested purpose.
         asked: Purpose,
     },
 
-    /// A text does not have the form of what it should be.
+    /// A text does not have the expected form.
     #[error("not a {what}: expected {expected}")]
     Malformed {
         /// What the text should have been.
         what: &'static str,
-        /// Its form.
+        /// The expected form.
         expected: &'static str,
     },
 
-    /// A sealed value does not open. Deliberately without a reason.
+    /// A sealed value does not open. Deliberately gives no reason.
     #[error("the sealed value does not open: it was changed, moved from its place, or sealed by another key")]
     Open,
 
-    /// The plaintext, or what a sealed text would open to, is too long.
+    /// The plaintext, or the plaintext of a sealed text, is too long.
     #[error("a value of {bytes} bytes is too long to seal; the limit is {MAX_VALUE_BYTES} bytes")]
     TooLarge {
         /// Length of the plaintext in bytes.
         bytes: usize,
     },
 
-    /// A signature does not belong to the document, the domain or the public key.
+    /// A signature does not match the document, the domain or the public key.
     #[error("the signature does not verify: the document was changed, or another key signed it")]
     Signature,
 

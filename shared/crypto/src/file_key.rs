@@ -1,7 +1,7 @@
-//! Wrapping the file key of a sealed archive: the vault's part of the seal.
+//! Wrapping the file keys of sealed archives.
 //!
-//! Under a key of the root key's own and not of the ring, so that the root key and one archive are enough
-//! when the vault's database is lost: the ring is inside the archive.
+//! The wrapping key is derived from the root key and is not part of the ring, because the ring is inside the
+//! archive: if the vault's database is lost, the root key and one archive suffice.
 
 use crate::body::SealingKey;
 use crate::error::{Error, Result};
@@ -17,16 +17,16 @@ pub const FILE_KEY_BYTES: usize = 16;
 /// Length of a wrapped file key in bytes: nonce, commitment, ciphertext and tag.
 pub const WRAPPED_FILE_KEY_BYTES: usize = FILE_KEY_BYTES + 72;
 
-/// Wraps a file key under `root`. Store the root key's id beside it: unwrapping asks for it.
+/// Wraps a file key under `root`. Store the root key's id with it: unwrapping requires it.
 #[must_use]
 pub fn wrap_file_key(root: &RootKey, file_key: &[u8; FILE_KEY_BYTES]) -> Vec<u8> {
     sealing_key(root).seal_body(&wrapping_aad(&root.id()), file_key)
 }
 
-/// Unwraps what [`wrap_file_key`] made, under the one of `roots` that has the id `wrapped_by`.
+/// Unwraps a file key made by [`wrap_file_key`], with the root key in `roots` whose id is `wrapped_by`.
 ///
 /// # Errors
-/// [`Error::NoRootForSeal`] if none has, [`Error::UnwrapFileKey`] if the bytes were changed.
+/// [`Error::NoRootForSeal`] if no root key has that id, [`Error::UnwrapFileKey`] if the bytes were changed.
 pub fn unwrap_file_key(roots: &[&RootKey], wrapped_by: &RootKeyId, wrapped: &[u8]) -> Result<SecretBytes> {
     let Some(root) = roots.iter().find(|root| root.id() == *wrapped_by) else {
         let given: Vec<String> = roots.iter().map(|root| root.id().to_string()).collect();
@@ -86,7 +86,7 @@ mod tests {
         assert!(unwrap_file_key(&[&root], &root.id(), &longer).is_err());
     }
 
-    /// A version of a ring and a file key never share a wrapping key.
+    /// Ring versions and file keys never share a wrapping key.
     #[test]
     fn the_wrapping_key_is_its_own() {
         let root = RootKey::generate();

@@ -1,13 +1,13 @@
-//! HKDF-SHA-256 (RFC 5869) without salt: one key becomes several that know nothing of each other.
+//! HKDF-SHA-256 (RFC 5869) without salt: derives several independent keys from one.
 //!
-//! The label is the `info` input. Labels are listed in the crate's documentation and never change.
+//! The label is the `info` input. The crate's documentation lists the labels; they never change.
 
 use hkdf::Hkdf;
 use sha2::Sha256;
 
 use crate::secret::KeyBytes;
 
-/// Fills `output`, at most 32 bytes, from `key` under `label`.
+/// Derives at most 32 bytes from `key` under `label` into `output`.
 pub(crate) fn derive_into(key: &KeyBytes, label: &str, output: &mut [u8]) {
     debug_assert!(output.len() <= 32);
     Hkdf::<Sha256>::new(None, key.expose())

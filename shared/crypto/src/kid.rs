@@ -1,4 +1,5 @@
-//! The id of a key version: random, so that two deployments never collide and their rings can be merged.
+//! The id of a key version: random, so that kids of different deployments never collide and their rings can
+//! be merged.
 
 use std::fmt;
 use std::str::FromStr;

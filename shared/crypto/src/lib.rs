@@ -1,7 +1,7 @@
-//! Keys, sealed values, tokens and previews: everything in Strongroom that touches a secret's bytes.
+//! Keys, sealed values, tokens and previews: all of Strongroom's code that handles the bytes of secrets.
 //!
-//! Synchronous and without input or output: no sockets, no database. Callers hand in what they
-//! loaded and store the text they get back.
+//! Synchronous and without I/O: no sockets, no database. Callers pass in what they have loaded, and store the
+//! text that they get back.
 //!
 //! # Keys
 //!
@@ -29,7 +29,7 @@
 //!
 //! # Bytes
 //!
-//! Two text forms share one body, and a wrapped file key is that body alone in binary; the header of the
+//! Two text forms share one body; a wrapped file key is that body alone in binary, and the header of the
 //! sealed archive names the root key. Base64 is RFC 4648 §5 (URL-safe) without padding, and strict: each
 //! value has exactly one text form.
 //!
@@ -44,7 +44,8 @@
 //!        56 + n     16  tag of XAES-256-GCM (C2SP)
 //! ```
 //!
-//! The additional authenticated data is a list of fields, each behind its length as four bytes, big-endian:
+//! The additional authenticated data is a list of fields, each preceded by its length as four bytes,
+//! big-endian:
 //!
 //! ```text
 //! sealed value     "srv1", purpose, table, column, row id, kid
@@ -52,16 +53,17 @@
 //! file key         "sfk1", "file-key", root key id
 //! ```
 //!
-//! All are text; kids and root key ids appear as in the text form. A value that was moved to another row,
-//! column, table, purpose or key does not open.
+//! All fields are text; kids and root key ids appear as in the text form. A value that was moved to another
+//! row, column, table, purpose or key does not open.
 //!
-//! GCM alone lets one ciphertext open under two chosen keys. The commitment prevents it: it is compared
+//! GCM alone lets one ciphertext open under two chosen keys. The commitment prevents this: it is compared
 //! first, in constant time, and equal commitments under different keys would be a collision of SHA-256.
 //!
-//! # What is not promised
+//! # What is not guaranteed
 //!
-//! Keys and plaintexts are wiped when dropped, but moves, the allocator and callers leave copies that
-//! nobody wipes. This shortens the life of a secret in memory; it does not hide it from who can read it.
+//! Keys and plaintexts are wiped when dropped, but moves, the allocator and callers leave copies that are not
+//! wiped. Wiping shortens the life of a secret in memory; it does not hide the secret from anyone who can
+//! read that memory.
 //!
 //! # Example
 //!

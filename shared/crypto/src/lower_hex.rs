@@ -1,6 +1,6 @@
-//! Text forms in hexadecimal: digits 0-9 and a-f, so that each value has one text.
+//! Hexadecimal text forms: digits 0-9 and a-f only, so each value has exactly one text.
 
-/// Whether `text` is exactly so many lower-case hexadecimal digits.
+/// Whether `text` consists of exactly `digits` lower-case hexadecimal digits.
 #[must_use]
 pub fn is_lower_hex(text: &str, digits: usize) -> bool {
     text.len() == digits && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))

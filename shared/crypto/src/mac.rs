@@ -1,4 +1,4 @@
-//! Message authentication under a key version: what makes the audit chain more than a checksum.
+//! Message authentication with a key version: it makes the audit chain more than a checksum.
 
 use std::fmt;
 
@@ -18,19 +18,19 @@ impl MacKey {
         Self::new(&hkdf::derive(key, label))
     }
 
-    /// With a key that was derived for it alone.
+    /// Uses a key that was derived for this purpose only.
     pub(crate) fn new(key: &KeyBytes) -> Self {
         Self(Hmac::new_from_slice(key.expose()).expect("HMAC takes keys of any length"))
     }
 
-    /// A key of its own for the use that `label` names: HMAC is a pseudorandom function, so who learns MACs of the one
-    /// key learns nothing of the other. Labels are listed in the crate's documentation.
+    /// A separate key for the use that `label` names. HMAC is a pseudorandom function, so MACs of one key
+    /// reveal nothing about another. The crate's documentation lists the labels.
     #[must_use]
     pub fn for_use(&self, label: &str) -> Self {
         Self::new(&KeyBytes::new(self.mac(label.as_bytes())))
     }
 
-    /// The MAC of `message`. Compare with [`Self::verify`] where an attacker can try many.
+    /// The MAC of `message`. To check a MAC that an attacker can influence, use [`Self::verify`].
     #[must_use]
     pub fn mac(&self, message: &[u8]) -> [u8; 32] {
         let mut mac = self.0.clone();
@@ -38,7 +38,7 @@ impl MacKey {
         mac.finalize().into_bytes().into()
     }
 
-    /// Whether `mac` is that of `message`, in constant time.
+    /// Whether `mac` is the MAC of `message`, in constant time.
     #[must_use]
     pub fn verify(&self, message: &[u8], mac: &[u8]) -> bool {
         let mut expected = self.0.clone();

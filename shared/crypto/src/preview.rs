@@ -1,8 +1,8 @@
-//! What of a secret may be listed: enough to tell two keys apart, too little to be of use.
+//! The part of a secret that lists can show: enough to tell two keys apart, too little to be useful.
 //!
 //! Computed once, when a secret is written, so that listing never decrypts.
 
-/// What well-known providers' keys begin with. The longest match wins.
+/// Prefixes of well-known providers' keys. The longest match wins.
 const PREFIXES: &[&str] = &[
     // Model providers and routers.
     "sk-",
@@ -56,14 +56,14 @@ const PREFIXES: &[&str] = &[
     "srt_",
 ];
 
-/// Fewer characters than this show nothing: three of them would be too large a part.
+/// Shorter secrets have no preview: three characters would be too large a part.
 const MIN_CHARS: usize = 20;
 
 /// A preview such as `sk-...123` or `...123`: known prefix, three dots, the last three characters.
 ///
-/// Empty if the secret is short (below 20 characters), not UTF-8, of several lines, JSON or PEM. One line
-/// ending after it does not count. The last three are left out unless they are visible ASCII. Its length
-/// tells nothing of the secret's.
+/// Empty if the secret is short (below 20 characters), not UTF-8, multi-line, JSON or PEM. One trailing line
+/// break is ignored. The last three characters are omitted unless they are visible ASCII. The preview's
+/// length reveals nothing about the secret's.
 #[must_use]
 pub fn preview(secret: &[u8]) -> String {
     let Ok(text) = std::str::from_utf8(secret) else {
@@ -86,7 +86,7 @@ fn strip_line_ending(text: &str) -> &str {
     text.strip_suffix('\r').unwrap_or(text)
 }
 
-/// Whether the text is more than a key: its end would be a bracket, or a part of something else.
+/// Whether the text is more than a key: its last characters would be a bracket, or part of something else.
 fn is_document(text: &str) -> bool {
     let start = text.trim_start();
     text.contains(char::is_control) || start.starts_with(['{', '[', '"']) || start.starts_with("-----")
@@ -132,7 +132,7 @@ mod tests {
             (b"glpat-00000000000000abc", "glpat-...abc"),
             (b"whsec_00000000000000abc", "whsec_...abc"),
             (b"sk_live_000000000000abc", "sk_live_...abc"),
-            // No known prefix. Case matters, and so does where it stands.
+            // No known prefix. Case and position matter.
             (b"00000000000000000abc", "...abc"),
             (b"SK-00000000000000000abc", "...abc"),
             (b" sk-0000000000000000abc", "...abc"),
@@ -140,7 +140,7 @@ mod tests {
             // Length is not shown.
             (&[b'0'; 20], "...000"),
             (&[b'0'; 60_000], "...000"),
-            // 19 characters, and 20 bytes that are fewer characters.
+            // 19 characters; and 20 bytes that are fewer characters.
             (b"sk-0000000000000123", ""),
             ("00000000000000000é0".as_bytes(), ""),
             (b"", ""),
@@ -149,7 +149,7 @@ mod tests {
             ("sk-00000000000000000é12".as_bytes(), "sk-..."),
             ("000000000000000000000é".as_bytes(), ""),
             ("00000000000000000000é1".as_bytes(), ""),
-            // One line ending is the file's, not the secret's.
+            // One line ending belongs to the file, not to the secret.
             (b"sk-0000000000000000000123\n", "sk-...123"),
             (b"sk-0000000000000000000123\r\n", "sk-...123"),
             (b"sk-0000000000000000123\n\n", ""),

@@ -1,7 +1,7 @@
-//! The key ring: every key version a process may use, and the rules of their use.
+//! The key ring: every key version that a process can use, and the rules for using it.
 //!
-//! The ring refuses rather than guesses: an unknown root key, a doubled kid or a second primary version
-//! fail when it is opened, not when the value they would have touched is read.
+//! The ring refuses ambiguity when it is opened: an unknown root key, a duplicate kid and a second primary
+//! version fail then, not when an affected value is read.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -12,13 +12,13 @@ use crate::secret::SecretBytes;
 use crate::wrap::find_root;
 use crate::{Cell, KeyVersion, Kid, Purpose, RootKey, State, WrappedVersion, seal};
 
-/// Unwrapped key versions by kid. Immutable: after a change, open a new one from the stored versions.
+/// Unwrapped key versions by kid. Immutable: after a change, open a new ring from the stored versions.
 pub struct KeyRing {
     versions: HashMap<Kid, KeyVersion>,
     keys: HashMap<String, Key>,
 }
 
-/// What the versions of one key have in common.
+/// Properties shared by the versions of one key.
 struct Key {
     purpose: Purpose,
     primary: Option<Kid>,
@@ -27,7 +27,7 @@ struct Key {
 impl KeyRing {
     /// Unwraps `versions`. `roots` are the current root key, then previous ones.
     ///
-    /// Destroyed versions are kept as tombstones; what they still hold as `wrapped` is not looked at.
+    /// Destroyed versions are kept as tombstones; any remaining `wrapped` text of theirs is ignored.
     ///
     /// # Errors
     /// [`Error::UnknownRootKey`] if a version's root key is not among `roots`, [`Error::Unwrap`] if a record
@@ -61,8 +61,8 @@ impl KeyRing {
         Ok(())
     }
 
-    /// Lets the versions that `earlier` has, too, go on with its counters: a ring that replaces another one in the same
-    /// process forgets nothing.
+    /// Makes versions that are also in `earlier` continue its counters: a ring that replaces another in the
+    /// same process loses no counts.
     pub fn continue_counting(&mut self, earlier: &Self) {
         for (kid, version) in &mut self.versions {
             if let Some(same) = earlier.version(*kid) {
@@ -83,25 +83,25 @@ impl KeyRing {
             .ok_or_else(|| Error::NoPrimary { key_id: key_id.to_owned() })
     }
 
-    /// A version by its id, in whatever state.
+    /// A version by its id, in any state.
     #[must_use]
     pub fn version(&self, kid: Kid) -> Option<&KeyVersion> {
         self.versions.get(&kid)
     }
 
-    /// What the key is for; `None` if there is no such key.
+    /// The purpose of the key; `None` if the key does not exist.
     #[must_use]
     pub fn purpose(&self, key_id: &str) -> Option<Purpose> {
         self.keys.get(key_id).map(|key| key.purpose)
     }
 
-    /// Every version, in no order.
+    /// Every version, in no particular order.
     pub fn versions(&self) -> impl Iterator<Item = &KeyVersion> {
         self.versions.values()
     }
 
-    /// Seals `plaintext` (0 bytes to [`crate::MAX_VALUE_BYTES`]) with the primary version of the key, for
-    /// `cell` only. Sealing the same again gives another text.
+    /// Seals `plaintext` (0 bytes to [`crate::MAX_VALUE_BYTES`]) for `cell` only, with the primary version of
+    /// the key. Sealing the same value again produces another text.
     ///
     /// # Errors
     /// [`Error::NoPrimary`], [`Error::WrongPurpose`] if the key does not serve the cell's purpose,
@@ -114,10 +114,10 @@ impl KeyRing {
         Ok(sealed)
     }
 
-    /// Opens what [`KeyRing::seal`] made, with the version the text names.
+    /// Opens a value sealed by [`KeyRing::seal`], with the version named in the text.
     ///
-    /// `purpose` is what the caller is allowed to open: it must be the cell's and the version's, so that a
-    /// cell made from someone's input cannot reach another purpose's values.
+    /// `purpose` is the purpose that the caller is allowed to use. It must equal the cell's and the
+    /// version's, so that a cell built from untrusted input cannot reach values of another purpose.
     ///
     /// # Errors
     /// [`Error::Malformed`], [`Error::UnknownVersion`], [`Error::WrongPurpose`], [`Error::Unusable`] if the
@@ -125,7 +125,7 @@ impl KeyRing {
     pub fn open_value(&self, purpose: Purpose, cell: &Cell<'_>, sealed: &str) -> Result<SecretBytes> {
         let version = self.expect_version(seal::parse_kid(sealed)?)?;
         let key = version.sealing(purpose)?;
-        // Again with the cell's own: both have to be the version's purpose.
+        // The cell's purpose must match the version's too.
         version.sealing(cell.purpose)?;
         let opened = seal::open(key, cell, sealed)?;
         version.usage().opened();

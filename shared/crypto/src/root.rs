@@ -1,4 +1,4 @@
-//! The root key: what an operator holds, what wraps the key ring, and what is stored nowhere.
+//! The root key: held by an operator, wraps the key ring, stored nowhere.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,13 +14,13 @@ use crate::mac::MacKey;
 use crate::secret::KeyBytes;
 use crate::{hkdf, random};
 
-/// What the text form of a root key begins with.
+/// Prefix of a root key's text form.
 const PREFIX: &str = "base64:";
 
-/// Length of 32 bytes in padded base64.
+/// Length of 32 bytes in padded base64, in characters.
 const BASE64_CHARS: usize = 44;
 
-/// 32 bytes from which all wrapping is derived. Never used as a key itself.
+/// 32 bytes from which all wrapping keys are derived. Never used directly as a key.
 pub struct RootKey {
     key: KeyBytes,
     id: RootKeyId,
@@ -33,16 +33,17 @@ impl RootKey {
         Self::new(random::key())
     }
 
-    /// Reads the text form: `base64:` and 44 characters of standard base64, white space around it ignored.
+    /// Parses the text form: `base64:` and 44 characters of standard base64. Surrounding white space is
+    /// ignored.
     ///
     /// # Errors
-    /// [`Error::RootKeyForm`] for anything else. It does not repeat the text.
+    /// [`Error::RootKeyForm`] for anything else. The error does not repeat the text.
     pub fn parse(text: &str) -> Result<Self> {
         let encoded = text.trim().strip_prefix(PREFIX).ok_or(Error::RootKeyForm)?;
         if encoded.len() != BASE64_CHARS {
             return Err(Error::RootKeyForm);
         }
-        // One byte more than a key: the decoder wants room for three bytes per four characters.
+        // One byte longer than a key: the decoder needs room for three bytes per four characters.
         let mut decoded = Zeroizing::new([0; 33]);
         let length =
             STANDARD.decode_slice(encoded, decoded.as_mut_slice()).map_err(|_| Error::RootKeyForm)?;
@@ -61,23 +62,23 @@ impl RootKey {
         Self { key, id }
     }
 
-    /// The text that [`RootKey::parse`] reads, without a line ending. For the file of a new root key only.
+    /// The text that [`RootKey::parse`] reads, without a line ending. Only for the file of a new root key.
     #[must_use]
     pub fn to_text(&self) -> Zeroizing<String> {
-        // With its final capacity from the start: growing would leave a copy of the key behind.
+        // Allocated with its final capacity: growing would leave a copy of the key behind.
         let mut text = Zeroizing::new(String::with_capacity(PREFIX.len() + BASE64_CHARS));
         text.push_str(PREFIX);
         STANDARD.encode_string(self.key.expose(), &mut text);
         text
     }
 
-    /// The public name of this root key, derived from it.
+    /// The public id of this root key, derived from it.
     #[must_use]
     pub fn id(&self) -> RootKeyId {
         self.id.clone()
     }
 
-    /// What a vault stores when it is created, to recognise its root key by. Reveals nothing of the key.
+    /// The value that a new vault stores to recognise its root key. It reveals nothing about the key.
     #[must_use]
     pub fn check_value(&self) -> [u8; 32] {
         *self.derive("check").expose()
@@ -86,7 +87,7 @@ impl RootKey {
     /// Compares [`RootKey::check_value`] with the stored one, in constant time.
     ///
     /// # Errors
-    /// [`Error::WrongRootKey`] if they differ, also in length.
+    /// [`Error::WrongRootKey`] if they differ, including in length.
     pub fn verify_check_value(&self, stored: &[u8]) -> Result<()> {
         let equal: bool = self.check_value().ct_eq(stored).into();
         if !equal {
@@ -95,7 +96,7 @@ impl RootKey {
         Ok(())
     }
 
-    /// Authenticates the states of key versions: a ring key cannot vouch for itself.
+    /// Authenticates the states of key versions: a ring key cannot authenticate its own state.
     #[must_use]
     pub fn state_key(&self) -> MacKey {
         MacKey::new(&self.derive("states"))
@@ -169,7 +170,7 @@ mod tests {
         let bad = [
             "",
             "base64:",
-            // No prefix, another prefix, a space after it.
+            // No prefix, another prefix, a space after the prefix.
             &ONES[7..],
             "hex:0101010101010101010101010101010101010101010101010101010101010101",
             "base64: AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=",

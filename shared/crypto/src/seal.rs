@@ -1,4 +1,4 @@
-//! The text form of a sealed value, as database columns hold it.
+//! The text form of a sealed value, as stored in database columns.
 //!
 //! ```text
 //! characters  what
@@ -14,16 +14,16 @@
 //! 56 + n     16  tag
 //! ```
 //!
-//! Each value has exactly one text form: no padding, no unused bits, no upper case, no white space. So a
-//! changed text never opens, and equal texts mean equal values.
+//! Each value has exactly one text form: no padding, no unused bits, no upper case, no white space. A changed
+//! text therefore never opens, and equal texts mean equal values.
 
 use crate::body::{self, SealingKey};
 use crate::error::{Error, Result};
 use crate::secret::SecretBytes;
 use crate::{Cell, Kid};
 
-/// The longest plaintext in bytes. Credentials may have 64 KiB; this leaves room for callers' values and
-/// keeps one call from holding much memory.
+/// The longest plaintext in bytes. Credentials can have 64 KiB; this leaves room for callers' values and
+/// limits the memory of one call.
 pub const MAX_VALUE_BYTES: usize = 1 << 20;
 
 /// First part of the text form, and first authenticated field.
@@ -47,7 +47,7 @@ pub(crate) fn seal(key: &SealingKey, kid: Kid, cell: &Cell<'_>, plaintext: &[u8]
 
 pub(crate) fn open(key: &SealingKey, cell: &Cell<'_>, sealed: &str) -> Result<SecretBytes> {
     let (kid, body) = split(sealed)?;
-    // Before decoding: a text this long was not made here.
+    // Checked before decoding: a text this long was not made here.
     if body.len() > body::text_len(MAX_VALUE_BYTES) {
         return Err(Error::Open);
     }

@@ -1,4 +1,4 @@
-//! Bytes that must not be printed: wiped when dropped, and silent in `Debug`.
+//! Bytes that must not be printed: wiped when dropped, and hidden in `Debug`.
 
 use std::fmt;
 
@@ -6,11 +6,12 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 /// A secret of any length, such as an opened value.
 ///
-/// Wiped when dropped, with the spare capacity of its buffer. Its `Debug` shows neither bytes nor length.
+/// Wiped when dropped, including the spare capacity of its buffer. Its `Debug` shows neither bytes nor
+/// length.
 pub struct SecretBytes(Zeroizing<Vec<u8>>);
 
 impl SecretBytes {
-    /// Takes over the buffer; nothing is copied.
+    /// Takes ownership of the buffer without copying.
     #[must_use]
     pub fn new(bytes: Vec<u8>) -> Self {
         Self(Zeroizing::new(bytes))
@@ -54,7 +55,7 @@ impl KeyBytes {
         &self.0
     }
 
-    /// For filling a key in place, so that no copy stays behind.
+    /// For filling a key in place, without leaving a copy behind.
     pub(crate) fn expose_mut(&mut self) -> &mut [u8; 32] {
         &mut self.0
     }

@@ -1,7 +1,7 @@
-//! Ed25519 signatures (RFC 8032): what the vault says in public and anybody can check without it.
+//! Ed25519 signatures (RFC 8032): public statements of the vault that anyone can verify without it.
 //!
-//! A signature is never over a document alone. The message begins with a label, so that a signature over an archive's
-//! manifest proves nothing about any other kind of document, and has the document's SHA-256.
+//! A signature never covers a document alone. The message begins with a label, so a signature of an archive's
+//! manifest is not valid for any other kind of document, and contains the document's SHA-256.
 
 use std::fmt;
 
@@ -20,19 +20,19 @@ pub const PUBLIC_KEY_BYTES: usize = 32;
 /// SHA-256 of a document.
 pub type DocumentDigest = [u8; 32];
 
-/// What a signature states.
+/// A statement to be signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Statement<'a> {
-    /// The vault had this manifest before it, for this archive, at this time.
+    /// The manifest was presented to the vault, for this archive, at this time.
     ArchiveManifest {
-        /// Of letters, digits and hyphens.
+        /// Consists of letters, digits and hyphens.
         archive_id: &'a str,
         /// RFC 3339 in UTC with six decimals.
         time: &'a str,
         /// SHA-256 of the manifest.
         digest: &'a DocumentDigest,
     },
-    /// The sidecar of a stored backup said this at this time.
+    /// The sidecar of a stored backup had this record at this time.
     BackupSidecar {
         /// As above.
         archive_id: &'a str,
@@ -44,8 +44,8 @@ pub enum Statement<'a> {
 }
 
 impl Statement<'_> {
-    /// The bytes that are signed: label ‖ digest ‖ archive id ‖ line feed ‖ time. Labels never change, and none is the
-    /// beginning of another.
+    /// The signed bytes: label ‖ digest ‖ archive id ‖ line feed ‖ time. Labels never change, and no label is
+    /// a prefix of another.
     fn message(&self) -> Vec<u8> {
         let (
             label,
@@ -70,16 +70,16 @@ pub struct PublicKey {
     pub kid: Kid,
     /// The point, as RFC 8032 encodes it.
     pub bytes: [u8; PUBLIC_KEY_BYTES],
-    /// Whether it signs now.
+    /// Whether this version signs now.
     pub primary: bool,
 }
 
 impl KeyRing {
-    /// Signs a statement with the primary version of the key; the version and the signature. Signing the same again gives
-    /// the same signature.
+    /// Signs a statement with the primary version of the key, and returns the version and the signature.
+    /// Signing the same statement again returns the same signature.
     ///
     /// # Errors
-    /// [`Error::NoPrimary`], [`Error::WrongPurpose`] if the key is not one for signing.
+    /// [`Error::NoPrimary`], [`Error::WrongPurpose`] if the key is not a signing key.
     pub fn sign(&self, key_id: &str, statement: &Statement<'_>) -> Result<(Kid, [u8; SIGNATURE_BYTES])> {
         let version = self.primary(key_id)?;
         let signature = version.signing()?.sign(&statement.message());
@@ -87,14 +87,14 @@ impl KeyRing {
         Ok((version.kid(), signature))
     }
 
-    /// The public half of this version; none if it is unknown, cannot be used, or is one of a key that does not sign.
+    /// The public half of this version; `None` if it is unknown, unusable, or not a version of a signing key.
     #[must_use]
     pub fn public_key(&self, kid: Kid) -> Option<[u8; PUBLIC_KEY_BYTES]> {
         Some(self.version(kid)?.signing().ok()?.public_key())
     }
 
-    /// Public halves of the usable versions of a signing key, oldest first. A version that was disabled or
-    /// destroyed is not vouched for any more, so it is not among them.
+    /// Public halves of the usable versions of a signing key, oldest first. Disabled and destroyed versions
+    /// are no longer trusted, and are omitted.
     #[must_use]
     pub fn public_keys(&self, key_id: &str) -> Vec<PublicKey> {
         let mut usable: Vec<_> = self
@@ -112,11 +112,11 @@ impl KeyRing {
     }
 }
 
-/// Checks a signature without the vault. Strict: neither weak keys nor a second encoding of a signature pass
-/// (`verify_strict` of ed25519-dalek).
+/// Verifies a signature without the vault. Strict: weak keys and alternative encodings of a signature are
+/// refused (`verify_strict` of ed25519-dalek).
 ///
 /// # Errors
-/// [`Error::Signature`], whatever the reason.
+/// [`Error::Signature`], whatever the cause.
 pub fn verify(
     public_key: &[u8; PUBLIC_KEY_BYTES],
     statement: &Statement<'_>,

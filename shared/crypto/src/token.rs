@@ -1,12 +1,12 @@
-//! API tokens: shown once, stored as a hash, and recognisable wherever they leak to.
+//! API tokens: shown once, stored as a hash, and recognisable wherever they leak.
 //!
 //! ```text
 //! srt_ <id: 12> <secret: 28> <checksum: 6>      50 characters, base62 after the prefix
 //! ```
 //!
-//! The id is public and stays in lists and the audit log. The secret has 166 random bits, so a fast hash is
-//! enough to store. The checksum is CRC-32 (IEEE) of everything before it; it is no protection, but lets a
-//! scanner or a client tell a token from a typing mistake without asking anyone.
+//! The id is public and appears in lists and in the audit log. The secret has 166 random bits, so storing a
+//! fast hash of it is enough. The checksum is CRC-32 (IEEE) of everything before it; it is not a protection,
+//! but lets a scanner or a client tell a token from a typing error without a request.
 
 use std::fmt;
 
@@ -38,10 +38,10 @@ impl Token {
         Self::with_secret(text)
     }
 
-    /// A token with another secret than the one that has this id.
+    /// A token with this id and a new secret.
     ///
     /// # Errors
-    /// [`Error::NotAToken`] for what is no token's id.
+    /// [`Error::NotAToken`] if `id` is not a token's id.
     pub fn generate_for(id: &str) -> Result<Self> {
         if id.len() != ID_CHARS || !base62::is_base62(id) {
             return Err(Error::NotAToken);
@@ -52,7 +52,8 @@ impl Token {
         Ok(Self::with_secret(text))
     }
 
-    /// Completes prefix and id. The text has room for the whole token, so it is not copied.
+    /// Appends the secret and the checksum to prefix and id. The text has the final capacity, so it is not
+    /// copied.
     fn with_secret(mut text: Zeroizing<String>) -> Self {
         base62::push_random(&mut text, SECRET_CHARS);
         let checksum = checksum(&text);
@@ -60,7 +61,7 @@ impl Token {
         Self(text)
     }
 
-    /// Checks prefix, length, alphabet and checksum. White space around a token is not ignored.
+    /// Checks prefix, length, alphabet and checksum. Surrounding white space is not accepted.
     ///
     /// # Errors
     /// [`Error::NotAToken`], which does not repeat the text.
@@ -82,26 +83,28 @@ impl Token {
         &self.0[PREFIX.len()..ID_END]
     }
 
-    /// SHA-256 of the whole text: what is stored, and what a token is looked up by.
+    /// SHA-256 of the whole text: the stored hash, by which a token is looked up.
     #[must_use]
     pub fn hash(&self) -> [u8; 32] {
         Sha256::digest(self.0.as_bytes()).into()
     }
 
-    /// SHA-256 of [`Self::introspect_hash`]: what the vault stores of it. Whoever reads the database cannot ask by it.
+    /// SHA-256 of [`Self::introspect_hash`]: the form that the vault stores. A reader of the database cannot
+    /// use it for an introspection.
     #[must_use]
     pub fn introspect_lookup(hash: &[u8]) -> [u8; 32] {
         Sha256::digest(hash).into()
     }
 
-    /// SHA-256 of `strongroom/introspect` and the whole text: what a service looks a caller's token up by at the vault. It is
-    /// no token, and does not follow from what an archive holds of one ([`Self::hash`]).
+    /// SHA-256 of `strongroom/introspect` and the whole text: the hash with which a service looks up a
+    /// caller's token at the vault. It is not a token, and cannot be derived from the hash of a token in an
+    /// archive ([`Self::hash`]).
     #[must_use]
     pub fn introspect_hash(&self) -> [u8; 32] {
         Sha256::new().chain_update(INTROSPECT).chain_update(self.0.as_bytes()).finalize().into()
     }
 
-    /// The whole text. To be shown once to who asked for the token, and to nobody else.
+    /// The whole text. To be shown once to the requester of the token, and to no one else.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
@@ -123,7 +126,7 @@ fn checksum(text: &str) -> String {
 mod tests {
     use super::*;
 
-    /// CRC-32 of the first 44 characters is 0xb2d48638, by another implementation.
+    /// CRC-32 of the first 44 characters is 0xb2d48638, according to another implementation.
     const GOOD: &str = "srt_0123456789ABabcdefghijklmnopqrstuvwxyz013H2puy";
 
     #[test]
@@ -170,7 +173,7 @@ mod tests {
         let long = format!("{GOOD}0");
         let spaced = format!("{GOOD}\n");
         let upper = GOOD.replace("srt_", "SRT_");
-        // As long in bytes, but cut inside a character at each boundary.
+        // The right length in bytes, but every boundary is inside a character.
         let wide = format!("srt_{}", "é".repeat(23));
         for text in ["", "srt_", &GOOD[..49], &long, &spaced, &upper, &wide] {
             let error = Token::parse(text).unwrap_err();
@@ -180,7 +183,7 @@ mod tests {
         assert!(message.starts_with("not a Strongroom token (expected srt_"), "{message}");
     }
 
-    /// Right in form and checksum, but with a character outside the alphabet.
+    /// Correct form and checksum, but a character outside the alphabet.
     #[test]
     fn the_alphabet_is_checked() {
         let checked = "srt_0123456789ABabcdefghijklmnopqrstuvwxyz0-";

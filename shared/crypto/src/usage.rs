@@ -1,4 +1,4 @@
-//! What a key version did in this process: two counters on the way of every value.
+//! Use of a key version in this process: two counters.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -16,7 +16,7 @@ impl Usage {
         self.seals.load(Ordering::Relaxed)
     }
 
-    /// Values opened. What did not open is not counted.
+    /// Values opened. Values that failed to open are not counted.
     #[must_use]
     pub fn opens(&self) -> u64 {
         self.opens.load(Ordering::Relaxed)

@@ -1,4 +1,4 @@
-//! What a key version is when it is stored: its purpose, its state and its wrapped bytes.
+//! Key versions as stored: purpose, state and wrapped bytes.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,7 +6,7 @@ use std::str::FromStr;
 use crate::error::{Error, Result};
 use crate::{Kid, RootKeyId};
 
-/// What a key is for. A key serves one purpose, and the purpose is authenticated in all it seals.
+/// The purpose of a key. A key serves one purpose, which is authenticated in every value that it seals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Purpose {
     /// Sealing credentials.
@@ -71,18 +71,18 @@ impl fmt::Display for Purpose {
     }
 }
 
-/// Where a key version is in its life.
+/// The state of a key version in its life cycle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum State {
     /// Seals and opens. A key has at most one such version.
     Primary,
     /// Opens only.
     DecryptOnly,
-    /// Refuses all use, can be enabled again.
+    /// Cannot be used; can be enabled again.
     Disabled,
-    /// Refuses all use and will be destroyed; can be undone until then.
+    /// Cannot be used and will be destroyed; the destruction can be cancelled before then.
     Scheduled,
-    /// The bytes are gone; the record stays, so that nobody wonders about the kid.
+    /// The bytes are destroyed; the record is kept to document the kid.
     Destroyed,
 }
 
@@ -140,23 +140,23 @@ impl fmt::Display for State {
     }
 }
 
-/// A key version as it is stored and as archives carry it: useless without its root key.
+/// A key version as stored and as contained in archives: useless without its root key.
 ///
-/// The root key authenticates `key_id`, `purpose`, `kid` and `root_key_id`. It does not authenticate
-/// `number` and `state`: both are the store's.
+/// The root key authenticates `key_id`, `purpose`, `kid` and `root_key_id`, but not `number` and `state`,
+/// which the store is responsible for.
 #[derive(Clone, PartialEq, Eq)]
 pub struct WrappedVersion {
-    /// The key this is a version of.
+    /// The key that it is a version of.
     pub key_id: String,
-    /// What that key is for.
+    /// The purpose of that key.
     pub purpose: Purpose,
-    /// Id of this version.
+    /// The id of this version.
     pub kid: Kid,
-    /// Counts the versions of a key, from 1; for people.
+    /// Numbers the versions of a key, from 1; for people.
     pub number: u32,
-    /// Where it is in its life.
+    /// Its state in the life cycle.
     pub state: State,
-    /// Id of the root key that wraps it.
+    /// The id of the root key that wraps it.
     pub root_key_id: RootKeyId,
     /// `srk1.<root key id>.<base64url>`, 161 characters; empty once destroyed.
     pub wrapped: String,

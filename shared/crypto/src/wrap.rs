@@ -1,7 +1,7 @@
-//! Wrapping key versions under the root key, and what an unwrapped version can do.
+//! Wrapping key versions under the root key, and using unwrapped versions.
 //!
-//! A changed root key re-wraps these few records and nothing else, which is why values are not sealed by
-//! the root key itself.
+//! A new root key re-wraps these few records and nothing else. For this reason the root key does not seal
+//! values itself.
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,29 +17,29 @@ use crate::{Kid, Purpose, RootKey, RootKeyId, State, WrappedVersion, aad, random
 /// First part of the text form, and first authenticated field.
 const FORMAT: &str = "srk1";
 
-/// One version of a key, unwrapped. Its key material is reached through [`crate::KeyRing`] only.
+/// One unwrapped version of a key. Its key material is accessible only through [`crate::KeyRing`].
 pub struct KeyVersion {
     key_id: String,
     purpose: Purpose,
     kid: Kid,
     number: u32,
     state: State,
-    /// None once destroyed.
+    /// `None` once destroyed.
     keys: Option<Keys>,
     /// Shared with the same version of later rings.
     usage: Arc<Usage>,
 }
 
-/// What is derived from a version's bytes, once, when the ring is opened.
+/// The keys derived from a version's bytes, once, when the ring is opened.
 struct Keys {
     sealing: SealingKey,
     mac: MacKey,
-    /// In versions of the purpose `signing` only.
+    /// Only in versions of the purpose `signing`.
     signing: Option<SigningKey>,
 }
 
 impl KeyVersion {
-    /// Makes 32 random bytes under a random kid and wraps them: the new primary version of `key_id`.
+    /// Generates 32 random bytes and a random kid, and wraps the bytes: the new primary version of `key_id`.
     ///
     /// The result is for the store; [`crate::KeyRing::open`] makes it usable.
     #[must_use]
@@ -57,8 +57,8 @@ impl KeyVersion {
         version
     }
 
-    /// The same version as `to` wraps it: its bytes, kid, number and state stay. `roots` are those that may
-    /// wrap it now. A destroyed version comes back as it is.
+    /// Rewraps the version under `to`: its bytes, kid, number and state stay the same. `roots` are the root
+    /// keys that may wrap it now. A destroyed version is returned unchanged.
     ///
     /// # Errors
     /// [`Error::UnknownRootKey`] if its root key is not among `roots`, [`Error::Unwrap`] if the record was
@@ -75,7 +75,7 @@ impl KeyVersion {
         Ok(version)
     }
 
-    /// Unwraps a stored version. A destroyed one has nothing to unwrap.
+    /// Unwraps a stored version that is not destroyed.
     pub(crate) fn open(root: &RootKey, stored: &WrappedVersion) -> Result<Self> {
         let bytes = unwrap(root, stored).ok_or(Error::Unwrap { kid: stored.kid })?;
         let keys = Keys {
@@ -99,13 +99,13 @@ impl KeyVersion {
         }
     }
 
-    /// The key this is a version of.
+    /// The key that it is a version of.
     #[must_use]
     pub fn key_id(&self) -> &str {
         &self.key_id
     }
 
-    /// What it is for.
+    /// The purpose of the key.
     #[must_use]
     pub fn purpose(&self) -> Purpose {
         self.purpose
@@ -123,34 +123,34 @@ impl KeyVersion {
         self.number
     }
 
-    /// Where it is in its life.
+    /// Its state in the life cycle.
     #[must_use]
     pub fn state(&self) -> State {
         self.state
     }
 
-    /// What it did in this process.
+    /// Its use in this process.
     #[must_use]
     pub fn usage(&self) -> &Usage {
         &self.usage
     }
 
-    /// Goes on counting where `earlier`, the same version of another ring, is.
+    /// Continues the counters of `earlier`, the same version in another ring.
     pub(crate) fn share_usage(&mut self, earlier: &Self) {
         self.usage = Arc::clone(&earlier.usage);
     }
 
-    /// The key that seals values, if purpose and state allow it.
+    /// The key that seals values, if the purpose and the state allow it.
     pub(crate) fn sealing(&self, purpose: Purpose) -> Result<&SealingKey> {
         Ok(&self.keys(purpose)?.sealing)
     }
 
-    /// The key that computes MACs, if purpose and state allow it.
+    /// The key that computes MACs, if the purpose and the state allow it.
     pub(crate) fn mac(&self, purpose: Purpose) -> Result<&MacKey> {
         Ok(&self.keys(purpose)?.mac)
     }
 
-    /// The key that signs, if purpose and state allow it.
+    /// The key that signs, if the purpose and the state allow it.
     pub(crate) fn signing(&self) -> Result<&SigningKey> {
         let keys = self.keys(Purpose::Signing)?;
         Ok(keys.signing.as_ref().expect("a version of this purpose derives it when it is opened"))
@@ -210,7 +210,7 @@ fn unwrap(root: &RootKey, version: &WrappedVersion) -> Option<KeyBytes> {
     Some(KeyBytes::new(*bytes))
 }
 
-/// What follows `srk1.<root key id>.`, if the text names that root key.
+/// The rest of the text after `srk1.<root key id>.`, if it names that root key.
 fn strip_head<'t>(wrapped: &'t str, root_key_id: &RootKeyId) -> Option<&'t str> {
     wrapped.strip_prefix(FORMAT)?.strip_prefix('.')?.strip_prefix(root_key_id.as_str())?.strip_prefix('.')
 }

@@ -1,12 +1,12 @@
-//! XAES-256-GCM as <https://c2sp.org/XAES-256-GCM> specifies it: AES-256-GCM with 192-bit nonces.
+//! XAES-256-GCM as specified in <https://c2sp.org/XAES-256-GCM>: AES-256-GCM with 192-bit nonces.
 //!
-//! A 96-bit nonce may not be drawn at random for ever: replicas would have to count together. Here the
-//! first half of the nonce derives a key of its own and the second half is that key's GCM nonce, so 2^80
-//! messages under one key may use random nonces.
+//! 96-bit nonces cannot be chosen at random indefinitely: replicas would need a shared counter. Here the
+//! first half of the nonce is used to derive a separate key, and the second half is that key's GCM nonce, so
+//! 2^80 messages under one key can use random nonces.
 //!
-//! RustCrypto's crate does the work and wipes what it derives. This module gives it the types of this crate, so that
-//! no plaintext is left in a buffer and no error says more than that a value does not open. All vectors of the
-//! specification are tests here, because a stored value outlives every release of the crate.
+//! RustCrypto's crate implements the cipher and wipes derived keys. This module wraps it in this crate's
+//! types, so that no plaintext is left in a buffer and errors only say that a value does not open. All
+//! vectors of the specification are tested here, because a stored value outlives every release of the crate.
 
 use std::fmt;
 
@@ -22,7 +22,7 @@ pub(crate) const NONCE_BYTES: usize = 24;
 /// Length of a tag in bytes.
 pub(crate) const TAG_BYTES: usize = 16;
 
-/// A key, ready for use: the AES key schedule is computed once.
+/// A prepared key: the AES key schedule is computed once.
 pub struct Xaes(Xaes256Gcm);
 
 impl Xaes {
@@ -32,12 +32,12 @@ impl Xaes {
         Self(Xaes256Gcm::new(key.into()))
     }
 
-    /// Encrypts `plaintext` to ciphertext ‖ tag, 16 bytes longer than it.
+    /// Encrypts `plaintext` to ciphertext ‖ tag, which is 16 bytes longer.
     ///
-    /// The nonce must be random, or otherwise never repeat under this key.
+    /// The nonce must be random, or otherwise never repeat with this key.
     ///
     /// # Panics
-    /// If plaintext or AAD have 64 GiB or more.
+    /// If the plaintext or the AAD has 64 GiB or more.
     #[must_use]
     pub fn seal(&self, nonce: &[u8; NONCE_BYTES], aad: &[u8], plaintext: &[u8]) -> Vec<u8> {
         let mut sealed = Vec::with_capacity(plaintext.len() + TAG_BYTES);
@@ -45,9 +45,10 @@ impl Xaes {
         sealed
     }
 
-    /// [`Xaes::seal`] appending to `output`.
+    /// Like [`Xaes::seal`], but appends to `output`.
     ///
-    /// Reserve the room before, or growing `output` copies it. No plaintext stays in it either way.
+    /// Reserve the capacity beforehand, or `output` is copied as it grows. In either case no plaintext
+    /// remains in it.
     pub(crate) fn seal_into(
         &self,
         nonce: &[u8; NONCE_BYTES],
@@ -65,7 +66,7 @@ impl Xaes {
     /// Decrypts ciphertext ‖ tag.
     ///
     /// # Errors
-    /// [`Error::Open`] if anything (key, nonce, AAD, a byte) differs from what was sealed.
+    /// [`Error::Open`] if anything (key, nonce, AAD, a byte) differs from the sealed original.
     pub fn open(&self, nonce: &[u8; NONCE_BYTES], aad: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
         let (ciphertext, tag) = sealed.split_last_chunk::<TAG_BYTES>().ok_or(Error::Open)?;
         let mut plaintext = Zeroizing::new(ciphertext.to_vec());
@@ -89,7 +90,8 @@ mod tests {
 
     const NONCE: &[u8; 24] = b"ABCDEFGHIJKLMNOPQRSTUVWX";
 
-    /// The two vectors of the specification: the first doubles in GF(2^128) without a carry, the second with one.
+    /// The two vectors of the specification: in the first, doubling in GF(2^128) has no carry, in the second
+    /// it has one.
     #[test]
     fn specification_vectors() {
         let table = [

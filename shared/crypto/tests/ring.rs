@@ -9,7 +9,7 @@ use strongroom_crypto::{
 const CELL: Cell<'static> =
     Cell { purpose: Purpose::Credential, table: "credentials", column: "secret", row: "row-1" };
 
-/// A ring with one key of each kind these tests need, and the records it was opened from.
+/// A ring with one key of each kind that these tests need, and its records.
 fn fixture() -> (RootKey, Vec<WrappedVersion>, KeyRing) {
     let root = RootKey::generate();
     let versions = vec![
@@ -45,7 +45,7 @@ fn moved_values_do_not_open() {
         Cell { row: "", ..CELL },
         Cell { column: "note", ..CELL },
         Cell { table: "api_tokens", ..CELL },
-        // The same characters, cut elsewhere.
+        // The same characters, split elsewhere.
         Cell { table: "credential", column: "ssecret", ..CELL },
         Cell { column: "secretr", row: "ow-1", ..CELL },
         Cell { table: "secret", column: "credentials", ..CELL },
@@ -74,7 +74,7 @@ fn purposes_do_not_mix() {
     assert!(ring.mac_key(versions[2].kid, Purpose::Page).is_err());
 }
 
-/// The body of one version's value under the kid of another version of the same key.
+/// The body of one version's value with the kid of another version of the same key.
 #[test]
 fn values_do_not_move_between_versions() {
     let root = RootKey::generate();
@@ -92,14 +92,14 @@ fn values_do_not_move_between_versions() {
 #[test]
 fn every_flipped_bit_is_refused() {
     let (_, _, ring) = fixture();
-    // Two lengths: one whose base64 has unused bits, one that has none.
+    // Two lengths: one whose base64 has unused bits, one without.
     for plaintext in [&b"sk-0123456789"[..], b"sk-01234567890"] {
         let sealed = ring.seal("credentials", &CELL, plaintext).unwrap();
         assert!(ring.open_value(Purpose::Credential, &CELL, &sealed).is_ok());
         for bit in 0..sealed.len() * 8 {
             let mut flipped = sealed.clone().into_bytes();
             flipped[bit / 8] ^= 1 << (bit % 8);
-            // What is no text cannot be stored in a text column either.
+            // Invalid UTF-8 cannot be stored in a text column either.
             let Ok(flipped) = String::from_utf8(flipped) else { continue };
             assert!(ring.open_value(Purpose::Credential, &CELL, &flipped).is_err(), "{flipped}");
         }
@@ -221,7 +221,7 @@ fn changed_records_do_not_unwrap() {
         change(|record| record.wrapped = record.wrapped.to_uppercase()),
         change(|record| record.wrapped = record.wrapped.replacen("srk1", "srv1", 1)),
         WrappedVersion { wrapped: versions[1].wrapped.clone(), ..record.clone() },
-        // Names the other root key in the column only, then in both places.
+        // Names the other root key only in the column, then in both places.
         WrappedVersion { root_key_id: other.id(), ..record.clone() },
         WrappedVersion {
             root_key_id: other.id(),
@@ -272,7 +272,7 @@ fn a_ring_that_replaces_another_goes_on_counting() {
     for _ in 0..2 {
         let _ = next.open_value(Purpose::Credential, &CELL, &sealed).unwrap();
     }
-    // Somebody still holds the earlier ring.
+    // The earlier ring is still in use.
     let _ = ring.seal("credentials", &CELL, b"secret").unwrap();
     let elsewhere = Cell { row: "row-2", ..CELL };
     let _ = next.open_value(Purpose::Credential, &elsewhere, &sealed).unwrap_err();

@@ -1,4 +1,4 @@
-//! Signatures from outside: who signs, and what verifies.
+//! Signing and verification, from outside.
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
@@ -58,12 +58,12 @@ fn a_signature_fits_its_document_and_key() {
         changed[byte] ^= 1;
         assert!(!holds(&keys[1].bytes, &statement(&DIGEST), &changed), "{byte}");
     }
-    // A point of small order, for which a signature over anything can be made.
+    // A point of small order, for which anyone can make a signature of any message.
     let weak = [&[1][..], &[0; 31]].concat().try_into().unwrap();
     assert!(!holds(&weak, &statement(&DIGEST), &signature));
 }
 
-/// A record and a manifest may have the same bytes, archive and time.
+/// A record and a manifest can have the same bytes, archive and time.
 #[test]
 fn a_signature_of_one_kind_never_passes_as_one_of_another() {
     let (_, ring) = ring(&[State::Primary]);
@@ -78,7 +78,7 @@ fn a_signature_of_one_kind_never_passes_as_one_of_another() {
     }
 }
 
-/// No choice of digest, archive id and time moves a byte of one kind's message into the other's label.
+/// No choice of digest, archive id and time moves a byte of one kind's message into the other kind's label.
 #[test]
 fn no_fields_make_the_messages_of_two_kinds_equal() {
     let (_, ring) = ring(&[State::Primary]);
@@ -97,7 +97,7 @@ fn no_fields_make_the_messages_of_two_kinds_equal() {
     }
 }
 
-/// The message is the documented one: what signs with the bytes alone must come to the same signature.
+/// The message is the documented one: signing the bytes directly must yield the same signature.
 #[test]
 fn the_messages_are_as_documented() {
     use ed25519_dalek::{Signature, VerifyingKey};

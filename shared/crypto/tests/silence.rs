@@ -1,4 +1,4 @@
-//! What holds a secret prints nothing of it, in either form of `Debug`.
+//! Types that hold a secret print none of it, in either form of `Debug`.
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
@@ -27,7 +27,7 @@ fn debug_shows_nothing() {
     assert_eq!(debug_forms(&Xaes::new(&[1; 32])), "Xaes([redacted]) Xaes([redacted])");
 }
 
-/// Records show their public fields, versions too, but nothing that is or wraps a key.
+/// Records, including versions, show their public fields, but no key and no wrapped key.
 #[test]
 fn records_show_public_fields_only() {
     let root = RootKey::generate();

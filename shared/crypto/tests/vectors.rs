@@ -1,7 +1,7 @@
-//! Bytes that must never change: C2SP's vectors for XAES-256-GCM, and values this crate once sealed.
+//! Bytes that must never change: C2SP's vectors for XAES-256-GCM, and values once sealed by this crate.
 //!
 //! A stored value outlives every release. If one of these tests fails, the format has changed: give the new
-//! one another prefix and keep opening the old one.
+//! format another prefix and keep opening the old one.
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
@@ -31,7 +31,7 @@ fn xaes_accumulated() {
     assert_eq!(hex::encode(digest), "e6b9edf2df6cec60c8cbd864e2211b597fb69a529160cd040d56c0c210081939");
 }
 
-/// One byte of length, then as many bytes.
+/// A length byte, then that many bytes.
 fn read_counted(inputs: &mut impl XofReader) -> Vec<u8> {
     let mut length = [0];
     inputs.read(&mut length);

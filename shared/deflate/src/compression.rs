@@ -1,10 +1,11 @@
-//! How hard to compress.
+//! The compression level.
 
 use crate::error::{Error, Result};
 
-/// By which encoder: the one made here for rows (the default), or zlib's at a level from 1 to 9.
+/// Selects the encoder: this crate's own, made for rows (the default), or zlib's at a level from 1 to 9.
 ///
-/// The default is faster than zlib's 1 and about as small as its 2. Whoever has more time than room takes 6.
+/// The default is faster than zlib's level 1 and about as small as its level 2. Choose 6 if size matters more
+/// than time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Compression(Option<u8>);
 

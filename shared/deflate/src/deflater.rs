@@ -1,9 +1,8 @@
-//! The encoder: deflate by chunks, because compression is what the maker of the data waits for.
+//! The encoder: fast deflate in chunks, because the producer of the data waits for compression.
 //!
-//! Every chunk is compressed by itself, so that several threads can work on one stream, and yet the results,
-//! joined in order, are one stream. Made for rows of JSON: in the time that level 1 of zlib-rs takes for
-//! ten it writes seventeen, and in three quarters of the bytes. Those who want small rather than fast take
-//! zlib.
+//! Every chunk is compressed independently, so several threads can work on one stream; the results, joined in
+//! order, form one stream. It is made for rows of JSON: at 1.7 times the throughput of zlib-rs at level 1,
+//! its output has three quarters of the size. If size matters more than speed, use zlib.
 
 mod bits;
 mod block;
@@ -18,12 +17,12 @@ use self::bits::Stream;
 use self::block::Block;
 use self::matches::Matcher;
 
-/// Bytes that share one set of Huffman codes. A header takes some 90 bytes; half as many bytes or twice as
-/// many change neither size nor speed by more than a fiftieth.
+/// Bytes that share one set of Huffman codes. A header takes about 90 bytes; halving or doubling the block
+/// changes neither size nor speed by more than 2 %.
 const BLOCK: usize = 128 * 1024;
 
-/// Compresses chunks. It keeps its tables, at most 220 KiB, and nothing of what it has compressed: the same
-/// chunk becomes the same bytes, whatever came before.
+/// Compresses chunks. It keeps its tables, at most 220 KiB, but no compressed data: the same chunk always
+/// results in the same bytes, whatever preceded it.
 #[derive(Default)]
 pub(crate) struct Deflater {
     matcher: Matcher,
@@ -31,11 +30,11 @@ pub(crate) struct Deflater {
 }
 
 impl Deflater {
-    /// Appends to `out` what a chunk of any size becomes, in whole bytes.
+    /// Appends the compressed form of a chunk of any size to `out`, in whole bytes.
     ///
-    /// What does not shrink gets longer by less than an eight-thousandth and 10 bytes. Exactly one chunk, the
-    /// one that ends the stream, is the `last`. Matches do not reach into the chunk before: if they did, chunks
-    /// of 256 KiB would get smaller by a hundredth and take a thirtieth more time.
+    /// Incompressible data grows by less than 1/8,000 plus 10 bytes. Exactly one chunk, the one that ends the
+    /// stream, is the `last`. Matches do not reach into the previous chunk: if they did, chunks of 256 KiB
+    /// would be 1 % smaller and take a thirtieth more time.
     pub(crate) fn compress(&mut self, chunk: &[u8], last: bool, out: &mut Vec<u8>) {
         let mut stream = Stream::new(out);
         self.matcher.restart();
@@ -45,7 +44,7 @@ impl Deflater {
             self.matcher.parse(chunk, from, end, &mut self.block);
             self.block.write(&chunk[from..end], &mut stream);
         }
-        // Empty and stored: what fills the last byte, and what says whether more follows.
+        // An empty stored block: it fills the last byte and marks whether more blocks follow.
         stream.put_stored(&[], last);
     }
 }

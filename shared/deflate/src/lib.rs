@@ -1,8 +1,9 @@
-//! Deflate (RFC 1951) for data that is made faster than one core compresses it: rows of JSON on their way out of
-//! a database.
+//! Deflate (RFC 1951) for data that is produced faster than one core can compress it: rows of JSON being
+//! exported from a database.
 //!
-//! [`StreamDeflater`] takes bytes and writes one raw deflate stream (neither a zlib nor a gzip wrapper) into any
-//! `Write`, with the CRC-32 and the length that a ZIP entry needs. Any inflate reads it; tests ask zlib-rs.
+//! [`StreamDeflater`] takes bytes and writes one raw deflate stream (without a zlib or gzip wrapper) to any
+//! `Write`, with the CRC-32 and the length that a ZIP entry needs. Any inflate implementation can read it;
+//! tests use zlib-rs.
 //!
 //! # Construction
 //!
@@ -11,29 +12,29 @@
 //!                               piece = blocks of 128 KiB, each with its own Huffman codes
 //! ```
 //!
-//! - A piece is compressed without the ones before it and ends on a byte border, by an empty stored block
-//!   (RFC 1951 §3.2.4), so that pieces joined are one stream. That costs 1 % of the size.
-//! - Threads start with the second piece of a stream: a short one is compressed where it is.
-//! - The encoder looks once for each position, in a table of 8,192 places, and only for repetitions of eight bytes
-//!   and more (`deflater/matches.rs` says why). Huffman codes are made for each block and limited to 12 bits for
-//!   literals and lengths, 15 for distances (RFC 1951 §3.2.7); a block that does not shrink is stored.
-//! - [`Compression::level`] takes zlib-rs instead of our encoder, in the same pieces on the same threads.
+//! - A piece is compressed independently of the ones before it and ends at a byte boundary, with an empty stored
+//!   block (RFC 1951 §3.2.4), so joined pieces form one stream. This costs 1 % of the size.
+//! - Threads start with the second piece of a stream: a short stream is compressed on the calling thread.
+//! - The encoder makes one lookup per position, in a table of 8,192 entries, and only for repetitions of eight bytes
+//!   or more (`deflater/matches.rs` explains why). Huffman codes are made for each block and limited to 12 bits for
+//!   literals and lengths, 15 for distances (RFC 1951 §3.2.7); an incompressible block is stored.
+//! - [`Compression::level`] selects zlib-rs instead of our encoder, with the same pieces and threads.
 //!
-//! The same bytes give the same stream, however they are cut and however many threads there are.
+//! The same bytes result in the same stream, however they are split and however many threads there are.
 //!
 //! # Speed and size
 //!
-//! Rows of JSON against level 1 of zlib-rs, on one core: 1.7 times the speed and three quarters of the bytes.
-//! docs/performance.md has the figures, and what else was tried.
+//! For rows of JSON, compared with zlib-rs at level 1 on one core: 1.7 times the speed and three quarters of
+//! the size. docs/performance.md has the figures, and the alternatives that were tried.
 //!
 //! # Limits
 //!
 //! | | |
 //! |---|---|
-//! | memory | a thread: 220 KiB of tables and two pieces with their output; one piece more for the caller |
-//! | growth of what does not shrink | less than an eight-thousandth, and 10 bytes a piece |
+//! | memory | per thread: 220 KiB of tables and two pieces with their output; one more piece for the caller |
+//! | growth of incompressible data | less than 1/8,000, plus 10 bytes per piece |
 //! | length of a stream | 2^64 bytes |
-//! | window | a match reaches back 32 KiB, and not into the piece before |
+//! | window | a match reaches back 32 KiB, but not into the previous piece |
 //!
 //! # Example
 //!

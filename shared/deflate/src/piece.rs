@@ -1,8 +1,8 @@
-//! A piece of a stream, compressed without knowing the pieces before it.
+//! A piece of a stream, compressed independently of the pieces before it.
 //!
-//! A piece that is not the last ends on a byte border (an empty stored block, RFC 1951 §3.2.4), so that pieces
-//! joined are one deflate stream. Forgetting what came before costs 1 % of the size with pieces of 256 KiB, and
-//! lets threads work on several at once.
+//! Every piece except the last ends at a byte boundary (an empty stored block, RFC 1951 §3.2.4), so joined
+//! pieces form one deflate stream. With pieces of 256 KiB this independence costs 1 % of the size, and lets
+//! threads work on several pieces at once.
 
 use crc32fast::Hasher;
 use flate2::{Compress, Compression as Level, FlushCompress, Status};
@@ -10,25 +10,26 @@ use flate2::{Compress, Compression as Level, FlushCompress, Status};
 use crate::compression::Compression;
 use crate::deflater::Deflater;
 
-/// Bytes of a piece before compression; the last of a stream has fewer.
+/// Uncompressed bytes of a piece; the last piece of a stream has fewer.
 pub(crate) const PIECE: usize = 256 * 1024;
 
-/// Buffers that go to a thread full and come back with the result, to be filled again.
+/// Buffers that are sent to a thread with data and come back with the result, to be reused.
 #[derive(Default)]
 pub(crate) struct Piece {
-    /// What is to be compressed.
+    /// The data to compress.
     pub(crate) bytes: Vec<u8>,
     /// Whether the stream ends here.
     pub(crate) last: bool,
     /// Its part of the deflate stream.
     pub(crate) deflated: Vec<u8>,
-    /// Of `bytes`. The one of zlib-rs does without the processor's instructions, and took half as long as SHA-256.
+    /// The CRC of `bytes`. The CRC of zlib-rs does not use the processor's instructions, and took half as
+    /// long as SHA-256.
     pub(crate) crc: Hasher,
-    /// Whether `deflated` is all of `bytes`.
+    /// Whether `deflated` contains all of `bytes`.
     pub(crate) is_complete: bool,
 }
 
-/// What a thread keeps from one piece to the next.
+/// State that a thread keeps between pieces.
 pub(crate) enum Compressor {
     Ours(Box<Deflater>),
     Zlib(Compress),
@@ -61,7 +62,7 @@ fn deflate_with_zlib(state: &mut Compress, piece: &mut Piece) {
     state.reset();
     let flush = if piece.last { FlushCompress::Finish } else { FlushCompress::Sync };
     loop {
-        // What does not shrink grows by less.
+        // Incompressible data grows by less than this.
         piece.deflated.reserve(piece.bytes.len() / 8 + 64);
         let done = usize::try_from(state.total_in()).unwrap_or(usize::MAX);
         let rest = piece.bytes.get(done..).unwrap_or_default();

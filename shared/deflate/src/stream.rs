@@ -1,4 +1,4 @@
-//! Bytes on their way into a stream: gathered to pieces, deflated, written in order.
+//! Bytes written to a stream: gathered into pieces, deflated, and output in order.
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
@@ -13,8 +13,8 @@ use crate::error::{Error, Result};
 use crate::piece::{Compressor, PIECE, Piece};
 use crate::workers::Workers;
 
-/// Compresses one stream after the other, on threads that are ended with this value. A stream of up to 256 KiB
-/// never sees another thread.
+/// Compresses one stream after another, on threads that end when this value is dropped. A stream of up to 256
+/// KiB is compressed on the calling thread.
 ///
 /// After an error nothing more can be compressed; drop it.
 pub struct StreamDeflater {
@@ -26,17 +26,17 @@ pub struct StreamDeflater {
     bytes: u64,
 }
 
-/// A stream before compression.
+/// Totals of a stream before compression.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Totals {
     /// Its length.
     pub bytes: u64,
-    /// Its CRC-32, of the polynomial that ZIP and gzip use.
+    /// Its CRC-32, with the polynomial of ZIP and gzip.
     pub crc32: u32,
 }
 
 impl StreamDeflater {
-    /// Starts no thread yet.
+    /// Creates a deflater without starting a thread.
     #[must_use]
     pub fn create(compression: Compression) -> Self {
         Self {
@@ -49,13 +49,13 @@ impl StreamDeflater {
         }
     }
 
-    /// Appends to the stream; some of what came before goes into `out`.
+    /// Appends to the stream, and writes finished pieces to `out`.
     ///
     /// # Errors
     /// [`Error::Sink`] with the error of `out`, [`Error::Worker`].
     pub fn write<W: Write>(&mut self, mut bytes: &[u8], out: &mut W) -> Result<()> {
         while !bytes.is_empty() {
-            // Not before more has come: the last piece is another one.
+            // Handed over only once more data has arrived, because the last piece is handled differently.
             if self.gathered.bytes.len() == PIECE {
                 self.hand_over(out)?;
             }
@@ -67,7 +67,7 @@ impl StreamDeflater {
         Ok(())
     }
 
-    /// Ends the stream: everything is in `out` afterwards, and the next stream may begin.
+    /// Ends the stream: all of it is then in `out`, and the next stream can begin.
     ///
     /// # Errors
     /// Those of [`Self::write`].
@@ -96,7 +96,7 @@ impl StreamDeflater {
         self.workers.give(piece).map_err(Error::Worker)
     }
 
-    /// What was gathered, with an empty one in its place.
+    /// The gathered piece, replaced by an empty one.
     fn next_piece(&mut self) -> Piece {
         std::mem::replace(&mut self.gathered, self.spare.pop().unwrap_or_default())
     }

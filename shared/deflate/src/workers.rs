@@ -1,7 +1,8 @@
-//! Threads that compress the pieces of a stream, so that it is not bound by one core.
+//! Threads that compress the pieces of a stream, so that one core does not limit it.
 //!
-//! Pieces go to the threads in turn and are taken back in turn, so that their order needs no keeping. A thread has
-//! one piece in hand and at most one before it: memory is bounded by the number of threads.
+//! Pieces are given to the threads in rotation and taken back in the same rotation, which preserves their
+//! order. A thread has one piece in progress and at most one waiting, so the number of threads bounds the
+//! memory.
 
 use std::io;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
@@ -10,12 +11,12 @@ use std::thread::{self, JoinHandle};
 use crate::compression::Compression;
 use crate::piece::{Compressor, Piece};
 
-/// More would wait for the database (docs/performance.md).
+/// More threads would wait for the database (docs/performance.md).
 const MOST: usize = 4;
-/// Pieces that a thread may have.
+/// Maximum pieces per thread.
 const EACH: usize = 2;
 
-/// Threads, started with the first piece and ended with this value.
+/// Threads, started with the first piece and ended when this value is dropped.
 pub(crate) struct Workers {
     compression: Compression,
     threads: Vec<Worker>,
@@ -24,7 +25,7 @@ pub(crate) struct Workers {
 }
 
 struct Worker {
-    /// Taken away to end the thread.
+    /// Dropped to end the thread.
     pieces: Option<SyncSender<Piece>>,
     compressed: Receiver<Piece>,
     thread: Option<JoinHandle<()>>,
@@ -35,15 +36,15 @@ impl Workers {
         Self { compression, threads: Vec::new(), given: 0, taken: 0 }
     }
 
-    /// Whether [`Self::take`] has to come before the next [`Self::give`].
+    /// Whether [`Self::take`] must be called before the next [`Self::give`].
     pub(crate) fn are_full(&self) -> bool {
         !self.threads.is_empty() && self.given - self.taken == EACH * self.threads.len()
     }
 
-    /// Hands a piece to the next thread.
+    /// Gives a piece to the next thread.
     ///
     /// # Errors
-    /// When no thread can be started, or one is gone.
+    /// If no thread can be started, or a thread has ended.
     pub(crate) fn give(&mut self, piece: Piece) -> io::Result<()> {
         if self.threads.is_empty() {
             let cores = thread::available_parallelism().map_or(1, usize::from);
@@ -55,10 +56,11 @@ impl Workers {
         worker.pieces.as_ref().and_then(|pieces| pieces.send(piece).ok()).ok_or_else(gone)
     }
 
-    /// The oldest piece if it is there already, so that the first bytes of a stream need not wait for the later ones.
+    /// Returns the oldest piece if it is ready, so that the first bytes of a stream need not wait for later
+    /// ones.
     ///
     /// # Errors
-    /// When its thread is gone.
+    /// If its thread has ended.
     pub(crate) fn take_ready(&mut self) -> io::Result<Option<Piece>> {
         if self.given == self.taken {
             return Ok(None);
@@ -74,10 +76,10 @@ impl Workers {
         }
     }
 
-    /// Waits for the oldest piece; `None` when all have been taken.
+    /// Waits for the oldest piece; `None` if all have been taken.
     ///
     /// # Errors
-    /// When its thread is gone.
+    /// If its thread has ended.
     pub(crate) fn take(&mut self) -> io::Result<Option<Piece>> {
         if self.given == self.taken {
             return Ok(None);
@@ -106,11 +108,12 @@ impl Worker {
 }
 
 impl Drop for Worker {
-    /// Waits for the thread, at most for two pieces: whoever counts memory or threads later finds none of it.
+    /// Waits for the thread, at most for two pieces, so that later measurements of memory or threads do not
+    /// include it.
     fn drop(&mut self) {
         self.pieces = None;
         if let Some(thread) = self.thread.take() {
-            // A panic was told by the empty channel.
+            // The closed channel has already reported a panic.
             let _ = thread.join();
         }
     }

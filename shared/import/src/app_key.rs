@@ -1,4 +1,4 @@
-//! The keys of a Laravel application: what its environment calls `APP_KEY` and `APP_PREVIOUS_KEYS`.
+//! The keys of a Laravel application: `APP_KEY` and `APP_PREVIOUS_KEYS` in its environment.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -13,7 +13,7 @@ const NAME: &str = "APP_KEY";
 const PREVIOUS: &str = "APP_PREVIOUS_KEYS";
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// The 32 bytes behind an `APP_KEY`, and those behind earlier ones. Its `Debug` shows none of them.
+/// The 32 bytes of an `APP_KEY`, and those of earlier keys. Its `Debug` shows none of them.
 #[derive(Debug)]
 pub struct AppKey {
     current: SecretBytes,
@@ -21,12 +21,13 @@ pub struct AppKey {
 }
 
 impl AppKey {
-    /// Reads the key alone (`base64:…`, or 32 plain characters as old applications have it) or the application's
-    /// whole `.env`, as Laravel reads it: with `export`, spaces, quotes and comments. In a `.env`, earlier keys are
-    /// taken from `APP_PREVIOUS_KEYS`; those that are no keys of 256 bits open nothing and are ignored.
+    /// Reads the key alone (`base64:…`, or 32 plain characters as in old applications) or the application's
+    /// whole `.env`, as Laravel reads it: with `export`, spaces, quotes and comments. In a `.env`, earlier
+    /// keys come from `APP_PREVIOUS_KEYS`; those that are not keys of 256 bits cannot open anything and are
+    /// ignored.
     ///
     /// # Errors
-    /// When there is no key of 256 bits. The message repeats nothing of what was read.
+    /// If there is no key of 256 bits. The message repeats none of the input.
     pub fn parse(text: &SecretBytes) -> Result<Self> {
         let text = text.expose();
         let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
@@ -47,8 +48,9 @@ impl AppKey {
         std::iter::once(&self.current).chain(&self.previous)
     }
 
-    /// Tells two secrets of one row apart without showing either, under each key: HMAC-SHA-256, 32 hexadecimal digits.
-    /// `row` says whose secret it is, so that equal secrets of two rows differ.
+    /// Fingerprints that distinguish two secrets of one row without revealing them, one per key:
+    /// HMAC-SHA-256, 32 hexadecimal digits. `row` identifies the secret's row, so equal secrets of two rows
+    /// differ.
     pub fn fingerprints(&self, row: &str, secret: &SecretBytes) -> Vec<String> {
         self.candidates().filter_map(|key| fingerprint(key, row, secret)).collect()
     }
@@ -63,7 +65,7 @@ fn fingerprint(key: &SecretBytes, row: &str, secret: &SecretBytes) -> Option<Str
     Some(hex::encode(&mac.finalize().into_bytes()[..16]))
 }
 
-/// What a line assigns to `name`: `APP_KEY=…`, `export APP_KEY = …`.
+/// The value that a line assigns to `name`: `APP_KEY=…`, `export APP_KEY = …`.
 fn assigned<'a>(line: &'a [u8], name: &str) -> Option<&'a [u8]> {
     let line = match line.strip_prefix(b"export") {
         Some(rest) if rest.first().is_some_and(u8::is_ascii_whitespace) => rest.trim_ascii_start(),
@@ -73,7 +75,7 @@ fn assigned<'a>(line: &'a [u8], name: &str) -> Option<&'a [u8]> {
     Some(rest.strip_prefix(b"=")?.trim_ascii_start())
 }
 
-/// Without its quotes, or without the comment behind it.
+/// The value without its quotes, or without a trailing comment.
 fn value_of(value: &[u8]) -> &[u8] {
     for quote in [b'"', b'\''] {
         if let Some(inner) = value.strip_prefix(&[quote])

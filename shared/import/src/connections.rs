@@ -1,7 +1,7 @@
 //! Gatwy's connection export (version 1): groups and connections of one user, without passwords and keys.
 //!
-//! Gatwy's own import skips what it does not understand. Here every entry is taken, or the file is refused with the first one
-//! that cannot be.
+//! Gatwy's own import skips entries that it does not understand. Here either every entry is imported, or the
+//! file is refused with the first invalid entry.
 
 mod checks;
 mod entries;
@@ -17,18 +17,19 @@ pub use entries::{Connection, Group, Id};
 
 use crate::error::{Error, Result};
 
-/// Bytes of a file. An entry takes some 250, so that this is more than 60,000 connections of one user.
+/// Maximum file size. An entry takes about 250 bytes, so this allows more than 60,000 connections of one
+/// user.
 const MOST_BYTES: u64 = 16 << 20;
 
-/// Bytes of what is said of it.
+/// Maximum length of an error message, in bytes.
 const MOST_TEXT: usize = 600;
 
-/// An export that was read and checked.
+/// An export that was read and validated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Connections {
-    /// Each behind its parent.
+    /// Groups, each after its parent.
     pub groups: Vec<Group>,
-    /// In the order of the file.
+    /// Connections, in file order.
     pub connections: Vec<Connection>,
 }
 
@@ -43,14 +44,14 @@ struct File {
     connections: Vec<Connection>,
 }
 
-/// Looked at first, because a later version may have other fields.
+/// Read first, because a later version may have other fields.
 #[derive(Deserialize)]
 struct Versioned {
     version: u64,
 }
 
 impl Connections {
-    /// Reads a whole file, of at most 16 MiB.
+    /// Reads a whole file of at most 16 MiB.
     ///
     /// # Errors
     /// [`Error::FutureConnections`] for another version, [`Error::Connections`] naming the entry, [`Error::Read`].
@@ -77,7 +78,7 @@ fn form(error: &serde_json::Error) -> Error {
     wrong(format!("is not in the form of version 1: {error}"))
 }
 
-/// `problem` is a verb phrase. It may repeat something of the file.
+/// `problem` is a verb phrase. It can repeat part of the file.
 fn wrong(mut problem: String) -> Error {
     problem.truncate(problem.floor_char_boundary(MOST_TEXT));
     Error::Connections(problem)

@@ -1,39 +1,39 @@
-//! Everything that can be wrong with a foreign file, each with its own sentence.
+//! Errors of foreign files, each with its own message.
 
 use std::io;
 use std::path::PathBuf;
 
 use crate::laravel::fault::PayloadFault;
 
-/// Why a file could not be taken over. No message contains anything that was encrypted.
+/// Why a file could not be imported. No message contains anything that was encrypted.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The file could not be read.
     #[error("the file could not be read: {0}")]
     Read(#[source] io::Error),
-    /// The disk is full, a folder may not be written, …
+    /// Writing failed: the disk is full, a folder is not writable, …
     #[error("cannot write {path}: {source}", path = .path.display())]
     Write {
-        /// What was written.
+        /// The path written to.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// The folder to unpack into holds something.
+    /// The folder to unpack into is not empty.
     #[error("{out} is not empty, and nothing is overwritten: there is {found} in it; name a folder that is new or \
              empty", out = .out.display(), found = .found.display())]
     NotEmpty {
         /// The folder.
         out: PathBuf,
-        /// Something in it. A run that was killed leaves a folder whose name begins with `.partial-`.
+        /// An entry of the folder. A run that was killed leaves a folder whose name begins with `.partial-`.
         found: PathBuf,
     },
 
     /// The magic is missing.
     #[error("this is not a Gatwy backup: a .geb file begins with ALTBAK")]
     NotGeb,
-    /// A later layout, of the envelope or of the manifest inside.
+    /// A later version of the envelope or of the manifest.
     #[error("this .geb has version {0} of the {1}, and this release reads version 1: use a newer release")]
     FutureGeb(u64, &'static str),
     /// Bytes are missing at the end.
@@ -44,76 +44,76 @@ pub enum Error {
     /// Bytes were added at the end.
     #[error("this .geb is longer than its beginning says: {0} bytes follow its end; copy it again")]
     Trailing(u64),
-    /// The beginning does not make sense under this passphrase.
+    /// The beginning is invalid with this passphrase.
     #[error(
         "the passphrase does not open this .geb; if it is surely the right one, the file's first bytes are damaged"
     )]
     WrongPassphrase,
-    /// The beginning makes sense, but the code over all bytes is another.
+    /// The beginning is valid, but the MAC over all bytes does not match.
     #[error(
         "the passphrase is right, but the .geb is damaged: its authentication code does not match its bytes"
     )]
     Damaged,
-    /// Authentic, and still not what Gatwy writes.
+    /// The file is authentic, but its manifest is not as Gatwy writes it.
     #[error("the manifest of this .geb {0}")]
     GebManifest(String),
-    /// The database or a recording is said to be longer than what is there.
+    /// The database or a recording is declared longer than the remaining bytes.
     #[error("{name} would be too large: it is given as {bytes} bytes, and the .geb holds {left} for it")]
     TooLarge {
         /// The recording, or `the database`.
         name: String,
-        /// What the manifest says.
+        /// The size in the manifest.
         bytes: u64,
-        /// What is left of the payload.
+        /// Remaining bytes of the payload.
         left: u64,
     },
-    /// More recordings than are unpacked.
+    /// More recordings than the limit.
     #[error("this .geb lists {found} recordings, and at most {limit} are unpacked")]
     TooManyRecordings {
-        /// How many there are.
+        /// Number of recordings.
         found: usize,
-        /// How many there may be.
+        /// Maximum number of recordings.
         limit: usize,
     },
-    /// A recording whose name is no plain file name.
+    /// A recording whose name is not a plain file name.
     #[error("the recording name {name:?} {problem}")]
     RecordingName {
         /// The name.
         name: String,
-        /// What is wrong with it, as a verb phrase.
+        /// The problem, as a verb phrase.
         problem: &'static str,
     },
 
-    /// A later connection export.
+    /// A later version of the connection export.
     #[error(
         "this connection export of Gatwy has version {0}, and this release reads version 1: use a newer release"
     )]
     FutureConnections(u64),
-    /// Something in a connection export cannot be taken.
+    /// A connection export contains an entry that cannot be imported.
     #[error("the connection export of Gatwy {0}")]
     Connections(String),
 
-    /// The file with the key holds no key.
+    /// The key file does not contain a key.
     #[error("this is not a Laravel APP_KEY: {0}")]
     AppKey(&'static str),
-    /// The ZIP itself.
+    /// An error of the ZIP itself.
     #[error("{0}")]
     Zip(#[source] strongroom_archive::Error),
-    /// An archive of our own.
+    /// An archive of Strongroom.
     #[error("this is an archive of Strongroom itself, not of PromptGate: `strongroom archive` reads it")]
     OwnArchive,
-    /// A later export.
+    /// A later version of the export.
     #[error("this export has format version {0}, and this release reads version 1: use a newer release")]
     FutureExport(u64),
-    /// A document in the export is not what it should be.
+    /// A document in the export is invalid.
     #[error("{entry} {problem}")]
     Document {
         /// Its name.
         entry: String,
-        /// What is wrong with it, as a verb phrase.
+        /// The problem, as a verb phrase.
         problem: String,
     },
-    /// Nothing opens.
+    /// No value opens.
     #[error(
         "none of the {0} encrypted credentials opens with this APP_KEY: it is not the one they were made under"
     )]
@@ -123,11 +123,11 @@ pub enum Error {
     Payload(#[from] PayloadFault),
 }
 
-/// The result of this crate.
+/// This crate's result type.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
-    /// From reading an entry of a ZIP, whose own errors travel inside `io::Error`.
+    /// The error of reading a ZIP entry, which wraps this crate's errors in `io::Error`.
     pub(crate) fn from_entry(error: io::Error) -> Self {
         Self::Zip(strongroom_archive::Error::from_read(error))
     }

@@ -11,12 +11,12 @@
 //! 87 + n     32  HMAC-SHA-256 over everything before it
 //! ```
 //!
-//! Both keys are PBKDF2-HMAC-SHA-256 of the passphrase, 200,000 rounds. The plaintext is the manifest's length as
-//! four bytes, little-endian; the manifest, JSON; the database, a SQLite file; and the recordings in the manifest's
-//! order. The manifest contains the key that recordings and columns are encrypted with at rest.
+//! Both keys are PBKDF2-HMAC-SHA-256 of the passphrase with 200,000 rounds. The plaintext is the manifest's
+//! length as four bytes, little-endian; the manifest as JSON; the database, a SQLite file; and the recordings
+//! in manifest order. The manifest contains the key that encrypts recordings and columns at rest.
 //!
-//! The whole file is authenticated before anything in it is used, and once more while it is unpacked: what reaches
-//! the disk under its final name is what was authenticated, also when the file changes meanwhile.
+//! The whole file is authenticated before any of it is used, and again while it is unpacked. Content that is
+//! written to disk under its final name is therefore authenticated, even if the file changes meanwhile.
 
 mod envelope;
 mod fault;
@@ -46,12 +46,12 @@ pub struct Geb<R> {
 }
 
 impl<R: Read + Seek> Geb<R> {
-    /// Reads the whole of `source` once and checks that it is what Gatwy wrote. The key derivation takes a good
+    /// Reads the whole of `source` once and verifies that Gatwy wrote it. The key derivation takes a large
     /// part of a second.
     ///
     /// # Errors
-    /// For each fault its own: another kind of file, a later version, a wrong passphrase, missing, added or
-    /// changed bytes, and a manifest that does not fit the rest.
+    /// A separate one for each fault: another kind of file, a later version, a wrong passphrase, missing,
+    /// added or changed bytes, and a manifest that does not match the rest.
     pub fn open(source: R, passphrase: &SecretBytes) -> Result<Self> {
         Self::open_with(source, &mut |salt| keys::derive(passphrase, salt))
     }
@@ -66,7 +66,7 @@ impl<R: Read + Seek> Geb<R> {
         Ok(Self { envelope, manifest })
     }
 
-    /// What is inside.
+    /// The contents of the backup.
     pub fn contents(&self) -> &Contents {
         &self.manifest.contents
     }

@@ -1,8 +1,9 @@
-//! Values as Laravel's encrypter stores them.
+//! Values stored by Laravel's encrypter.
 //!
-//! Base64 of a JSON object with `iv`, `value`, `mac` and `tag`. AES-256-GCM fills `tag` (16 bytes) and leaves `mac`
-//! empty; AES-256-CBC fills `mac`, an HMAC-SHA-256 under the same key over the text of `iv` and `value`, in
-//! hexadecimal digits. Nothing names the cipher or the key, so which one it is follows from what is filled.
+//! Base64 of a JSON object with `iv`, `value`, `mac` and `tag`. AES-256-GCM sets `tag` (16 bytes) and leaves
+//! `mac` empty; AES-256-CBC sets `mac`, an HMAC-SHA-256 under the same key over the text of `iv` and `value`,
+//! in hexadecimal digits. Neither the cipher nor the key is named; the cipher follows from which field is
+//! set.
 
 pub(crate) mod fault;
 
@@ -25,7 +26,7 @@ const GCM_IV_BYTES: usize = 12;
 const CBC_IV_BYTES: usize = 16;
 const TAG_BYTES: usize = 16;
 
-/// How every value begins: `{"iv":"` in base64.
+/// The start of every value: `{"iv":"` in base64.
 const START: &str = "eyJpdiI6";
 
 #[derive(Deserialize)]
@@ -44,12 +45,13 @@ pub fn looks_encrypted(text: &str) -> bool {
 }
 
 impl AppKey {
-    /// The plaintext of a value, by the current key or an earlier one.
+    /// The plaintext of a value, decrypted with the current key or an earlier one.
     ///
-    /// `encrypt()` wraps a text in PHP's serialisation and the `encrypted` cast does not; both give the text.
+    /// `encrypt()` wraps a text in PHP's serialisation and the `encrypted` cast does not; both yield the
+    /// text.
     ///
     /// # Errors
-    /// See [`PayloadFault`]. A wrong key and a changed value cannot be told apart.
+    /// See [`PayloadFault`]. A wrong key and a changed value cannot be distinguished.
     pub fn open(&self, value: &str) -> Result<SecretBytes, PayloadFault> {
         let json = STANDARD.decode(value.trim()).map_err(|_| PayloadFault::NotPayload)?;
         let payload = serde_json::from_slice::<Payload>(&json).map_err(|_| PayloadFault::NotPayload)?;
@@ -80,7 +82,7 @@ impl Payload {
 
     fn open_gcm(&self, key: &[u8], iv: &[u8], tag: &str) -> Result<SecretBytes, PayloadFault> {
         let (mut sealed, tag) = (decode(&self.value)?, decode(tag)?);
-        // A shorter tag is weaker, and Laravel makes none.
+        // A shorter tag is weaker, and Laravel never makes one.
         if tag.len() != TAG_BYTES {
             return Err(PayloadFault::Tag);
         }
@@ -107,7 +109,7 @@ fn decode(text: &str) -> Result<Vec<u8>, PayloadFault> {
     STANDARD.decode(text).map_err(|_| PayloadFault::NotPayload)
 }
 
-/// The text inside `s:<bytes>:"<text>";`, or everything when it is not exactly that.
+/// The text inside `s:<bytes>:"<text>";`, or the whole plaintext if it does not have exactly this form.
 fn unserialised(plain: SecretBytes) -> SecretBytes {
     let text = || {
         let rest = plain.expose().strip_prefix(b"s:")?;

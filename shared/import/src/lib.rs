@@ -1,8 +1,9 @@
-//! Reading what other products left behind, so that whoever leaves them loses nothing.
+//! Imports data from other products without loss.
 //!
-//! [`Geb`] opens Gatwy's encrypted backup file. [`Export`] reads PromptGate's export, and [`AppKey`] opens the
-//! values in it that Laravel encrypted. [`Connections`] reads Gatwy's connection export. Everything here is offline and synchronous. Files come from elsewhere, so
-//! nothing in them is believed before it was checked, and memory does not grow with their size.
+//! [`Geb`] opens Gatwy's encrypted backup file. [`Export`] reads PromptGate's export, and [`AppKey`] opens
+//! its values that Laravel encrypted. [`Connections`] reads Gatwy's connection export. Everything here is
+//! offline and synchronous. Files are untrusted: their contents are verified before use, and memory use does
+//! not grow with their size.
 
 mod app_key;
 mod connections;

@@ -1,8 +1,9 @@
 //! PromptGate's Backup/Export: a ZIP with `manifest.json` and one `tables/<name>.json` for each table, a JSON array
 //! of rows.
 //!
-//! Columns that Laravel encrypted are in it as the database has them. The manifest has no digests: what the ZIP's own
-//! checksums do not notice, only its counts of rows and the values' own authentication do.
+//! Columns encrypted by Laravel contain the values as stored in the database. The manifest has no digests:
+//! damage that the ZIP's own checksums miss is detected only by the manifest's row counts and by the values'
+//! own authentication.
 
 mod counts;
 mod rows;
@@ -26,27 +27,27 @@ const MANIFEST: &str = "manifest.json";
 const CREDENTIALS: &str = "credentials";
 const FORMAT_VERSION: u64 = 1;
 
-/// Of the manifest.
+/// Maximum size of the manifest.
 const MAX_MANIFEST_BYTES: u64 = 1 << 20;
-/// Of all rows of the credentials, which are held in memory.
+/// Maximum size of all credential rows, which are held in memory.
 const MAX_CREDENTIALS_BYTES: u64 = 64 << 20;
 
-/// What an export says of itself.
+/// The manifest of an export.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct ExportManifest {
     /// 1.
     pub format_version: u64,
     /// The gateway's name.
     pub app_name: String,
-    /// Where it is.
+    /// The gateway's address.
     #[serde(default)]
     pub app_url: String,
-    /// When the export was made, as it says.
+    /// When the export was made, according to the export.
     #[serde(default)]
     pub created_at: String,
-    /// How many rows it counts in each table.
+    /// Number of rows in each table, according to the export.
     tables: Ordered<u64>,
-    /// Only archives of our own have one.
+    /// Only present in Strongroom's own archives.
     #[serde(default)]
     archive_id: Option<String>,
 }
@@ -56,13 +57,13 @@ pub struct ExportManifest {
 pub struct StoredCredential {
     /// The row's id, a number or a text.
     pub id: String,
-    /// What people call it.
+    /// Its display name.
     pub name: String,
     /// The provider's short name.
     pub provider: String,
     /// The encrypted secret; `None` where the row has none.
     pub secret: Option<String>,
-    /// Whether consumers may use it; `None` when the row does not say it in a known form.
+    /// Whether consumers can use it; `None` if the row does not contain a known form of this value.
     pub active: Option<bool>,
 }
 
@@ -76,7 +77,7 @@ impl<R: Read + Seek> Export<R> {
     /// Opens an export and reads its manifest.
     ///
     /// # Errors
-    /// When it is no ZIP, breaks the strict reading of `strongroom-archive`, or is not PromptGate's.
+    /// If it is not a ZIP, violates the strict rules of `strongroom-archive`, or is not PromptGate's.
     pub fn open(source: R) -> Result<Self> {
         let mut zip = PlainZip::open(source, Limits::V1).map_err(Error::Zip)?;
         let mut json = Vec::new();
@@ -91,15 +92,15 @@ impl<R: Read + Seek> Export<R> {
         }
     }
 
-    /// What it says of itself.
+    /// The export's manifest.
     pub fn manifest(&self) -> &ExportManifest {
         &self.manifest
     }
 
-    /// The rows of the table `credentials`; none when the export has no such table.
+    /// The rows of the table `credentials`; none if the export does not have that table.
     ///
     /// # Errors
-    /// When the table is damaged, larger than 64 MiB, or no array of rows with ids.
+    /// If the table is damaged, larger than 64 MiB, or not an array of rows with ids.
     pub fn credentials(&mut self) -> Result<Vec<StoredCredential>> {
         let name = entry_of(CREDENTIALS);
         let mut credentials = Vec::new();
@@ -116,10 +117,10 @@ impl<R: Read + Seek> Export<R> {
 }
 
 impl AppKey {
-    /// Tells a wrong key from single values that do not open.
+    /// Distinguishes a wrong key from single values that do not open.
     ///
     /// # Errors
-    /// When there are encrypted credentials and not one of them opens.
+    /// If there are encrypted credentials and none of them opens.
     pub fn check(&self, credentials: &[StoredCredential]) -> Result<()> {
         let secrets = credentials.iter().filter_map(|credential| credential.secret.as_deref());
         let mut foreign = 0;

@@ -1,4 +1,4 @@
-//! A recording larger than memory should be: it streams through in buffers.
+//! A recording larger than the allowed memory streams through buffers.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::fs::File;
@@ -15,7 +15,7 @@ use strongroom_import::{Form, Geb};
 const PASSPHRASE: &[u8] = b"correct horse";
 const PIECE: usize = 1 << 20;
 
-/// How much more may be resident at the peak: buffers, and what the allocator keeps.
+/// Allowed increase of the peak resident memory: buffers, and memory that the allocator keeps.
 const MEMORY_LIMIT: u64 = 16 << 20;
 
 #[test]
@@ -39,7 +39,7 @@ fn a_large_recording_streams() {
     assert_eq!(std::fs::read(out.join("gatwy.db")).unwrap(), b"SQLite");
 }
 
-/// Zero bytes as a recording, sealed as Gatwy does it.
+/// Zero bytes as a recording, sealed as Gatwy does.
 fn write_geb(path: &Path, recording_bytes: u64) {
     let (encryption_salt, counter, mac_salt) = ([1; 32], [2; 16], [3; 32]);
     let derive = |salt: &[u8]| {
@@ -71,7 +71,7 @@ fn write_geb(path: &Path, recording_bytes: u64) {
     file.flush().unwrap();
 }
 
-/// The most that was resident so far, in bytes.
+/// The peak resident memory so far, in bytes.
 fn peak_memory() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();

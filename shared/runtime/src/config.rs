@@ -52,7 +52,21 @@ pub fn load_with<T: DeserializeOwned>(
     let config = builder.add_source(overrides(environment)).build();
     let config = config.map_err(|error| named(error.to_string()))?;
     check_sections(&config).map_err(named)?;
-    config.try_deserialize().map_err(|error| named(error.to_string()))
+    config.try_deserialize().map_err(|error| named(dotted(&error.to_string())))
+}
+
+/// The crate names a key inside a list as `sources[0]optional`.
+fn dotted(problem: &str) -> String {
+    let mut text = String::with_capacity(problem.len() + 4);
+    let mut last = ' ';
+    for next in problem.chars() {
+        if last == ']' && next.is_ascii_lowercase() {
+            text.push('.');
+        }
+        text.push(next);
+        last = next;
+    }
+    text
 }
 
 /// Without a section (`STRONGROOM_TOKEN`, `STRONGROOM_ROOT_KEY`) a variable is not configuration.
@@ -112,6 +126,7 @@ mod tests {
     fn a_typo_is_refused_by_name() {
         let error = sample("[vault]\nlisten = 'a'\nlimt = 3", &[]).unwrap_err().to_string();
         assert!(error.contains("limt"), "{error}");
+        assert_eq!(dotted("for key `sources[0]optional[1].name`"), "for key `sources[0].optional[1].name`");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! How much room an embedded database takes, and how much is left for it.
+//! Disk space that an embedded database uses, and disk space available to it.
 
 use std::path::{Path, PathBuf};
 
@@ -7,14 +7,15 @@ use crate::url::{DatabaseUrl, Engine};
 /// The disk of an embedded database, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Disk {
-    /// Its file and the files beside it: the write-ahead log and its index.
+    /// Size of its file and of the files beside it: the write-ahead log and its index.
     pub used: u64,
-    /// What an unprivileged process may still write to the file system.
+    /// Space that an unprivileged process can still write to the file system.
     pub free: u64,
 }
 
 impl Disk {
-    /// Of the database behind `url`; `None` for one on a server, and where the file system does not tell.
+    /// The disk of the database at `url`; `None` for a server database, or if the file system does not report
+    /// it.
     #[must_use]
     pub fn of(url: &DatabaseUrl) -> Option<Self> {
         match url.engine() {

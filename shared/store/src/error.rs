@@ -1,7 +1,7 @@
-//! Database errors by what a caller can do about them.
+//! Database errors, classified by what a caller can do about them.
 //!
-//! Kinds come from `DatabaseError::kind()`, which both drivers fill alike; SQLSTATE codes and constraint
-//! names would differ between the engines.
+//! Kinds come from `DatabaseError::kind()`, which both drivers set in the same way; SQLSTATE codes and
+//! constraint names differ between the engines.
 
 use sqlx::error::ErrorKind;
 use sqlx::migrate::MigrateError;
@@ -9,7 +9,7 @@ use sqlx::migrate::MigrateError;
 /// A result with this crate's error.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What went wrong with a database.
+/// An error of a database.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The URL cannot be used.
@@ -23,10 +23,10 @@ pub enum Error {
         /// The driver's error.
         source: sqlx::Error,
     },
-    /// The schema could not be brought up to date.
+    /// The schema could not be migrated.
     #[error("cannot bring the database's schema up to date: {0}")]
     Migrate(#[source] MigrateError),
-    /// The schema has another beginning than this version's.
+    /// The schema's first migrations differ from those of this version.
     #[error(
         "the database was made by a version of this program that was never released, and cannot be converted; use an \
          empty database, and create what it held anew"
@@ -35,17 +35,17 @@ pub enum Error {
     /// The bundled SQLite is too old to be used safely by several connections.
     #[error("SQLite {0} may corrupt a WAL database; 3.51.3 or later is needed")]
     SqliteVersion(String),
-    /// A statement touched another number of rows than it must.
+    /// A statement affected a different number of rows than required.
     #[error("the database is inconsistent: {affected} rows instead of {expected} in {subject}")]
     Inconsistent {
         /// The table or step.
         subject: &'static str,
-        /// Rows that had to be touched.
+        /// Required number of affected rows.
         expected: u64,
-        /// Rows that were.
+        /// Actual number of affected rows.
         affected: u64,
     },
-    /// A row that grants access was changed by somebody without its key.
+    /// A row that grants access was changed without the vault's key.
     #[error("{table} {row} was changed outside the vault")]
     Tampered {
         /// The table.
@@ -53,22 +53,22 @@ pub enum Error {
         /// The row.
         row: String,
     },
-    /// The audit log that a change commits with could not be written, so the change was not made.
+    /// The audit log could not be written in the same transaction as a change, so the change was not made.
     #[error("the audit log cannot be written: {0}")]
     Audit(#[source] Box<Error>),
-    /// Anything else the driver said.
+    /// Any other error of the driver.
     #[error("database error: {0}")]
     Database(#[from] sqlx::Error),
 }
 
-/// The kinds that callers tell apart.
+/// The kinds that callers distinguish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A unique constraint refused the row.
     Unique,
     /// A foreign key refused the row.
     ForeignKey,
-    /// The database cannot be reached, is busy, or ran out of connections: worth another try.
+    /// The database cannot be reached, is busy, or has no free connections: worth another attempt.
     Unavailable,
     /// Everything else: a defect or a damaged database.
     Internal,
@@ -92,7 +92,7 @@ impl Error {
     }
 }
 
-/// Of a released version no migration ever changes, so a changed one is from before.
+/// Released migrations never change, so a changed migration comes from an unreleased version.
 impl From<MigrateError> for Error {
     fn from(error: MigrateError) -> Self {
         match error {
@@ -129,7 +129,7 @@ fn is_passing(code: Option<&str>) -> bool {
     code.parse::<u32>().is_ok_and(|number| matches!(number & 0xff, 5 | 6 | 10 | 13))
 }
 
-/// Refuses a write that touched another number of rows than `expected`.
+/// Refuses a write that affected a different number of rows than `expected`.
 ///
 /// # Errors
 /// [`Error::Inconsistent`] naming `subject`.

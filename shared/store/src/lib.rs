@@ -1,8 +1,8 @@
-//! Opening the two databases, and telling their errors apart by kind.
+//! Opens the two databases, and classifies their errors.
 //!
-//! No tables are known here. A service keeps its SQL in `store/sqlite` and `store/postgres` files of its own.
-//! [`sqlite`] and [`postgres`] have the same names for the same things, so that a service's two files for one
-//! noun can be the same text: each imports the names of its engine, and the rest does not tell them apart.
+//! This crate knows no tables. A service keeps its SQL in its own `store/sqlite` and `store/postgres` files.
+//! [`sqlite`] and [`postgres`] export the same names, so that a service's two files for one noun can have the
+//! same text, apart from the import of the engine's names.
 
 mod disk;
 mod error;

@@ -1,4 +1,4 @@
-//! PostgreSQL the way a service needs it: one pool, short statements, durable commits.
+//! PostgreSQL configured for a service: one pool, short statements, durable commits.
 
 mod migrate;
 
@@ -14,7 +14,7 @@ use crate::turn::Turn;
 use crate::url::shown_postgres;
 pub use migrate::migrate;
 
-/// The engine, as sqlx names it.
+/// The engine's type in sqlx.
 pub type Database = sqlx::Postgres;
 /// One connection; a transaction dereferences to it.
 pub type Connection = sqlx::PgConnection;
@@ -26,10 +26,10 @@ pub type Pool = sqlx::Pool<Database>;
 /// How long a call waits for a connection before it fails as unavailable.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 const CONNECTIONS: u32 = 16;
-/// How long an idle connection is believed to work.
+/// How long an idle connection is assumed to work without a test.
 const BELIEVED: Duration = Duration::from_secs(1);
 
-/// One pool, for readers and writers alike.
+/// One pool for readers and writers.
 #[derive(Clone, Debug)]
 pub struct Pools {
     pool: Pool,
@@ -43,32 +43,33 @@ impl Pools {
         &self.pool
     }
 
-    /// Runs single statements that write, each its own transaction.
+    /// Runs single statements that write, each in its own transaction.
     #[must_use]
     pub fn writer(&self) -> &Pool {
         &self.pool
     }
 
-    /// Begins a change. Others run beside it; what it reads and goes by, it must lock.
+    /// Begins a change. Other changes run concurrently: it must lock the rows that its decisions depend on.
     ///
     /// # Errors
-    /// [`Error::Database`] when no connection becomes free.
+    /// [`Error::Database`] if no connection becomes free.
     pub async fn begin(&self) -> Result<Transaction> {
         self.turn.take(&self.pool, begun(&self.pool, BEGIN)).await
     }
 
-    /// Begins a change ahead of those that wait. For what many callers wait for together.
+    /// Begins a change ahead of the waiting ones: for changes that many callers wait for together.
     ///
     /// # Errors
-    /// [`Error::Database`] when no connection becomes free.
+    /// [`Error::Database`] if no connection becomes free.
     pub async fn begin_ahead(&self) -> Result<Transaction> {
         Ok(begun(&self.pool, BEGIN).await?)
     }
 
-    /// Begins a transaction that reads one state of the database: by default each statement would see another.
+    /// Begins a transaction that reads one snapshot of the database. By default each statement would see
+    /// another one.
     ///
     /// # Errors
-    /// [`Error::Database`] when no connection becomes free.
+    /// [`Error::Database`] if no connection becomes free.
     pub async fn begin_snapshot(&self) -> Result<Transaction> {
         Ok(begun(&self.pool, BEGIN_SNAPSHOT).await?)
     }
@@ -77,31 +78,34 @@ impl Pools {
 const BEGIN: &str = "BEGIN";
 const BEGIN_SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
-/// In a task of its own, which outlives a caller that leaves. sqlx knows of a transaction once the server has confirmed it: if
-/// nobody waits for that any more, the connection would go back to the pool inside one, and what the next caller writes with a
-/// single statement would never be committed, or be refused.
+/// Runs in a separate task, which continues if the caller is cancelled. sqlx records a transaction only once
+/// the server has confirmed it. If nothing waited for the confirmation, the connection would return to the
+/// pool inside a transaction, and the next caller's single write statement would never be committed, or would
+/// be refused.
 async fn begun(pool: &Pool, statement: &'static str) -> sqlx::Result<Transaction> {
-    // Whoever leaves while they wait for a connection waits no more.
+    // A caller that is cancelled while waiting for a connection stops waiting.
     let connection = pool.acquire().await?;
     let beginning = Transaction::begin(connection, Some(statement.into_sql_str()));
     tokio::spawn(beginning.in_current_span()).await.map_err(|_| sqlx::Error::WorkerCrashed)?
 }
 
-/// What each new connection sets. Nothing of it is sent while connecting, because poolers refuse start-up parameters that
-/// they do not know. A pooler must give a client its own server connection (session pooling), or the settings are lost.
+/// Settings of each new connection. They are not sent as start-up parameters, because poolers refuse unknown
+/// ones. A pooler must give each client its own server connection (session pooling); otherwise the settings
+/// are lost.
 const SETTINGS: &str = "SET statement_timeout = '30s';
 SET idle_in_transaction_session_timeout = '60s';
 SET synchronous_commit = on;
 SET TimeZone = 'UTC';
 ";
 
-/// Opens a pool whose statements end after 30 s and whose commits are durable.
+/// Opens a pool whose statements time out after 30 s and whose commits are durable.
 ///
 /// # Errors
-/// [`Error::Open`] when no connection can be made within five seconds.
+/// [`Error::Open`] if no connection can be made within five seconds.
 pub async fn open(options: &PgConnectOptions) -> Result<Pools> {
     let options = options.clone().extra_float_digits(None);
-    // A pool would try until its timeout and then say only that: one plain connection says what is wrong.
+    // A pool would try until its timeout and then report only the timeout: one plain connection reports the
+    // cause.
     match tokio::time::timeout(ACQUIRE_TIMEOUT, Connection::connect_with(&options)).await {
         Ok(Ok(mut connection)) => {
             set_up(&mut connection).await?;
@@ -126,8 +130,9 @@ async fn set_up(connection: &mut Connection) -> std::result::Result<(), sqlx::Er
     Ok(())
 }
 
-/// The pool would ask before each statement, which doubles its round trips. A connection that was used a moment
-/// ago is believed; after an interruption a call may fail on it, as it may in its middle.
+/// By default the pool tests a connection before each statement, which doubles the round trips. A recently
+/// used connection is assumed to work; after an interruption a call may fail on it, just as it may fail
+/// midway.
 async fn still_works(
     connection: &mut Connection,
     metadata: PoolConnectionMetadata,

@@ -1,11 +1,12 @@
-//! Rows with columns whose text an enum parses.
+//! Rows with columns whose text is parsed into an enum.
 //!
-//! sqlx's derive does this too (`try_from`), but only with its feature `derive`, which builds both drivers, SQLite and
-//! aws-lc a second time for the compiler.
+//! sqlx's derive can do this too (`try_from`), but its feature `derive` compiles both drivers, SQLite and
+//! aws-lc a second time for the build host.
 
 use sqlx::{ColumnIndex, Decode, Row, Type};
 
-/// Implements `FromRow` of a struct for both engines: columns that are taken as they are, then columns whose text is parsed.
+/// Implements `FromRow` for a struct on both engines: first the columns used as they are, then those whose
+/// text is parsed.
 #[macro_export]
 macro_rules! from_row {
     ($row:ident { $($plain:ident),+ } parsed { $($parsed:ident),+ }) => {
@@ -24,7 +25,7 @@ macro_rules! from_row {
     };
 }
 
-/// The value of `column`, parsed from its text: what [`from_row!`](crate::from_row) calls.
+/// The value of `column`, parsed from its text; called by [`from_row!`](crate::from_row).
 ///
 /// # Errors
 /// [`sqlx::Error::ColumnDecode`] for a text that does not parse.

@@ -1,4 +1,4 @@
-//! SQLite the way a service needs it: WAL, durable commits, one writer, many readers.
+//! SQLite configured for a service: WAL, durable commits, one writer, many readers.
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -12,7 +12,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use crate::error::{Error, Result};
 use crate::turn::Turn;
 
-/// The engine, as sqlx names it.
+/// The engine's type in sqlx.
 pub type Database = sqlx::Sqlite;
 /// One connection; a transaction dereferences to it.
 pub type Connection = sqlx::SqliteConnection;
@@ -23,7 +23,7 @@ pub type Pool = sqlx::Pool<Database>;
 
 /// How long a statement waits for another process's lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// Concurrent readers; each is a thread of its own in sqlx.
+/// Number of concurrent readers; each is a separate thread in sqlx.
 const READERS: u32 = 4;
 /// 3.51.2 and older can corrupt a WAL database under concurrent checkpoints (sqlite.org/wal.html#walresetbug).
 const OLDEST_SAFE: i64 = 3_051_003;
@@ -45,42 +45,42 @@ impl Pools {
         &self.readers
     }
 
-    /// Runs single statements that write, each its own transaction.
+    /// Runs single statements that write, each in its own transaction.
     #[must_use]
     pub fn writer(&self) -> &Pool {
         &self.writer
     }
 
-    /// Begins a change. With `BEGIN IMMEDIATE`: a deferred transaction that reads first fails with
+    /// Begins a change with `BEGIN IMMEDIATE`. A deferred transaction that reads first would fail with
     /// SQLITE_BUSY_SNAPSHOT, which no busy timeout retries.
     ///
     /// # Errors
-    /// [`Error::Database`] when the writer stays taken.
+    /// [`Error::Database`] if the writer does not become free.
     pub async fn begin(&self) -> Result<Transaction> {
         self.turn.take(&self.writer, self.writer.begin_with("BEGIN IMMEDIATE")).await
     }
 
-    /// Begins a change ahead of those that wait. For what many callers wait for together.
+    /// Begins a change ahead of the waiting ones: for changes that many callers wait for together.
     ///
     /// # Errors
-    /// [`Error::Database`] when the writer stays taken.
+    /// [`Error::Database`] if the writer does not become free.
     pub async fn begin_ahead(&self) -> Result<Transaction> {
         Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
     }
 
-    /// Begins a transaction that reads one state of the database: any transaction does.
+    /// Begins a transaction that reads one snapshot of the database, as every SQLite transaction does.
     ///
     /// # Errors
-    /// [`Error::Database`] when no reader becomes free.
+    /// [`Error::Database`] if no reader becomes free.
     pub async fn begin_snapshot(&self) -> Result<Transaction> {
         Ok(self.readers.begin().await?)
     }
 }
 
-/// Opens the file, creating it when it is missing. Commits are durable (`synchronous=FULL`).
+/// Opens the file, creating it if missing. Commits are durable (`synchronous=FULL`).
 ///
 /// # Errors
-/// [`Error::Open`] when the file cannot be opened, [`Error::SqliteVersion`] for an unsafe library.
+/// [`Error::Open`] if the file cannot be opened, [`Error::SqliteVersion`] for an unsafe library.
 pub async fn open(path: &Path) -> Result<Pools> {
     create_private(path)?;
     let options = SqliteConnectOptions::new()
@@ -98,19 +98,19 @@ pub async fn open(path: &Path) -> Result<Pools> {
     Ok(Pools { writer, readers, turn: Turn::new() })
 }
 
-/// How often migrations are tried.
+/// Maximum number of migration attempts.
 const ATTEMPTS: u32 = 3;
 const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(300);
 
-/// Runs what is missing of `migrations`, each in a transaction of its own. Migrations of a later version are left alone,
-/// so that the version before starts on their schema.
+/// Runs the missing ones of `migrations`, each in its own transaction. Migrations of a later version are
+/// kept, so the previous version can start on their schema.
 ///
 /// # Errors
 /// [`Error::Migrate`], or [`Error::Foreign`] for a database of an unreleased version.
 pub async fn migrate(pools: &Pools, migrations: Migrator) -> Result<()> {
     let migrations = Migrator { ignore_missing: true, ..migrations };
-    // Nothing keeps two processes that begin with one new file from running the same migration. One of them fails, what it began
-    // is undone, and the next time it finds what the other one has done.
+    // Two processes that start on the same new file can run the same migration concurrently. One of them
+    // fails and is rolled back; its next attempt finds the other's result.
     for _ in 1..ATTEMPTS {
         if migrations.run(&pools.writer).await.is_ok() {
             return Ok(());
@@ -120,26 +120,27 @@ pub async fn migrate(pools: &Pools, migrations: Migrator) -> Result<()> {
     Ok(migrations.run(&pools.writer).await?)
 }
 
-/// A file does not go away as a server does: asking each connection whether it still works, before each
-/// statement, would only cost two changes of threads.
+/// Unlike a server, a file does not become unreachable: testing each connection before each statement would
+/// only cost two thread switches.
 fn pool() -> SqlitePoolOptions {
     let options = SqlitePoolOptions::new().test_before_acquire(false);
     options.after_release(|connection, _| Box::pin(may_be_used_again(connection)))
 }
 
-/// SQLite ends a transaction by itself where the disk is full or fails. The rollback that sqlx then sends fails for want of a
-/// transaction, and sqlx takes the connection for one that is in a transaction, in which it begins no other one.
+/// SQLite ends a transaction by itself if the disk is full or fails. The rollback that sqlx then sends fails
+/// because there is no transaction. sqlx then believes that the connection is still in a transaction and
+/// cannot begin another.
 async fn may_be_used_again(connection: &mut Connection) -> sqlx::Result<bool> {
     if !connection.is_in_transaction() {
         return Ok(true);
     }
-    // What was sent before is done when this is answered.
+    // When this is answered, everything sent before is done.
     connection.ping().await?;
     Ok(!connection.is_in_transaction())
 }
 
-/// A database of secrets is nobody else's to read: SQLite itself would follow the umask, and gives its WAL the
-/// same mode.
+/// Only the service's own user may read a database of secrets. SQLite itself would follow the umask; it gives
+/// its WAL the mode of this file.
 fn create_private(path: &Path) -> Result<()> {
     let created = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
     match created {
@@ -172,7 +173,7 @@ mod tests {
         (folder, pools)
     }
 
-    /// A full disk does the same.
+    /// A full disk has the same effect.
     #[tokio::test]
     async fn a_transaction_that_sqlite_has_ended_does_not_stay_in_the_way() {
         let (_folder, pools) = pools().await;

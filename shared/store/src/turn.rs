@@ -1,7 +1,8 @@
-//! The queue of changes for a connection.
+//! The queue of changes that wait for a connection.
 //!
-//! A pool serves who waits in the order of arrival, and a caller may have hundreds of changes at once. So changes wait
-//! here, and one at a time waits in the pool: what must not wait for all of them finds one ahead of it.
+//! A pool serves its waiters in order of arrival, and one caller can have hundreds of changes waiting at
+//! once. Changes therefore wait here, and only one at a time waits in the pool: an urgent change finds at
+//! most one ahead of it.
 
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use tokio::time::timeout;
 
 use crate::error::Result;
 
-/// One turn at a time. Clones share it.
+/// Grants one turn at a time. Clones share the queue.
 #[derive(Clone, Debug)]
 pub(crate) struct Turn(Arc<Semaphore>);
 
@@ -20,10 +21,11 @@ impl Turn {
         Self(Arc::new(Semaphore::new(1)))
     }
 
-    /// `begun`, which takes a connection of `pool`, in its turn. Waiting for the turn has the pool's own limit.
+    /// Runs `begun`, which takes a connection of `pool`, when its turn comes. The wait has the pool's own
+    /// timeout.
     ///
     /// # Errors
-    /// [`crate::Error::Database`], as when no connection becomes free.
+    /// [`crate::Error::Database`], as if no connection became free.
     pub(crate) async fn take<D: Database, T>(
         &self,
         pool: &Pool<D>,

@@ -1,4 +1,4 @@
-//! Where a database is: parsed once, printed without its password.
+//! Database URLs: parsed once, printed without the password.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -16,11 +16,11 @@ pub struct DatabaseUrl {
     engine: Engine,
 }
 
-/// The engine behind a URL with what is needed to connect.
+/// The engine of a URL, with the connection details.
 #[derive(Clone)]
 #[expect(clippy::large_enum_variant, reason = "a handful exist, each for the life of the process")]
 pub enum Engine {
-    /// A file of this machine.
+    /// A file on this machine.
     Sqlite(PathBuf),
     /// A server.
     Postgres(PgConnectOptions),
@@ -61,7 +61,7 @@ impl DatabaseUrl {
         Ok(Self { shown: format!("sqlite:{text}"), engine: Engine::Sqlite(path) })
     }
 
-    /// Another database of the same server, reached in the same way.
+    /// Another database on the same server, reached with the same options.
     ///
     /// # Errors
     /// [`Error::Url`] for a SQLite file, which has no server.
@@ -73,13 +73,13 @@ impl DatabaseUrl {
         Ok(Self { shown: shown_postgres(&options), engine: Engine::Postgres(options) })
     }
 
-    /// What to connect to.
+    /// The engine to connect to.
     #[must_use]
     pub fn engine(&self) -> &Engine {
         &self.engine
     }
 
-    /// Connect options of a SQLite file that is only read and must exist.
+    /// Connect options for a SQLite file that is only read and must exist.
     #[must_use]
     pub fn sqlite_reader(path: &std::path::Path) -> SqliteConnectOptions {
         SqliteConnectOptions::new()

@@ -5,10 +5,10 @@ use tokio::sync::mpsc;
 
 use crate::error::{Error, Result};
 
-/// Bytes after which a block is handed on: 128 KiB. One row is never split.
+/// Block size at which a block is handed on: 128 KiB. A row is never split.
 pub const BLOCK_SIZE: usize = 128 * 1024;
 
-/// What lies between two rows, inside a block and between blocks.
+/// Separator between rows, both inside a block and between blocks.
 const SEPARATOR: &[u8] = b",\n";
 
 /// Several rows of one table.
@@ -16,7 +16,7 @@ const SEPARATOR: &[u8] = b",\n";
 pub struct Block {
     /// JSON objects joined by a comma and a line feed; no separator at either end.
     pub bytes: Bytes,
-    /// How many there are; never zero.
+    /// Number of rows; never zero.
     pub rows: u64,
 }
 
@@ -24,14 +24,14 @@ pub struct Block {
 #[derive(Default)]
 pub(crate) struct BlockBuilder {
     current: Vec<u8>,
-    /// Where the row begins that is being appended, its separator included.
+    /// Offset of the row that is being appended, including its separator.
     row: usize,
     rows: u64,
     full: Vec<Block>,
 }
 
 impl BlockBuilder {
-    /// Where the next row is to be appended.
+    /// Starts a row and returns the buffer to append it to.
     pub(crate) fn begin_row(&mut self) -> &mut Vec<u8> {
         self.row = self.current.len();
         if self.rows == 0 {
@@ -42,12 +42,12 @@ impl BlockBuilder {
         &mut self.current
     }
 
-    /// Takes back what was appended since [`Self::begin_row`].
+    /// Discards the row started by [`Self::begin_row`].
     pub(crate) fn drop_row(&mut self) {
         self.current.truncate(self.row);
     }
 
-    /// Counts the row that was appended after [`Self::begin_row`].
+    /// Counts the row started by [`Self::begin_row`].
     pub(crate) fn end_row(&mut self) {
         self.rows += 1;
         if self.current.len() >= BLOCK_SIZE {
@@ -55,7 +55,7 @@ impl BlockBuilder {
         }
     }
 
-    /// Also hands on the last, smaller block.
+    /// Also hands on the last, partial block.
     pub(crate) fn finish(&mut self) {
         if self.rows > 0 {
             self.seal();
@@ -73,7 +73,7 @@ impl BlockBuilder {
     }
 }
 
-/// Hands on the full blocks and returns how many rows they hold.
+/// Sends the full blocks and returns how many rows they hold.
 ///
 /// # Errors
 /// [`Error::Cancelled`] when the receiver is gone.

@@ -1,4 +1,4 @@
-//! Errors by what a caller can do about them, each one sentence that an operator can act on.
+//! Errors, grouped by what the caller can do about them. Each message is one sentence that an operator can act on.
 
 use crate::fault::Fault;
 use crate::kind::Kind;
@@ -7,7 +7,7 @@ use crate::load::Refusal;
 /// A result with this crate's error.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why a database could not be read, or restored.
+/// Why a database could not be read or restored.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// No connection could be made.
@@ -17,7 +17,7 @@ pub enum Error {
         name: String,
         /// The URL without its password.
         url: String,
-        /// What the driver reports.
+        /// The driver's error.
         fault: Fault,
     },
     /// The server did not answer in time.
@@ -27,10 +27,10 @@ pub enum Error {
         name: String,
         /// The URL without its password.
         url: String,
-        /// How long was waited.
+        /// Seconds waited.
         seconds: u64,
     },
-    /// A SQLite file is not where the configuration says.
+    /// The configured SQLite file does not exist.
     #[error(
         "source {name}: there is no file at {url}; check the path of the database, or let its application create it"
     )]
@@ -40,7 +40,7 @@ pub enum Error {
         /// The URL that names the path.
         url: String,
     },
-    /// A SQLite file to which nothing was ever written. SQLite itself takes it for an empty database.
+    /// A SQLite file that was never written to. SQLite itself treats it as an empty database.
     #[error(
         "source {name}: the file at {url} is empty: no database was ever written to it; check the path, or start the \
          application first"
@@ -51,7 +51,7 @@ pub enum Error {
         /// The URL that names the path.
         url: String,
     },
-    /// Something asked for by name does not exist.
+    /// A named object does not exist.
     #[error("source {name} has no {what}")]
     Missing {
         /// The source's name.
@@ -66,10 +66,10 @@ pub enum Error {
     Ambiguous {
         /// The source's name.
         name: String,
-        /// The name in question.
+        /// The duplicate name.
         table: String,
     },
-    /// A table was dropped or renamed while it was about to be read.
+    /// A table was dropped or renamed just before it was read.
     #[error("table {table} of source {name} was dropped or renamed while the snapshot was opened; try again")]
     Vanished {
         /// The source's name.
@@ -87,7 +87,7 @@ pub enum Error {
         /// What to grant.
         advice: String,
     },
-    /// Another session holds a lock that keeps readers out.
+    /// Another session holds a lock that blocks readers.
     #[error("table {table} of source {name} is locked by another session (a migration?); try again later")]
     LockTimeout {
         /// The source's name.
@@ -95,7 +95,7 @@ pub enum Error {
         /// The table.
         table: String,
     },
-    /// A time limit was asked for on a column that holds no times.
+    /// A time limit was given for a column that does not hold times.
     #[error(
         "column {column} of table {table} has type {type_name}, which is no date, timestamp or text; \
          choose another time_column"
@@ -108,7 +108,7 @@ pub enum Error {
         /// Its type.
         type_name: String,
     },
-    /// A row is longer than an archive may hold.
+    /// A row is longer than an archive allows.
     #[error(
         "table {table} of source {name}: {row} is longer than {limit} bytes, the most that an archive holds of one \
          row (a byte of binary data takes two in PostgreSQL); exclude the table, or shorten the row"
@@ -118,12 +118,12 @@ pub enum Error {
         name: String,
         /// The table.
         table: String,
-        /// Which row, by its place and never by its values: `row 7`, `the row at ctid (0,7)`, `the row with rowid 7`.
+        /// The row, identified by position and never by its values: `row 7`, `the row at ctid (0,7)`, `the row with rowid 7`.
         row: String,
         /// The limit in bytes.
         limit: u64,
     },
-    /// Whoever received the blocks is gone.
+    /// The receiver of the blocks has gone away.
     #[error("reading was cancelled: nobody receives the rows any more")]
     Cancelled,
     /// The server sent something that is not binary COPY data.
@@ -133,7 +133,7 @@ pub enum Error {
         name: String,
         /// The table.
         table: String,
-        /// What it sent, for example `a value of column "at" in an unknown form`.
+        /// The problem, for example `a value of column "at" in an unknown form`.
         problem: String,
     },
     /// A temporary copy could not be made.
@@ -141,20 +141,20 @@ pub enum Error {
     TempCopy {
         /// The source's name.
         name: String,
-        /// The system's error.
+        /// The operating system's error.
         source: std::io::Error,
     },
-    /// A file of ours beside the database could not be used.
+    /// One of our own files beside the database could not be used.
     #[error("source {name}: {what} beside the database: {source}")]
     File {
-        /// What was being done.
+        /// The operation that failed.
         what: String,
         /// The source's name.
         name: String,
-        /// The system's error.
+        /// The operating system's error.
         source: std::io::Error,
     },
-    /// What was created as a scratch database is somebody else's.
+    /// The database is not a new scratch database of ours.
     #[error(
         "{url} is no scratch database: {problem}; nothing was restored into it. Let [drill] name a server that holds nothing else, \
          without a pooler before it"
@@ -162,45 +162,45 @@ pub enum Error {
     NotScratch {
         /// The URL without its password.
         url: String,
-        /// What was found.
+        /// The reason.
         problem: String,
     },
-    /// The server of scratch databases could not do something.
+    /// The server for scratch databases failed an operation.
     #[error("the scratch server {url} ([drill] scratch_url), {what}: {fault}{advice}")]
     ScratchServer {
         /// The URL without its password.
         url: String,
-        /// What was being done.
+        /// The operation that failed.
         what: &'static str,
-        /// What the driver reports.
+        /// The driver's error.
         fault: Fault,
-        /// What helps, behind a semicolon, or empty.
+        /// Advice starting with a semicolon, or empty.
         advice: &'static str,
     },
-    /// The folder of scratch databases could not be used.
+    /// The directory for scratch databases could not be used.
     #[error(
         "the folder {} ([drill] scratch_dir), {what}: {source}; it must exist, and the service's user must be able to write to it",
         path.display()
     )]
     ScratchFolder {
-        /// The folder.
+        /// The directory.
         path: std::path::PathBuf,
-        /// What was being done.
+        /// The operation that failed.
         what: &'static str,
-        /// The system's error.
+        /// The operating system's error.
         source: std::io::Error,
     },
     /// A statement failed.
     #[error("{what} of source {name}: {fault}")]
     Database {
-        /// What was being done, for example `reading table users`.
+        /// The operation that failed, for example `reading table users`.
         what: String,
         /// The source's name.
         name: String,
-        /// What the driver reports.
+        /// The driver's error.
         fault: Fault,
     },
-    /// The target of a restore is not what it was when the restore was planned.
+    /// The restore target has changed since the restore was planned.
     #[error(
         "source {name} has changed since the restore was planned (a column, a constraint, a trigger or a reference of its \
          tables): plan it again"
@@ -209,15 +209,15 @@ pub enum Error {
         /// The source's name.
         name: String,
     },
-    /// Something stands against a restore.
+    /// The restore is refused.
     #[error("source {name} is not restored: {}", said(refusals))]
     Refused {
         /// The source's name.
         name: String,
-        /// What; never empty.
+        /// The reasons; never empty.
         refusals: Vec<Refusal>,
     },
-    /// A column cannot take a value of the archive.
+    /// A column cannot take a value from the archive.
     #[error("row {row} of table {table}: column {column} cannot take its value: {problem}")]
     Value {
         /// The table's archive name.
@@ -226,20 +226,20 @@ pub enum Error {
         row: u64,
         /// The column.
         column: String,
-        /// What does not fit, without the value.
+        /// Why the value does not fit, without the value itself.
         problem: String,
     },
-    /// A table does not take rows of the archive.
+    /// A table rejects rows from the archive.
     #[error("table {table} of source {name} does not take the archive's rows: {problem}")]
     Constraint {
         /// The source's name.
         name: String,
         /// The table's archive name.
         table: String,
-        /// What the database reports, without values: the constraint, its kind.
+        /// The database's report without values: the constraint and its kind.
         problem: String,
     },
-    /// The locks of a swap could not be had in time.
+    /// The locks for a swap could not be acquired in time.
     #[error(
         "the tables of source {name} were in use by others for {seconds} s, so that nothing was changed; {holders}try again \
          later"
@@ -247,12 +247,12 @@ pub enum Error {
     Locked {
         /// The source's name.
         name: String,
-        /// How long was tried.
+        /// Seconds spent trying.
         seconds: u64,
-        /// Who holds them, as far as this role may know, ending with a blank; or empty.
+        /// The lock holders, as far as this role can see them, with a trailing space; or empty.
         holders: String,
     },
-    /// Writers would have had to wait longer than was agreed.
+    /// Writers would have to wait longer than the agreed limit.
     #[error(
         "writers of source {name} would have to wait longer than {limit_ms} ms, so that nothing was changed: allow more with \
          --max-pause, or choose a quieter time"
@@ -260,15 +260,15 @@ pub enum Error {
     PauseTooLong {
         /// The source's name.
         name: String,
-        /// What was agreed.
+        /// The agreed limit.
         limit_ms: u64,
     },
-    /// A restore is not there to be rolled back.
+    /// The restore cannot be rolled back because its rows are gone.
     #[error("source {name} has no rows of the restore {restore} any more: restore its safety backup")]
     NotApplied {
         /// The source's name.
         name: String,
-        /// Its id.
+        /// The restore's id.
         restore: String,
     },
     /// A newer restore has changed the same tables.
@@ -278,10 +278,10 @@ pub enum Error {
     Superseded {
         /// The source's name.
         name: String,
-        /// The newer one's id.
+        /// The newer restore's id.
         newer: String,
     },
-    /// Rows were changed since a restore.
+    /// Rows have changed since a restore.
     #[error(
         "{rows} rows of table {table} of source {name} have changed since the restore: roll back with --discard-changes to lose \
          those changes"
@@ -291,10 +291,10 @@ pub enum Error {
         name: String,
         /// The first table.
         table: String,
-        /// How many of its rows.
+        /// Number of changed rows in that table.
         rows: u64,
     },
-    /// Rows that were loaded into an empty table have no copy to compare them with.
+    /// Rows loaded into an empty table have no copy to compare them with.
     #[error(
         "table {table} of source {name} was empty before the restore, and no copy of its rows was kept to tell whether they \
          have changed since: roll back with --discard-changes to empty it"
@@ -305,7 +305,7 @@ pub enum Error {
         /// The first table.
         table: String,
     },
-    /// Rows of a table cannot be found again.
+    /// A table's rows cannot be identified again.
     #[error(
         "table {table} of source {name} has no primary key, by which its rows are found again; add one, or take its column out \
          of encrypted_columns"
@@ -316,7 +316,7 @@ pub enum Error {
         /// The table.
         table: String,
     },
-    /// The same of single rows (SQLite).
+    /// Single rows cannot be identified again (SQLite).
     #[error(
         "table {table} of source {name} has rows with NULL in its primary key, which cannot be found again; give them a key"
     )]
@@ -326,7 +326,7 @@ pub enum Error {
         /// The table.
         table: String,
     },
-    /// A column cannot be written, or its table not be walked.
+    /// A column cannot be written, or its table cannot be scanned.
     #[error("column {column:?} of table {table} of source {name} cannot be written anew: {problem}")]
     NotWritable {
         /// The source's name.
@@ -335,7 +335,7 @@ pub enum Error {
         table: String,
         /// The column.
         column: String,
-        /// Why.
+        /// The reason.
         problem: String,
     },
     /// The database URL cannot be used.
@@ -344,7 +344,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// What a caller can do about it.
+    /// What the caller can do about it.
     #[must_use]
     pub fn kind(&self) -> Kind {
         match self {
@@ -391,7 +391,7 @@ impl Error {
         }
     }
 
-    /// Wraps a driver's error with what was being done.
+    /// Wraps a driver error together with the operation that failed.
     pub(crate) fn database(name: &str, what: impl Into<String>, error: &sqlx::Error) -> Self {
         Self::Database { what: what.into(), name: name.to_owned(), fault: Fault::of(error) }
     }
@@ -401,7 +401,7 @@ impl Error {
     }
 }
 
-/// All of them, one behind the other.
+/// Joins all refusals with semicolons.
 fn said(refusals: &[Refusal]) -> String {
     refusals.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }

@@ -1,9 +1,9 @@
-//! What a driver's error means, in words that may leave this process.
+//! Meaning of a driver error, in wording that is safe to leave this process.
 //!
-//! A database's message may repeat a value or a piece of SQL. So it is shown only where messages of its class name
-//! objects and resources; otherwise the class alone is. A server's HINT is advice and is shown as well. Its DETAIL
-//! never is, because that is where servers put values. For the same reason the driver's error is not kept as a source:
-//! a log that prints the chain of causes would print it.
+//! A database's message can repeat a value or a piece of SQL. It is therefore shown only for error classes whose messages
+//! name objects and resources; for other classes only the class is shown. A server's HINT is advice and is shown too. Its
+//! DETAIL is never shown, because servers put values there. For the same reason the driver's error is not kept as a source: a
+//! log that prints the chain of causes would print it.
 
 use std::fmt;
 use std::io;
@@ -13,7 +13,7 @@ use sqlx::postgres::PgDatabaseError;
 use crate::kind::Kind;
 use crate::postgres::{codes, functions};
 
-/// Longest text that is taken from a server, in characters.
+/// Maximum length of a text taken from a server, in characters.
 const LONGEST: usize = 400;
 
 /// A failed statement or connection.
@@ -24,7 +24,7 @@ pub struct Fault {
 }
 
 impl Fault {
-    /// What a caller can do about it.
+    /// What the caller can do about it.
     #[must_use]
     pub fn kind(&self) -> Kind {
         self.kind
@@ -65,7 +65,8 @@ impl fmt::Display for Fault {
 
 impl std::error::Error for Fault {}
 
-/// A server that ends in the middle of something, for want of disk or memory, or because somebody ends it, tells only its log.
+/// Whether the server died during an operation. The reason (disk full, out of memory, killed) is only in the server's own
+/// log.
 fn is_end(error: &io::Error) -> bool {
     use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
     matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof)
@@ -82,7 +83,7 @@ pub(crate) fn sqlite_code(error: &sqlx::Error) -> i32 {
     code.and_then(|code| code.parse().ok()).unwrap_or(0)
 }
 
-/// Whether SQLite cannot run a statement as the schema is: it lacks a function, a table or a column.
+/// Whether SQLite cannot run a statement against the current schema: a function, table or column is missing.
 pub(crate) fn is_sqlite_error(error: &sqlx::Error) -> bool {
     const ERROR: i32 = 1;
     sqlite_code(error) == ERROR
@@ -96,7 +97,7 @@ fn postgres(error: &PgDatabaseError) -> (Kind, String) {
     } else {
         format!("the server reports SQLSTATE {code}")
     };
-    // RAISE lets a function of the database's owner write the hint.
+    // With RAISE, a function written by the database's owner can set the hint.
     if let Some(hint) = hint.filter(|_| !code.starts_with("P0")) {
         text.push_str(&format!("; hint: {}", cut(hint)));
     }
@@ -105,7 +106,7 @@ fn postgres(error: &PgDatabaseError) -> (Kind, String) {
             "; {function}: ALTER FUNCTION … SET search_path = … lets it find what it names without a schema"
         ));
     }
-    // In a read-only transaction of this isolation level nothing but a standby's recovery causes them.
+    // In a read-only transaction at this isolation level, only a standby's recovery conflicts cause these errors.
     if code.starts_with("40") {
         text.push_str(
             "; try again, and if it happens often set hot_standby_feedback = on or raise \
@@ -115,8 +116,7 @@ fn postgres(error: &PgDatabaseError) -> (Kind, String) {
     (kind, text)
 }
 
-/// The function that has not found something: the first that the server's context names. Other lines of the context may repeat
-/// SQL.
+/// The function that failed a name lookup: the first one in the server's context. Other context lines may repeat SQL.
 fn unnamed_in(error: &PgDatabaseError) -> Option<String> {
     let context = error.r#where().filter(|_| functions::is_unnamed(error.code()))?;
     let named = |line: &&str| line.starts_with("SQL function ") || line.starts_with("PL/pgSQL function ");
@@ -125,9 +125,9 @@ fn unnamed_in(error: &PgDatabaseError) -> Option<String> {
 
 fn postgres_kind(code: &str, hint: &str) -> Kind {
     match code {
-        // A pooler that refuses what it does not know says this.
+        // A pooler reports this when it refuses a parameter that it does not know.
         codes::PROTOCOL_VIOLATION => Kind::Precondition,
-        // The lock table is full: only a larger one helps. The setting's name is the same in all languages.
+        // The lock table is full, and only a larger one helps. The setting's name is the same in every language.
         codes::OUT_OF_MEMORY if hint.contains("max_locks_per_transaction") => Kind::Precondition,
         codes::DISK_FULL | codes::CONFIGURATION_LIMIT_EXCEEDED => Kind::Precondition,
         codes::DATABASE_DROPPED | codes::INVALID_CATALOG_NAME => Kind::NotFound,
@@ -142,14 +142,14 @@ fn postgres_kind(code: &str, hint: &str) -> Kind {
     }
 }
 
-/// Class 22 repeats values, 23 keys, P0 what a function's author wrote; a syntax error repeats SQL.
+/// Class 22 repeats values, class 23 keys, class P0 a function author's text; a syntax error repeats SQL.
 fn names_objects_only(code: &str) -> bool {
     const CLASSES: [&str; 14] =
         ["08", "0A", "25", "28", "3D", "3F", "40", "42", "53", "54", "55", "57", "58", "XX"];
     code != codes::SYNTAX_ERROR && CLASSES.iter().any(|class| code.starts_with(class))
 }
 
-/// By the result codes of <https://www.sqlite.org/rescode.html>: the low byte is the class.
+/// Classifies result codes (<https://www.sqlite.org/rescode.html>): the low byte is the class.
 fn sqlite(code: i32, message: &str) -> (Kind, String) {
     const READONLY_ROLLBACK: i32 = 776;
     const IOERR_SHORT_READ: i32 = 522;
@@ -180,7 +180,7 @@ const CANNOT_OPEN: &str = "SQLite cannot open the file or the -wal and -shm file
     able to read them, and a database in WAL mode can only be read while the application has it open or where this \
     service may write to its folder";
 
-/// Messages of the general error code that say what a schema lacks.
+/// Whether a message of the generic error code names only what the schema lacks.
 fn sqlite_names_objects_only(message: &str) -> bool {
     const STARTS: [&str; 7] = [
         "no such collation sequence",

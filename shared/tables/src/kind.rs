@@ -1,18 +1,18 @@
-//! What a caller can do about an error, whether it came from a driver or not.
+//! What the caller can do about an error, whether it came from a driver or not.
 
-/// The kinds that callers tell apart.
+/// The kinds of error that callers distinguish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// The database is away, busy or changing: worth another try.
+    /// The database is unreachable, busy or changing: worth another try.
     Unavailable,
-    /// A table, column, schema or file that was asked for does not exist.
+    /// A requested table, column, schema or file does not exist.
     NotFound,
     /// The database user lacks a right.
     Permission,
-    /// Somebody must change the database, its server or the configuration first.
+    /// The database, its server or the configuration must be changed first.
     Precondition,
-    /// The receiver is gone.
+    /// The receiver has gone away.
     Cancelled,
-    /// Everything else: a wrong configuration, a defect or a damaged database.
+    /// Everything else: a wrong configuration, a bug or a damaged database.
     Internal,
 }

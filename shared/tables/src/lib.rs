@@ -1,9 +1,9 @@
-//! Reading a database table by table in one consistent snapshot, as blocks of finished JSON rows; and putting rows back
-//! ([`load`]), or sealed values exchanged for others ([`reencrypt`]).
+//! Reads a database table by table in one consistent snapshot, as blocks of finished JSON rows; and puts rows back
+//! ([`load`]), or replaces sealed values with others ([`reencrypt`]).
 //!
-//! Any SQLite or PostgreSQL database works: tables are found by introspection, and each comes with the
-//! schema entry that a restore goes by. Values take the forms that FORMAT.md gives. Memory does not grow
-//! with a table: a block holds about [`BLOCK_SIZE`] bytes or one row, whichever is larger.
+//! Any SQLite or PostgreSQL database works: tables are found by introspection, and each comes with the schema entry that a
+//! restore uses. Values take the forms given in FORMAT.md. Memory does not grow with a table: a block holds about
+//! [`BLOCK_SIZE`] bytes or one row, whichever is larger.
 //!
 //! ```no_run
 //! # async fn example() -> strongroom_tables::Result<()> {
@@ -46,9 +46,9 @@ mod snapshot;
 mod sqlite;
 mod times;
 
-/// The schema of a PostgreSQL database in which a restore stages rows, and keeps those that it replaced. Neither listed nor read.
+/// The PostgreSQL schema in which a restore stages rows and keeps the rows that it replaced. It is neither listed nor read.
 pub const RESTORE_SCHEMA: &str = "strongroom";
-/// What the names of such tables begin with in a SQLite database.
+/// Prefix of the names of such tables in a SQLite database.
 pub const RESTORE_TABLES: &str = "_strongroom_";
 
 pub use block::{BLOCK_SIZE, Block};

@@ -1,17 +1,16 @@
-//! The length of a row, looked at before memory is spent on it.
+//! Checks row lengths before memory is spent on a row.
 //!
-//! A value may be a gigabyte, and an archive holds 256 MiB of one row. So each engine is asked not to hand over a row
-//! that is longer ([`ROW_BYTES`]), and a value is measured before it is turned into JSON, which may make it six
-//! times as long.
+//! A value can be a gigabyte long, and a row in an archive is limited to 256 MiB. So each engine is asked not to return
+//! longer rows ([`ROW_BYTES`]), and a value is measured before it is converted to JSON, which can make it six times as long.
 
 use strongroom_archive::Limits;
 
-/// Most bytes of a row in an archive.
+/// Maximum size of a row in an archive, in bytes.
 pub(crate) const ROW_BYTES: u64 = Limits::V1.row_bytes;
 
-/// Values below this length are measured after they are written: sixteen times as long, they would still fit.
+/// Values below this length are written first and measured afterwards: even sixteen times as long, they would still fit.
 const SMALL: usize = 2 << 20;
-/// Values below this length are not looked at one by one. A table has 1,600 columns at most (SQLite: 2,000).
+/// Values below this length are not checked individually. A table has at most 1,600 columns (SQLite: 2,000).
 const TINY: usize = 4096;
 
 /// Whether a row of `written` bytes has no room for `value`, whose JSON has `length` bytes.
@@ -30,7 +29,7 @@ pub(crate) fn is_over(written: usize) -> bool {
     written as u64 > ROW_BYTES
 }
 
-/// Bytes of `text` as a JSON string (FORMAT.md, section 4).
+/// Length of `text` as a JSON string (FORMAT.md, section 4), in bytes.
 pub(crate) fn text_length(text: &[u8]) -> usize {
     let escaped = |byte: &u8| match byte {
         b'"' | b'\\' | 0x08 | 0x0c | b'\n' | b'\r' | b'\t' => 2,

@@ -1,16 +1,16 @@
-//! Putting rows of an archive back into a database while applications use it.
+//! Puts an archive's rows back into a database while applications use it.
 //!
-//! Rows are never loaded over live ones. They go into tables of ours beside them (the stage); the difference between the
-//! two is then applied in one transaction, so that every reader sees the old rows or the new ones. The rows that the
-//! difference removed stay in further tables of ours (the undo), by which the restore can be taken back. Into empty
-//! tables rows are loaded directly, in one transaction too. How each engine does it, and why, is written in
-//! `postgres/load` and `sqlite/load`; the measurements behind it are in docs/decisions/restore.md.
+//! Rows are never loaded over live ones. They go into our own tables beside the live ones (the stage); the difference between
+//! the two is then applied in one transaction, so every reader sees either the old rows or the new ones. Rows that the
+//! difference removed stay in further tables of ours (the undo), from which the restore can be rolled back. Into empty
+//! tables, rows are loaded directly, also in one transaction. `postgres/load` and `sqlite/load` explain how each engine does
+//! it and why; the measurements behind it are in docs/decisions/restore.md.
 //!
-//! The order of calls: [`Target::open`], [`Target::inspect`], then [`Target::stage`] with what was found, [`Stage::load`] for
-//! each table, and [`Stage::compare`]. A trial stage ends there, or with [`Stage::rehearse`], and leaves nothing. Another one is sealed
-//! ([`Stage::keep`]), which makes it last through a crash, and applied ([`Stage::swap`]). What was applied, and what a crash
-//! left, is found by the restore's id: [`Target::state_of`], [`Target::check_roll_back`], [`Target::roll_back`],
-//! [`Target::discard`].
+//! Order of calls: [`Target::open`], [`Target::inspect`], then [`Target::stage`] with the inspection's result,
+//! [`Stage::load`] for each table, and [`Stage::compare`]. A trial stage ends there, or with [`Stage::rehearse`], and leaves
+//! nothing behind. Any other stage is sealed ([`Stage::keep`]), so that it survives a crash, and applied ([`Stage::swap`]).
+//! An applied restore, or the remains of a crashed one, is found by the restore's id: [`Target::state_of`],
+//! [`Target::check_roll_back`], [`Target::roll_back`], [`Target::discard`].
 
 mod chunk;
 mod comparison;
@@ -38,7 +38,7 @@ mod tests {
 
     fn moves<T: Send>(_: T) {}
 
-    /// Compiles only while a service may spawn what it calls.
+    /// Compiles only while a service can spawn these futures.
     fn all_move(mut target: Target, mut stage: Stage, wanted: &Wanted, limits: &SwapLimits) {
         moves(target.inspect(wanted));
         moves(target.state_of(""));

@@ -1,4 +1,4 @@
-//! The table in which an application counts its migrations, so that an archive can be told to be newer than a database.
+//! The table in which an application records its migrations, used to detect an archive that is newer than a database.
 
 use strongroom_archive::Limits;
 use strongroom_archive::manifest::Migrations;
@@ -7,21 +7,22 @@ use strongroom_archive::schema::TableSchema;
 use crate::error::{Error, Result};
 use crate::options::SnapshotOptions;
 
-/// Columns in which common tools keep the id of a migration: Laravel, Prisma, Flyway and Rails, Alembic, Entity Framework, Goose, Django and Knex.
+/// Columns in which common tools keep migration ids: Laravel, Prisma, Flyway and Rails, Alembic, Entity Framework, Goose,
+/// Django and Knex.
 const COLUMNS: [&str; 7] =
     ["migration", "migration_name", "version", "version_num", "MigrationId", "version_id", "name"];
 
-/// Where migrations are counted.
+/// Location of the migration ids.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MigrationsTable {
     /// The table, by archive name.
     pub table: String,
-    /// Its column with the ids. None: one that is called as common tools call it, or else the only column of the
-    /// primary key.
+    /// Its column with the ids. If none: a column with a name that common tools use, or else the only column of the primary
+    /// key.
     pub column: Option<String>,
 }
 
-/// The table and the column, if the options name a table that is among `tables`.
+/// The table and its column, if the options name a table that is among `tables`.
 ///
 /// # Errors
 /// [`Error::Missing`] when the table has no such column.
@@ -46,7 +47,7 @@ pub(crate) fn find<'a>(
     found.map(|column| Some((table, column))).ok_or_else(|| Error::missing(&options.source, what()))
 }
 
-/// Refuses a table of migrations that is not among `tables`.
+/// Refuses a migrations table that is not among `tables`.
 ///
 /// # Errors
 /// [`Error::Missing`].
@@ -60,7 +61,7 @@ pub(crate) fn check(options: &SnapshotOptions, tables: &[TableSchema]) -> Result
     }
 }
 
-/// The statement that reads them; `from` is the table as SQL names it.
+/// The statement that reads the ids; `from` is the table's SQL name.
 pub(crate) fn statement(from: &str, column: &str) -> String {
     let column = crate::names::quoted(column);
     let limit = Limits::V1.entries;
@@ -69,7 +70,7 @@ pub(crate) fn statement(from: &str, column: &str) -> String {
     )
 }
 
-/// What the manifest says of them.
+/// The migrations as the manifest records them.
 pub(crate) fn record(table: &TableSchema, column: &str, ids: Vec<String>) -> Migrations {
     Migrations { table: table.name.clone(), column: column.to_owned(), ids }
 }

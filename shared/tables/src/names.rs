@@ -1,10 +1,10 @@
-//! Tables and columns by name, in SQL and in JSON rows, written once for both engines.
+//! Names of tables and columns, in SQL and in JSON rows, shared by both engines.
 
 use strongroom_archive::schema::TableSchema;
 
 use crate::error::{Error, Result};
 
-/// The name by which [`crate::list_tables`] lists a table of this schema (PostgreSQL; empty for SQLite).
+/// The name by which [`crate::list_tables`] lists a table (`namespace` is a PostgreSQL schema; empty for SQLite).
 #[must_use]
 pub fn listed_name(namespace: &str, table: &str) -> String {
     if namespace.is_empty() || namespace == "public" {
@@ -31,12 +31,12 @@ pub(crate) fn find_column(table: &TableSchema, column: &str) -> Result<usize> {
         .ok_or_else(|| Error::missing(&table.source, format!("column {column:?} in table {:?}", table.name)))
 }
 
-/// An identifier as SQL wants it, in both engines.
+/// A quoted SQL identifier, valid in both engines.
 pub(crate) fn quoted(identifier: &str) -> String {
     format!("\"{}\"", identifier.replace('"', "\"\""))
 }
 
-/// What a row begins each column with: `{"id":`, `,"name":` and so on.
+/// The prefix of each column in a row: `{"id":`, `,"name":` and so on.
 pub(crate) fn column_keys(table: &TableSchema) -> Vec<Vec<u8>> {
     let mut keys = Vec::with_capacity(table.columns.len());
     for (index, column) in table.columns.iter().enumerate() {

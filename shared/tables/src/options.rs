@@ -1,5 +1,5 @@
-//! What the caller of a snapshot chooses, and what it learns about the snapshot. Both engines and the type over them
-//! need these, so they belong below all three.
+//! The options of a snapshot and the information about it. Both engines and the type above them need these, so this module
+//! sits below all three.
 
 use std::collections::HashSet;
 
@@ -8,24 +8,24 @@ use strongroom_archive::schema::TableSchema;
 use crate::error::{Error, Result};
 use crate::migrations::MigrationsTable;
 
-/// What to read of a database.
+/// What to read from a database.
 #[derive(Debug, Clone, Default)]
 pub struct SnapshotOptions {
-    /// The source's name: it stands in every schema entry and error.
+    /// The source's name, used in every schema entry and error.
     pub source: String,
-    /// Tables and partitions to leave out, by archive name. [`open_snapshot`] ignores names that do not exist,
-    /// because a table may be dropped; [`list_tables`] refuses them if `exclude_must_exist`.
+    /// Tables and partitions to leave out, by archive name. [`open_snapshot`] ignores names that do not exist, because a
+    /// table can be dropped; [`list_tables`] refuses them if `exclude_must_exist` is set.
     pub exclude: Vec<String>,
-    /// Refuses excluded names that do not exist: they may be mistyped.
+    /// Refuses excluded names that do not exist, because they may be mistyped.
     pub exclude_must_exist: bool,
     /// Only these tables, by archive name. A name that does not exist is an error.
     pub only: Option<Vec<String>>,
-    /// SQLite: read a temporary copy (`VACUUM INTO`), so that no writer waits and the WAL does not grow.
-    /// It takes as much space in the system's temporary folder as the database.
+    /// SQLite: read a temporary copy (`VACUUM INTO`), so that no writer waits and the WAL does not grow. The copy takes as
+    /// much space in the system's temporary directory as the database.
     pub temp_copy: bool,
-    /// The table in which the application counts its migrations. [`list_tables`] refuses one that is not read.
+    /// The table in which the application records its migrations. [`list_tables`] refuses one that is not read.
     pub migrations: Option<MigrationsTable>,
-    /// PostgreSQL: only these schemas; empty means every schema that is not the system's.
+    /// PostgreSQL: only these schemas; if empty, every schema except the system's.
     pub schemas: Vec<String>,
 }
 
@@ -36,7 +36,7 @@ impl SnapshotOptions {
         Self { source: source.into(), ..Self::default() }
     }
 
-    /// Whether everything is wanted that is not excluded.
+    /// Whether every table is read that is not excluded.
     pub(crate) fn is_complete(&self) -> bool {
         self.only.is_none()
     }
@@ -54,7 +54,7 @@ impl SnapshotOptions {
         }
     }
 
-    /// Whether the table called `name` is wanted.
+    /// Whether the table called `name` is selected.
     pub(crate) fn selects(&self, name: &str) -> bool {
         let named = |names: &[String]| names.iter().any(|other| other == name);
         !named(&self.exclude) && self.only.as_deref().is_none_or(named)
@@ -72,10 +72,10 @@ impl SnapshotOptions {
     }
 }
 
-/// Rows whose time is known to be earlier are left out; rows without a time (NULL) as well.
+/// Leaves out rows whose time is known to be earlier, and rows without a time (NULL).
 ///
-/// Times without a zone count as UTC. Texts and numbers are read as many applications write them, and rows are kept
-/// whose value cannot be read: [`SnapshotInfo::unreadable_times`] counts them.
+/// Times without a zone count as UTC. Texts and numbers are read in the forms that many applications write. Rows with an
+/// unreadable value are kept; [`SnapshotInfo::unreadable_times`] counts them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Since {
     /// The time column.
@@ -91,7 +91,7 @@ pub struct SnapshotInfo {
     pub engine: String,
     /// `repeatable-read`, `read-transaction` or `vacuum-copy`.
     pub kind: &'static str,
-    /// What holds data and is left out: things that hold rows, columns, and data outside of tables.
+    /// Data that is left out: relations with rows, columns, and data outside tables.
     pub skipped: Vec<Skipped>,
     /// Grows with each table that is read with a [`Since`].
     pub unreadable_times: Vec<UnreadableTimes>,
@@ -104,12 +104,12 @@ pub struct UnreadableTimes {
     pub table: String,
     /// The time column.
     pub column: String,
-    /// How many.
+    /// Number of such rows.
     pub rows: u64,
 }
 
 impl SnapshotInfo {
-    /// Notes what `filter` could not read, and says so in the log.
+    /// Records and logs the number of unreadable times.
     pub(crate) fn note_unreadable(&mut self, table: &TableSchema, column: &str, rows: u64) {
         if rows == 0 {
             return;
@@ -126,10 +126,10 @@ impl SnapshotInfo {
     }
 }
 
-/// Something that is left out, and why.
+/// Left-out data and the reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Skipped {
-    /// Its archive name, had it been exported: of a table, `table.column`, a sequence, `large objects`.
+    /// The archive name that it would have had: a table, `table.column`, a sequence, or `large objects`.
     pub name: String,
     /// A phrase such as `foreign table: its rows live in another database`.
     pub reason: String,

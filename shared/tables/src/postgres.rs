@@ -1,8 +1,8 @@
-//! PostgreSQL: one REPEATABLE READ READ ONLY transaction with all tables locked against change.
+//! PostgreSQL: one REPEATABLE READ READ ONLY transaction with all tables locked against schema changes.
 //!
-//! The order matters. A snapshot is fixed by the first query, and `LOCK TABLE` is none: so the names are
-//! listed in a transaction of their own, the tables locked in a new one, and only then is anything read. What
-//! the catalogue says inside the snapshot is then what the tables are.
+//! The order matters. The first query fixes the snapshot, and `LOCK TABLE` is not a query. So the names are listed in a
+//! separate transaction, the tables are locked in a new one, and only then is anything read. Inside that snapshot the
+//! catalogue therefore describes the tables as they are.
 
 mod attached;
 mod binary;
@@ -55,16 +55,16 @@ use relations::Relation;
 use session::{begin, connect, end, expect_raw_text, reset_path, set_path};
 pub(crate) use size::bytes;
 
-/// An open transaction with what was found in it.
+/// An open transaction and its findings.
 pub(crate) struct PostgresSnapshot {
     connection: PgConnection,
     source: String,
     pub(crate) info: SnapshotInfo,
     pub(crate) tables: Vec<TableSchema>,
     pub(crate) outside: Outside,
-    /// One for each of `tables`.
+    /// One layout for each of `tables`.
     layouts: Vec<Layout>,
-    /// Whether the database takes any bytes for text.
+    /// Whether the database accepts arbitrary bytes as text.
     raw_text: bool,
 }
 
@@ -156,7 +156,7 @@ impl PostgresSnapshot {
     }
 }
 
-/// The tables as they are now.
+/// The current tables.
 pub(crate) async fn list_tables(
     url: &DatabaseUrl,
     connect_to: &PgConnectOptions,
@@ -179,8 +179,8 @@ async fn probe(connection: &mut PgConnection, source: &str) -> Result<Probe> {
     Probe::load(connection).await.map_err(|error| Error::database(source, "looking at the catalogue", &error))
 }
 
-/// Locks, in one round trip, what is not in `locked` yet. The number of statements that succeeded tells which table
-/// failed.
+/// Locks the relations that are not in `locked` yet, in one round trip. The number of statements that succeeded shows which
+/// table failed.
 async fn lock(
     connection: &mut PgConnection,
     source: &str,
@@ -228,7 +228,7 @@ fn lock_error(source: &str, relation: Option<&Relation>, error: &sqlx::Error) ->
     }
 }
 
-/// `15.18 (Debian …)` becomes `PostgreSQL 15.18`.
+/// Converts `15.18 (Debian …)` to `PostgreSQL 15.18`.
 fn engine(version: &str) -> String {
     format!("PostgreSQL {}", version.split(' ').next().unwrap_or(version))
 }

@@ -1,9 +1,9 @@
-//! Sealed values of an application's columns, exchanged for others while the application goes on.
+//! Replaces sealed values in an application's columns while the application runs.
 //!
-//! A column is walked by its table's primary key, page by page, so that memory does not depend on the table. A page is read
-//! and a batch is written in a transaction of its own, each by one statement; nothing is locked in between. A value is
-//! replaced only where it is still the one that was read. A row that somebody else holds is passed over instead of waited
-//! for: whoever waits while holding other rows may be part of a deadlock.
+//! A column is scanned by its table's primary key, page by page, so that memory does not depend on the table's size. Each
+//! page is read and each batch is written by one statement in a separate transaction; nothing is locked in between. A value
+//! is replaced only if it is still the one that was read. A row that another session holds is skipped rather than waited for:
+//! waiting while holding other rows could cause a deadlock.
 
 mod check;
 mod key;
@@ -22,44 +22,44 @@ pub use key::RowKey;
 /// A column of sealed values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SealedColumn {
-    /// Its table, as [`crate::list_tables`] lists it.
+    /// Its table's name in [`crate::list_tables`].
     pub table: String,
     /// Its name.
     pub column: String,
-    /// Columns whose values the additional data is made of.
+    /// Columns whose values make up the additional data.
     pub needed: Vec<String>,
 }
 
-/// Which part of a column is looked at next.
+/// The part of a column to scan next.
 #[derive(Debug, Clone, Copy)]
 pub struct Walk<'a> {
-    /// Rows behind this one; `None`: from the first one on.
+    /// Rows after this key; `None`: from the first row on.
     pub after: Option<&'a RowKey>,
-    /// Rows to look at, at most.
+    /// Maximum number of rows to scan.
     pub rows: u32,
-    /// Values of this key version are passed over.
+    /// Values of this key version are skipped.
     pub kid: &'a str,
-    /// The longest value that is read, in bytes.
+    /// Maximum length of a value that is read, in bytes.
     pub longest: usize,
 }
 
-/// Rows that were looked at.
+/// Scanned rows.
 #[derive(Debug, Default)]
 pub struct Page {
-    /// Those of them with a value of another key version, or of none.
+    /// Rows with a value of another key version, or with a value that has none.
     pub values: Vec<FoundValue>,
-    /// How many were looked at.
+    /// Number of rows scanned.
     pub rows: u32,
-    /// Whether it ended early, because its values are long.
+    /// Whether the page ended early because its values are long.
     pub is_cut: bool,
-    /// The last one; `None` at the end of the table.
+    /// The last row's key; `None` at the end of the table.
     pub end: Option<RowKey>,
     bytes: usize,
 }
 
 impl Page {
-    /// Takes the row behind the last one, and its value if it has one to look at. Whether the page is full, of the rows that
-    /// `walk` allows or of bytes.
+    /// Adds the next row, and its value if that must be checked. Returns whether the page is full, by `walk`'s row limit or
+    /// by bytes.
     pub(crate) fn take(&mut self, key: RowKey, found: Option<FoundValue>, walk: Walk<'_>) -> bool {
         self.rows += 1;
         if let Some(value) = found {
@@ -75,42 +75,42 @@ impl Page {
     }
 }
 
-/// A value that is not of the wanted key version.
+/// A value that does not belong to the wanted key version.
 #[derive(Debug)]
 pub struct FoundValue {
-    /// Its row.
+    /// Its row's key.
     pub key: RowKey,
-    /// The value; `None` where it is no text, an empty or a too long one.
+    /// The value; `None` if it is not text, is empty or is too long.
     pub text: Option<String>,
-    /// Whether a census counts it: it begins as sealed values do.
+    /// Whether a census counts it: it begins like a sealed value.
     pub is_counted: bool,
-    /// The row's values in [`SealedColumn::needed`], as archives have them.
+    /// The row's values in [`SealedColumn::needed`], in archive form.
     pub needed: Vec<Box<RawValue>>,
 }
 
 impl FoundValue {
-    /// What it holds in memory: its row decides how long the other values are.
+    /// Size in memory: the row determines how long the other values are.
     fn bytes(&self) -> usize {
         let needed: usize = self.needed.iter().map(|value| value.get().len()).sum();
         self.text.as_ref().map_or(0, String::len) + needed + self.key.bytes()
     }
 }
 
-/// A value that takes the place of another.
+/// The replacement of a value.
 #[derive(Debug)]
 pub struct Change {
-    /// Its row.
+    /// Its row's key.
     pub key: RowKey,
-    /// What must still be there.
+    /// The value that must still be in place.
     pub old: String,
-    /// What takes its place.
+    /// The new value.
     pub new: String,
 }
 
-/// Bytes of values from which a page is cut.
+/// Size of the values at which a page is cut, in bytes.
 const PAGE_BYTES: usize = 2 << 20;
 
-/// A connection that exchanges values, as the owner of the tables. Dropping it ends what it does.
+/// A connection that replaces values, as the owner of the tables. Dropping it ends any running statement.
 pub struct Rewriter(Inner);
 
 enum Inner {
@@ -119,7 +119,7 @@ enum Inner {
 }
 
 impl Rewriter {
-    /// Connects, and checks that all `columns` can be walked and written. `options` say how the source is read.
+    /// Connects, and checks that all `columns` can be scanned and written. `options` specify how the source is read.
     ///
     /// # Errors
     /// Those of [`crate::open_snapshot`]; [`crate::Error::Missing`] for a table or a column; [`crate::Error::NoPrimaryKey`],
@@ -143,10 +143,10 @@ impl Rewriter {
         Ok(Self(inner))
     }
 
-    /// Looks at rows of the column at this position.
+    /// Scans rows of the column at this index.
     ///
     /// # Errors
-    /// The database's.
+    /// A database error.
     pub async fn page(&mut self, column: usize, walk: Walk<'_>) -> Result<Page> {
         match &mut self.0 {
             Inner::Sqlite(rewriter) => rewriter.page(column, walk).await,
@@ -154,10 +154,10 @@ impl Rewriter {
         }
     }
 
-    /// Replaces the values that are still what they were, and returns how many.
+    /// Replaces the values that have not changed, and returns how many were replaced.
     ///
     /// # Errors
-    /// The database's. Rows that others hold are none.
+    /// A database error. Rows held by other sessions are not an error.
     pub async fn replace(&mut self, column: usize, changes: &[Change]) -> Result<u64> {
         if changes.is_empty() {
             return Ok(0);

@@ -1,8 +1,8 @@
-//! A database that is created, filled once and dropped again, to prove that rows come back.
+//! A database that is created, filled once and dropped again, to prove that rows can be restored.
 //!
-//! It must never be a live one. A pooler may answer every database's name with the same database, and a folder may be mounted
-//! twice, so that a new name proves nothing: what was created must be empty, and a table with a random name in it must not be
-//! seen through the URL of any live database ([`Scratch::mark`], [`is_marked`]).
+//! It must never be a live database. A pooler can map every database name to the same database, and a directory can be
+//! mounted twice, so a new name proves nothing: the created database must be empty, and a table with a random name in it must
+//! not be visible through the URL of any live database ([`Scratch::mark`], [`is_marked`]).
 
 mod keys;
 
@@ -13,24 +13,24 @@ use crate::names::quoted;
 use crate::{postgres, sqlite};
 pub use keys::{DanglingKey, KeyReport};
 
-/// What messages call it in place of a source.
+/// Name used in messages instead of a source's.
 pub(crate) const SCRATCH: &str = "scratch database";
 
-/// A database of its own for one drill. It stays until [`Scratch::remove`], whatever happens to the process.
+/// A separate database for one drill. It exists until [`Scratch::remove`], whatever happens to the process.
 pub struct Scratch {
     url: DatabaseUrl,
-    /// Where it is: a server, or the file of a folder.
+    /// Where it was created: a server, or a directory.
     at: DatabaseUrl,
     name: String,
 }
 
 impl Scratch {
-    /// Creates an empty database called `name`: on the server that `at` reaches, whose role may create databases, or as a file in the
-    /// folder that `at` names. `encoding` is that of the database that it stands for. Made from a `template`, it has what that has,
-    /// and its encoding.
+    /// Creates an empty database called `name`: on the server that `at` reaches, whose role must have the right to create
+    /// databases, or as a file in the directory that `at` names. `encoding` is that of the original database. If created from
+    /// a `template`, it has the template's contents and encoding.
     ///
     /// # Errors
-    /// [`Error::NotScratch`] where what was created is a database that others use, and the server's.
+    /// [`Error::NotScratch`] if the created database turns out to be one that others use, or a server error.
     pub async fn create(
         at: &DatabaseUrl,
         name: &str,
@@ -52,16 +52,16 @@ impl Scratch {
         }
     }
 
-    /// Where it is.
+    /// Its URL.
     #[must_use]
     pub fn url(&self) -> &DatabaseUrl {
         &self.url
     }
 
-    /// What it has from a template is no sign of somebody else.
+    /// Contents from a template are not a sign that others use the database.
     async fn check_empty(&self, has_template: bool) -> Result<()> {
         match self.url.engine() {
-            // The file is new. Like most live ones it gets a WAL, so that nobody is warned of the contrary.
+            // The file is new. It gets a WAL like most live databases, which avoids the warning about missing WAL mode.
             Engine::Sqlite(_) => self.run("PRAGMA journal_mode = WAL").await,
             Engine::Postgres(connect) => {
                 postgres::scratch::check(&self.url, connect, (&self.name, has_template)).await
@@ -69,24 +69,24 @@ impl Scratch {
         }
     }
 
-    /// Creates a table that others would see if this were their database; [`Self::unmark`] drops it.
+    /// Creates a table that would be visible in a live database if this were that database; [`Self::unmark`] drops it.
     ///
     /// # Errors
-    /// The database's.
+    /// A database error.
     pub async fn mark(&self, marker: &str) -> Result<()> {
         self.run(&format!("CREATE TABLE {} (marker integer)", quoted(marker))).await
     }
 
     /// # Errors
-    /// The database's.
+    /// A database error.
     pub async fn unmark(&self, marker: &str) -> Result<()> {
         self.run(&format!("DROP TABLE {}", quoted(marker))).await
     }
 
-    /// Creates the extensions that the server has (PostgreSQL). Of those that it lacks, the restore says so.
+    /// Creates the extensions that the server has (PostgreSQL). The restore reports those that it lacks.
     ///
     /// # Errors
-    /// The connection's.
+    /// A connection error.
     pub async fn add_extensions(&self, names: impl IntoIterator<Item = &str>) -> Result<()> {
         match self.url.engine() {
             Engine::Sqlite(_) => Ok(()),
@@ -96,10 +96,10 @@ impl Scratch {
         }
     }
 
-    /// Drops it, with everybody who is connected to it.
+    /// Drops the database and disconnects everyone from it.
     ///
     /// # Errors
-    /// The server's, and the folder's.
+    /// A server error, or an error of the directory.
     pub async fn remove(self) -> Result<()> {
         remove(&self.at, &self.name).await
     }
@@ -112,10 +112,10 @@ impl Scratch {
     }
 }
 
-/// Whether a database has the table that [`Scratch::mark`] made. Nothing is written.
+/// Whether a database has the table that [`Scratch::mark`] created. Nothing is written.
 ///
 /// # Errors
-/// As [`crate::open_snapshot`].
+/// As for [`crate::open_snapshot`].
 pub async fn is_marked(url: &DatabaseUrl, source: &str, marker: &str) -> Result<bool> {
     match url.engine() {
         Engine::Sqlite(path) => sqlite::scratch::has(url, path, source, marker).await,
@@ -123,10 +123,10 @@ pub async fn is_marked(url: &DatabaseUrl, source: &str, marker: &str) -> Result<
     }
 }
 
-/// Removes the database `name` that [`Scratch::create`] made at `at`, if it is there, as after a crash.
+/// Removes the database `name` that [`Scratch::create`] created at `at`, if it exists, for example after a crash.
 ///
 /// # Errors
-/// The server's, and the folder's.
+/// A server error, or an error of the directory.
 pub async fn remove(at: &DatabaseUrl, name: &str) -> Result<()> {
     match at.engine() {
         Engine::Sqlite(folder) => sqlite::scratch::remove(folder, name),
@@ -134,7 +134,7 @@ pub async fn remove(at: &DatabaseUrl, name: &str) -> Result<()> {
     }
 }
 
-/// Refuses a name that could be anything but ours. It is dropped by that name.
+/// Refuses a name that might not be ours, because the database is dropped by that name.
 pub(crate) fn check_name(name: &str) -> Result<()> {
     let is_ours = name.strip_prefix(PREFIX).is_some_and(|id| {
         !id.is_empty() && id.len() <= 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit())
@@ -146,7 +146,7 @@ pub(crate) fn check_name(name: &str) -> Result<()> {
     Err(Error::NotScratch { url: String::new(), problem })
 }
 
-/// What the names of scratch databases begin with; an id in hexadecimal digits follows.
+/// Prefix of the names of scratch databases, followed by an id in hexadecimal digits.
 pub const PREFIX: &str = "strongroom_drill_";
 
 #[cfg(test)]

@@ -1,15 +1,16 @@
-//! How much room a database takes, without reading a row: what an archive of it may become is estimated from that.
+//! The size of a database, without reading a row: the basis for estimating the size of an archive.
 
 use strongroom_store::{DatabaseUrl, Engine};
 
 use crate::error::Result;
 use crate::{postgres, sqlite};
 
-/// Bytes of the tables of the database behind `url`, which messages call `source`. Indexes of a SQLite file count too.
+/// Size of the tables in the database behind `url`, in bytes; messages call it `source`. For a SQLite file, indexes count
+/// too.
 ///
 /// # Errors
 /// [`Error::Unreachable`](crate::Error::Unreachable), [`Error::NoAnswer`](crate::Error::NoAnswer) or
-/// [`Error::NotThere`](crate::Error::NotThere) when there is no database.
+/// [`Error::NotThere`](crate::Error::NotThere) if there is no database.
 pub async fn database_bytes(url: &DatabaseUrl, source: &str) -> Result<u64> {
     let bytes = match url.engine() {
         Engine::Sqlite(path) => sqlite::bytes(url, path, source).await?,

@@ -1,4 +1,4 @@
-//! One database in one moment: what there is, and reading it.
+//! One database at one moment: its tables, and reading them.
 
 use bytes::Bytes;
 use strongroom_archive::schema::TableSchema;
@@ -12,7 +12,7 @@ use crate::outside::Outside;
 use crate::postgres::PostgresSnapshot;
 use crate::sqlite::SqliteSnapshot;
 
-/// An open snapshot on a connection of its own. Dropping it ends the transaction and the connection.
+/// An open snapshot on a separate connection. Dropping it ends the transaction and the connection.
 pub struct Snapshot(Inner);
 
 enum Inner {
@@ -20,11 +20,11 @@ enum Inner {
     Postgres(Box<PostgresSnapshot>),
 }
 
-/// Opens the database and fixes one moment for everything that is read.
+/// Opens the database and fixes one moment for all reads.
 ///
 /// # Errors
-/// [`Error::Unreachable`], [`Error::NoAnswer`] or [`Error::NotThere`] when there is no database;
-/// [`Error::Missing`] for schemas and tables to read that do not exist; [`Error::Denied`],
+/// [`Error::Unreachable`], [`Error::NoAnswer`] or [`Error::NotThere`] if there is no database;
+/// [`Error::Missing`] for selected schemas and tables that do not exist; [`Error::Denied`],
 /// [`Error::LockTimeout`] and [`Error::Vanished`] naming the table.
 pub async fn open_snapshot(url: &DatabaseUrl, options: &SnapshotOptions) -> Result<Snapshot> {
     let inner = match url.engine() {
@@ -36,10 +36,10 @@ pub async fn open_snapshot(url: &DatabaseUrl, options: &SnapshotOptions) -> Resu
     Ok(Snapshot(inner))
 }
 
-/// What [`open_snapshot`] would read, for a check at start. Nothing is locked.
+/// The tables that [`open_snapshot`] would read, for a check at start. Nothing is locked.
 ///
 /// # Errors
-/// As [`open_snapshot`], except those of locking; and [`Error::Missing`] for excluded names that must exist and do not.
+/// As for [`open_snapshot`], except locking errors; and [`Error::Missing`] for excluded names that must exist but do not.
 pub async fn list_tables(url: &DatabaseUrl, options: &SnapshotOptions) -> Result<Vec<TableSchema>> {
     match url.engine() {
         Engine::Sqlite(path) => crate::sqlite::list_tables(url, path, options).await,
@@ -48,7 +48,7 @@ pub async fn list_tables(url: &DatabaseUrl, options: &SnapshotOptions) -> Result
 }
 
 impl Snapshot {
-    /// How it was taken.
+    /// How the snapshot was taken.
     #[must_use]
     pub fn info(&self) -> &SnapshotInfo {
         match &self.0 {
@@ -66,7 +66,7 @@ impl Snapshot {
         }
     }
 
-    /// What the database has outside of its tables' rows.
+    /// The parts of the database that are outside its tables' rows.
     #[must_use]
     pub fn outside(&self) -> &Outside {
         match &self.0 {
@@ -75,11 +75,11 @@ impl Snapshot {
         }
     }
 
-    /// Sends the bytes of a large object (PostgreSQL), of those in [`Outside::large_objects`], in pieces of at most
-    /// 1 MiB, and returns how many bytes there were.
+    /// Sends the bytes of one of the large objects (PostgreSQL) in [`Outside::large_objects`], in pieces of at most 1 MiB,
+    /// and returns the number of bytes.
     ///
     /// # Errors
-    /// [`Error::Missing`] when there is none, and [`Error::Cancelled`] as soon as the receiver is gone.
+    /// [`Error::Missing`] if it does not exist, and [`Error::Cancelled`] as soon as the receiver is gone.
     pub async fn read_large_object(&mut self, oid: u32, pieces: &mpsc::Sender<Bytes>) -> Result<u64> {
         match &mut self.0 {
             Inner::Sqlite(snapshot) => Err(snapshot.no_large_object(oid)),
@@ -87,10 +87,9 @@ impl Snapshot {
         }
     }
 
-    /// Sends all rows of a table (by archive name) and returns how many there were.
+    /// Sends all rows of a table (by archive name) and returns their number.
     ///
-    /// When it fails, or its future is dropped, drop the snapshot too: the connection may be in the middle
-    /// of a result.
+    /// If this fails, or its future is dropped, drop the snapshot too: the connection may be in the middle of a result.
     ///
     /// # Errors
     /// [`Error::Missing`] and [`Error::TimeColumn`] before the first row, [`Error::Cancelled`] as soon as
@@ -107,7 +106,7 @@ impl Snapshot {
                 Inner::Postgres(snapshot) => snapshot.read_table(table, since, blocks).await,
             }
         };
-        // The receiver may leave while the database thinks: then no send would notice.
+        // The receiver can go away while the database is busy: then no send would notice.
         tokio::select! {
             biased;
             result = read => result,
@@ -115,11 +114,11 @@ impl Snapshot {
         }
     }
 
-    /// Key ids in a column of sealed values (`srv1.<kid>.…`) with their number of rows, in order of kid: the 10,000
-    /// that most rows have, because whoever writes such a column may make up any number of them.
+    /// The key ids in a column of sealed values (`srv1.<kid>.…`) with their row counts, in order of kid. Limited to the
+    /// 10,000 ids with the most rows, because a writer of such a column can make up any number of ids.
     ///
     /// # Errors
-    /// [`Error::Missing`] when there is no such table or column.
+    /// [`Error::Missing`] if the table or column does not exist.
     pub async fn count_kids(&mut self, table: &str, column: &str) -> Result<Vec<(String, u64)>> {
         match &mut self.0 {
             Inner::Sqlite(snapshot) => snapshot.count_kids(table, column).await,

@@ -1,7 +1,7 @@
 //! SQLite: one read transaction, or a copy made by `VACUUM INTO`.
 //!
-//! A deferred transaction has no snapshot before its first read, so the list of tables is read inside it.
-//! In WAL mode writers go on meanwhile; in any other mode they wait, and the log says so.
+//! A deferred transaction has no snapshot before its first read, so the list of tables is read within it. In WAL mode,
+//! writers continue meanwhile; in any other mode they wait, and the log says so.
 
 mod connection;
 mod foreign;
@@ -36,7 +36,7 @@ use connection::Connection;
 pub(crate) use reencrypt::SqliteRewriter;
 pub(crate) use size::bytes;
 
-/// An open read transaction with what was found in it.
+/// An open read transaction and its findings.
 pub(crate) struct SqliteSnapshot {
     connection: Connection,
     /// The copy that `connection` reads; removed on drop.
@@ -122,7 +122,7 @@ impl SqliteSnapshot {
     }
 }
 
-/// The tables of the file as they are now.
+/// The file's current tables.
 pub(crate) async fn list_tables(
     url: &DatabaseUrl,
     path: &Path,
@@ -138,20 +138,20 @@ pub(crate) async fn list_tables(
     Ok(found.tables)
 }
 
-/// The copy's name in its folder.
+/// The copy's name in its directory.
 const COPY: &str = "copy.sqlite";
 
-/// Rows that the driver keeps ready: its own figure.
+/// Number of rows that the driver buffers: its own default.
 const ROWS: usize = 50;
 
 fn opening(source: &str) -> impl Fn(sqlx::Error) -> Error + '_ {
     |error| Error::database(source, "opening the database", &error)
 }
 
-/// The folder is readable by this user alone (0700): the copy is as secret as the database.
+/// The directory is accessible to this user alone (0700): the copy is as secret as the database.
 ///
-/// A copy is made by running the schema's statements, and so not without the functions that its indexes call: `None`
-/// then, and the database is read in place.
+/// Making a copy runs the schema's statements, which is impossible without the functions that its indexes call: the result is
+/// then `None`, and the database is read in place.
 async fn copy_database(connection: &mut SqliteConnection, source: &str) -> Result<Option<TempDir>> {
     let folder = tempfile::Builder::new()
         .prefix("strongroom-copy-")

@@ -2,14 +2,15 @@
 //!
 //! They are compared as times and not as text, whose order depends on zones and notations:
 //!
-//! - ISO 8601 and its relatives: a date, and after `T` or spaces a time to the minute or finer; then `Z`, `UTC`,
-//!   `GMT` or an offset. Without a zone it is UTC. A bare date counts until its end.
-//! - A number, also one that is stored as text: from 1,721,425.5 (the year 1) to 5,373,484.5 a Julian day, otherwise
-//!   seconds since the Unix epoch; smaller ones that are not negative are no times. Eight digits of text that make a
-//!   date are one (ISO 8601's basic form). That is the rule of SQLite's modifier `auto`, without its days before year 1 (<https://www.sqlite.org/lang_datefunc.html>). Beyond the
-//!   year 9999 the seconds are taken for milli-, micro- or nanoseconds.
+//! - ISO 8601 and its relatives: a date, and after `T` or spaces a time to the minute or finer; then `Z`, `UTC`, `GMT` or an
+//!   offset. Without a zone it is UTC. A bare date counts as the end of that day.
+//! - A number, or a number stored as text: from 1,721,425.5 (the year 1) to 5,373,484.5 a Julian day, otherwise seconds since
+//!   the Unix epoch; smaller non-negative numbers are not times. Eight digits of text that form a date are one (ISO 8601's
+//!   basic form). This is the rule of SQLite's modifier `auto`, without its days before year 1
+//!   (<https://www.sqlite.org/lang_datefunc.html>). If seconds would be beyond the year 9999, the number is taken as milli-,
+//!   micro- or nanoseconds.
 //!
-//! What is none of these is kept, because leaving out what may be wanted would be worse, and is counted.
+//! Any other value is kept and counted, because leaving out a wanted row would be worse.
 
 use jiff::civil::Time;
 use jiff::fmt::temporal::Pieces;
@@ -17,7 +18,7 @@ use jiff::tz::TimeZone;
 
 /// The Julian day on which the year 1 begins.
 const FIRST_JULIAN_DAY: f64 = 1_721_425.5;
-/// The last Julian day that SQLite takes for one: the end of the year 9999.
+/// The last Julian day that SQLite recognises: the end of the year 9999.
 const LAST_JULIAN_DAY: f64 = 5_373_484.5;
 /// The Julian day of the Unix epoch.
 const EPOCH_JULIAN_DAY: f64 = 2_440_587.5;
@@ -27,7 +28,7 @@ const MICROS: f64 = 1e6;
 
 /// Keeps rows at or after a moment, by one column.
 pub(crate) struct TimeFilter {
-    /// The column's position.
+    /// The column's index.
     pub(crate) column: usize,
     /// Microseconds since the Unix epoch.
     from: i64,
@@ -40,17 +41,17 @@ impl TimeFilter {
         Self { column, from, unreadable: 0 }
     }
 
-    /// Whether a row with this text is wanted.
+    /// Whether a row with this text is kept.
     pub(crate) fn keeps_text(&mut self, text: &[u8]) -> bool {
         self.keeps(std::str::from_utf8(text).ok().and_then(of_text))
     }
 
-    /// The same for a number.
+    /// Whether a row with this number is kept.
     pub(crate) fn keeps_number(&mut self, number: f64) -> bool {
         self.keeps(of_number(number))
     }
 
-    /// The same for a value of any other kind.
+    /// Whether a row with a value of any other kind is kept.
     pub(crate) fn keeps_unreadable(&mut self) -> bool {
         self.keeps(None)
     }

@@ -1,4 +1,4 @@
-//! Archives that no export makes: small ones, and ones that are made to cost whoever reads them. Each is within the
+//! Archives that no export makes: small ones, and ones that are expensive to read. Each is within the
 //! format's limits.
 
 use strongroom_archive::schema::TableSchema;
@@ -6,7 +6,7 @@ use strongroom_archive::{
     ArchiveWriter, Compression, EncryptedColumn, EntryKind, EntryRecord, Limits, ManifestHead,
 };
 
-/// The head of a manifest that says as little as it may.
+/// The head of a manifest with as little content as allowed.
 #[must_use]
 pub fn head(encrypted_columns: Vec<EncryptedColumn>) -> ManifestHead {
     ManifestHead {
@@ -26,7 +26,7 @@ pub fn head(encrypted_columns: Vec<EncryptedColumn>) -> ManifestHead {
     }
 }
 
-/// A writer to memory.
+/// A writer that writes to memory.
 #[must_use]
 pub fn writer() -> ArchiveWriter<Vec<u8>> {
     ArchiveWriter::create(Vec::new(), Limits::V1, Compression::default())
@@ -38,8 +38,8 @@ pub fn empty(head: ManifestHead) -> Vec<u8> {
     writer().finish(head).unwrap().1
 }
 
-/// A table `t` of the column `k` and `sealed` encrypted ones, whose additional data is `aad`. In each row `k` is `key`, and
-/// the values are `x`.
+/// A table `t` with the column `k` and `sealed` encrypted columns, whose additional data is `aad`. In each
+/// row `k` is `key`, and the other values are `x`.
 #[must_use]
 pub fn sealed_table(key: &str, primary_key: &[&str], sealed: usize, aad: &str, rows: usize) -> Vec<u8> {
     let names: Vec<String> = (0..sealed).map(|at| format!("e{at}")).collect();
@@ -67,7 +67,7 @@ pub fn sealed_table(key: &str, primary_key: &[&str], sealed: usize, aad: &str, r
     writer.finish(head(names.into_iter().map(of_name).collect())).unwrap().1
 }
 
-/// Files with long names, each of `bytes` zeros.
+/// Files with long names, each with `bytes` zero bytes.
 #[must_use]
 pub fn files(count: usize, bytes: usize) -> Vec<u8> {
     let zeros = vec![0; 1 << 20];

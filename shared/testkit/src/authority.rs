@@ -1,4 +1,4 @@
-//! Certificate authorities of a test, and folders in which certificates are renewed as Kubernetes renews them.
+//! Certificate authorities for tests, and folders whose certificates are renewed as in Kubernetes.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use crate::write_private;
 #[derive(Debug)]
 pub struct Authority(CertifiedIssuer<'static, KeyPair>);
 
-/// A certificate with its key, PEM.
+/// A certificate with its key, in PEM.
 #[derive(Debug, Clone)]
 pub struct Certificate {
     /// The certificate.
@@ -22,7 +22,7 @@ pub struct Certificate {
 }
 
 impl Authority {
-    /// A new one with this name.
+    /// A new authority with this name.
     #[must_use]
     pub fn new(name: &str) -> Self {
         let mut params = CertificateParams::default();
@@ -37,13 +37,13 @@ impl Authority {
         self.0.pem()
     }
 
-    /// A certificate with these names: URIs (with `://`) and DNS names.
+    /// A certificate with these names: URIs (with `://`) or DNS names.
     #[must_use]
     pub fn issue(&self, names: &[&str]) -> Certificate {
         self.issue_until(names, 2100)
     }
 
-    /// The same until the beginning of `year`.
+    /// The same, valid until the beginning of `year`.
     #[must_use]
     pub fn issue_until(&self, names: &[&str], year: i32) -> Certificate {
         let mut params = CertificateParams::default();
@@ -63,16 +63,16 @@ fn alternative(name: &str) -> SanType {
     }
 }
 
-/// A folder whose files change all at once: they lie in another folder, to which a link leads.
+/// A folder whose files all change at once: they are in another folder, which a symbolic link points to.
 #[derive(Debug)]
 pub struct Mounted {
     folder: PathBuf,
-    /// How often it changed, and what is in it.
+    /// The number of changes, and the current contents.
     state: Mutex<(usize, BTreeMap<String, String>)>,
 }
 
 impl Mounted {
-    /// An empty one, made here.
+    /// Creates an empty folder.
     #[must_use]
     pub fn create(folder: impl AsRef<Path>) -> Self {
         std::fs::create_dir_all(&folder).unwrap();
@@ -85,18 +85,18 @@ impl Mounted {
         self.folder.join("data").join(name)
     }
 
-    /// Puts a certificate at `tls.crt` and its key at `tls.key`.
+    /// Writes a certificate to `tls.crt` and its key to `tls.key`.
     pub fn put_certificate(&self, certificate: &Certificate) {
         self.put(&[("tls.crt", &certificate.chain), ("tls.key", &certificate.key)]);
     }
 
-    /// Puts authorities at `ca.crt`.
+    /// Writes authorities to `ca.crt`.
     pub fn put_authorities(&self, authorities: &[&Authority]) {
         let all: Vec<String> = authorities.iter().map(|authority| authority.pem()).collect();
         self.put(&[("ca.crt", &all.concat())]);
     }
 
-    /// Puts these files, and leaves the others as they are.
+    /// Writes these files, and leaves the others unchanged.
     pub fn put(&self, files: &[(&str, &str)]) {
         let mut state = self.state.lock().unwrap();
         let (turn, contents) = &mut *state;

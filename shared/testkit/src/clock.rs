@@ -1,4 +1,4 @@
-//! A clock that stands still until a test moves it.
+//! A clock that only moves when a test moves it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use strongroom_runtime::Clock;
 
-/// Microseconds at 2026-01-02 03:04:05 UTC, where [`ManualClock::default`] stands.
+/// Microseconds at 2026-01-02 03:04:05 UTC, the time of [`ManualClock::default`].
 const START_MICROS: i64 = 1_767_323_045_000_000;
 
-/// Its clones share one time.
+/// Clones share one time.
 #[derive(Debug, Clone)]
 pub struct ManualClock(Arc<AtomicI64>);
 
 impl ManualClock {
-    /// A clock that stands at `micros` since the Unix epoch.
+    /// A clock set to `micros` since the Unix epoch.
     #[must_use]
     pub fn at(micros: i64) -> Self {
         Self(Arc::new(AtomicI64::new(micros)))
@@ -26,7 +26,7 @@ impl ManualClock {
         self.0.fetch_add(micros, Ordering::SeqCst);
     }
 
-    /// Sets it to `micros` since the Unix epoch, back in time too.
+    /// Sets it to `micros` since the Unix epoch; can set it back.
     pub fn set(&self, micros: i64) {
         self.0.store(micros, Ordering::SeqCst);
     }

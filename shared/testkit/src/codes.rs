@@ -1,11 +1,11 @@
-//! The codes of rows that grant access and of key states, made as the vault's documentation describes them: for tests that
-//! write rows as somebody with the keys could, and as a second opinion on the construction.
+//! MACs of rows that grant access and of key states, made according to the vault's documentation: for tests
+//! that write rows like someone who has the keys, and as a second implementation of the construction.
 
 use strongroom_crypto::{KeyRing, MacKey, Purpose, RootKey, State};
 
 use crate::database::TestDb;
 
-/// A credential that is put straight into the database.
+/// A credential that is inserted directly into the database.
 #[derive(Debug, Clone, Copy)]
 pub struct Planted<'a> {
     /// Its id.
@@ -14,23 +14,23 @@ pub struct Planted<'a> {
     pub name: &'a str,
     /// Its provider.
     pub provider: &'a str,
-    /// As the ring sealed it for its row.
+    /// The secret as sealed by the ring for this row.
     pub secret: &'a str,
-    /// What may be shown of it.
+    /// Its preview.
     pub preview: &'a str,
-    /// When it was made, in microseconds.
+    /// Its creation time, in microseconds.
     pub time: i64,
 }
 
 impl Planted<'_> {
-    /// What [`Self::values`] are values of.
+    /// The start of the INSERT statement for [`Self::values`].
     pub const INSERT: &'static str = "INSERT INTO credentials (id, display_name, provider, secret, preview, active, \
         create_time, update_time, revision, labels, secret_time, row_kid, row_mac, change_id) VALUES ";
 
-    /// The row with its code by `ring`'s version of the key `rows`.
+    /// The row with a MAC by `ring`'s version of the key `rows`.
     ///
     /// # Panics
-    /// When the ring has no such key.
+    /// If the ring has no such key.
     #[must_use]
     pub fn values(&self, ring: &KeyRing, database: &TestDb) -> String {
         let Planted { id, name, provider, secret, preview, time } = *self;
@@ -67,10 +67,10 @@ impl Planted<'_> {
     }
 }
 
-/// A version of a key as its state's code takes it.
+/// The data of a key version that its state's MAC covers.
 #[derive(Debug, Clone, Copy)]
 pub struct Stated<'a> {
-    /// Of the version.
+    /// The version's id.
     pub kid: &'a str,
     /// The key's name.
     pub key_id: &'a str,
@@ -78,14 +78,14 @@ pub struct Stated<'a> {
     pub purpose: &'a str,
     /// The state.
     pub state: State,
-    /// When it was made, in microseconds.
+    /// Its creation time, in microseconds.
     pub create_time: i64,
-    /// When it got its state.
+    /// When it entered its state.
     pub state_time: i64,
 }
 
 impl Stated<'_> {
-    /// The code, as a literal of SQL.
+    /// The MAC, as an SQL literal.
     #[must_use]
     pub fn literal(&self, root: &RootKey, database: &TestDb) -> String {
         let root_key_id = root.id().to_string();
@@ -111,7 +111,8 @@ impl Stated<'_> {
     }
 }
 
-/// Statements that put the version `kid` into `state`, as somebody with the root key could, and make every vault look.
+/// Statements that set the state of the version `kid`, like someone who has the root key, and make every
+/// vault reload it.
 #[must_use]
 pub fn set_key_state(database: &TestDb, root: &RootKey, kid: &str, state: State) -> String {
     let of = |column: &str| {

@@ -1,8 +1,8 @@
-//! A database that one test owns: made fresh, gone when the value is dropped.
+//! A database that one test owns: newly created, removed when the value is dropped.
 //!
-//! SQLite is always there. PostgreSQL is where `TEST_DATABASE_URL` says; without it a test is skipped with a
-//! sentence, except in CI (`CI` set), where that is a failure. Every call blocks, inside an async test too:
-//! the work is done on a thread of its own, so that `Drop` can use it.
+//! SQLite is always available. PostgreSQL is at `TEST_DATABASE_URL`; without it a test is skipped with a
+//! message, except in CI (`CI` set), where that is a failure. Every call blocks, even inside an async test:
+//! the work is done on a separate thread, so that `Drop` can use it.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -22,20 +22,20 @@ pub struct TestDb {
 
 #[derive(Debug)]
 enum Location {
-    /// The folder goes with the value.
+    /// The folder is removed with the value.
     Folder(tempfile::TempDir),
     /// A database on `server`.
     Server { server: String, name: String },
 }
 
 impl TestDb {
-    /// An empty SQLite file in a folder of its own.
+    /// An empty SQLite file in its own folder.
     #[must_use]
     pub fn sqlite() -> Self {
         Self::sqlite_in(&std::env::temp_dir())
     }
 
-    /// The same with its folder inside `parent`.
+    /// The same, with its folder inside `parent`.
     #[must_use]
     pub fn sqlite_in(parent: &Path) -> Self {
         let folder = tempfile::tempdir_in(parent).unwrap();
@@ -45,11 +45,11 @@ impl TestDb {
         Self { url, location: Location::Folder(folder) }
     }
 
-    /// An empty database (UTF-8, `template0`) on the server of `TEST_DATABASE_URL`; `None`, with one sentence
-    /// on standard error, when there is no such server.
+    /// An empty database (UTF-8, `template0`) on the server of `TEST_DATABASE_URL`; `None`, with a message on
+    /// standard error, if there is no server.
     ///
     /// # Panics
-    /// Without a server in CI, and when the server refuses.
+    /// Without a server in CI, and if the server refuses.
     #[must_use]
     pub fn postgres() -> Option<Self> {
         let Some(server) = postgres_server() else {
@@ -62,19 +62,19 @@ impl TestDb {
         Some(Self { url: with_database(&server, &name), location: Location::Server { server, name } })
     }
 
-    /// Both engines, or SQLite alone where there is no server: for a suite that runs on each.
+    /// Both engines, or only SQLite without a server: for tests that run on each engine.
     #[must_use]
     pub fn each() -> Vec<Self> {
         std::iter::once(Self::sqlite()).chain(Self::postgres()).collect()
     }
 
-    /// Where it is, parsed.
+    /// Its parsed URL.
     #[must_use]
     pub fn url(&self) -> DatabaseUrl {
         DatabaseUrl::parse(&self.url).unwrap()
     }
 
-    /// Where it is, as a configuration file has it; with the password, if the server asks for one.
+    /// Its URL as in a configuration file, including the password if the server requires one.
     #[must_use]
     pub fn url_text(&self) -> &str {
         &self.url
@@ -89,18 +89,18 @@ impl TestDb {
         }
     }
 
-    /// Runs any number of statements.
+    /// Executes any number of statements.
     pub fn run(&self, sql: &str) {
         run(&self.url, sql);
     }
 
-    /// Runs any number of statements; false when one is refused.
+    /// Executes any number of statements; false if one is refused.
     #[must_use]
     pub fn is_accepted(&self, sql: &str) -> bool {
         execute(&self.url, sql).is_ok()
     }
 
-    /// Brings the schema to the migrations in `folder`, as a service does when it starts. PostgreSQL only.
+    /// Migrates the schema to the migrations in `folder`, as a service does at start. PostgreSQL only.
     pub fn migrate(&self, folder: &Path) {
         let (url, folder) = (self.url(), folder.to_owned());
         on_own_thread(move || async move {
@@ -112,20 +112,20 @@ impl TestDb {
         });
     }
 
-    /// `bytes` as a literal of its SQL.
+    /// `bytes` as an SQL literal of the engine.
     #[must_use]
     pub fn bytes(&self, bytes: &[u8]) -> String {
         let digits = hex::encode(bytes);
         if self.file().is_some() { format!("x'{digits}'") } else { format!("'\\x{digits}'") }
     }
 
-    /// The one number that `sql` selects (`bigint` on PostgreSQL: `count(*)` is one).
+    /// The single number that `sql` selects (`bigint` on PostgreSQL, like `count(*)`).
     #[must_use]
     pub fn number(&self, sql: &str) -> i64 {
         scalar(&self.url, sql)
     }
 
-    /// The one text that `sql` selects.
+    /// The single text that `sql` selects.
     #[must_use]
     pub fn text(&self, sql: &str) -> String {
         scalar(&self.url, sql)
@@ -144,12 +144,12 @@ fn postgres_server() -> Option<String> {
     std::env::var("TEST_DATABASE_URL").ok().filter(|url| !url.is_empty())
 }
 
-/// Past the test harness, which keeps to itself what a passed test prints.
+/// Bypasses the test harness, which hides the output of passed tests.
 fn report_skip(why: &str) {
     let _ = writeln!(std::io::stderr(), "skipped: {why}");
 }
 
-/// The same server, user and parameters, another database.
+/// Another database with the same server, user and parameters.
 fn with_database(server: &str, name: &str) -> String {
     let (address, parameters) = match server.split_once('?') {
         Some((address, parameters)) => (address, format!("?{parameters}")),
@@ -200,7 +200,7 @@ fn execute(url: &str, sql: &str) -> Result<(), sqlx::Error> {
     })
 }
 
-/// A runtime cannot be entered twice on one thread, and a test may have one already.
+/// A thread cannot enter a runtime twice, and a test may already be inside one.
 fn on_own_thread<T, F>(work: impl FnOnce() -> F + Send + 'static) -> T
 where
     T: Send + 'static,

@@ -1,7 +1,8 @@
-//! What tests of several crates share: fresh databases, archives, certificates, an S3 service that fails as it is told, disks
-//! that are full, a clock that is set, private files, builders for requests, the encodings of a secret that a search looks for.
+//! Support for tests of several crates: fresh databases, archives, certificates, an S3 service with
+//! programmable faults, full disks, a manual clock, private files, request builders, and the encodings of a
+//! secret to search for.
 //!
-//! A dev-dependency only. Everything here panics on failure: a test that cannot be set up has failed.
+//! Only for dev-dependencies. Everything here panics on failure: a test that cannot be set up has failed.
 #![expect(clippy::unwrap_used, reason = "only tests use it, and a panic is how a test fails")]
 
 pub mod archives;

@@ -1,16 +1,18 @@
-//! A test in a mount namespace of its own, where a disk may be full or read-only without anybody else's noticing.
+//! Runs a test in its own mount namespace, where a disk can be full or read-only without affecting anything
+//! else.
 
 use std::path::PathBuf;
 use std::process::Command;
 
-/// Where the test that runs in the namespace finds its folder.
+/// The environment variable with the folder of the test that runs in the namespace.
 const FOLDER: &str = "STRONGROOM_TEST_FOLDER";
 
-/// Runs the test called `test`, the caller, once more in a mount namespace in which the shell has done `script`: `$1` is an
-/// empty folder. There it returns that folder, and `None` to the first caller, whose test has then passed.
+/// Runs the calling test `test` again in a mount namespace in which a shell has executed `script`; `$1` is an
+/// empty folder. In the namespace this returns that folder. In the original process it returns `None`, and
+/// the test has passed.
 ///
 /// # Panics
-/// When the namespace cannot be made, or the test fails there.
+/// If the namespace cannot be created, or the test fails in it.
 #[must_use]
 pub fn in_mount_namespace(test: &str, script: &str) -> Option<PathBuf> {
     if let Some(folder) = std::env::var_os(FOLDER) {

@@ -1,10 +1,10 @@
-//! Files that only their owner can read, as services want keys and tokens.
+//! Files that only their owner can read, as services require for keys and tokens.
 
 use std::io::Write as _;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
-/// Writes a file of mode 0600, instead of what was there.
+/// Writes a file with mode 0600, replacing its content.
 pub fn write_private(path: impl AsRef<Path>, contents: impl AsRef<[u8]>) {
     let mut options = std::fs::OpenOptions::new();
     let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(path).unwrap();

@@ -1,5 +1,5 @@
-//! Builders for the vault's requests. Each begins with good values in every field that must have one; a test
-//! changes the field that it is about.
+//! Builders for the vault's requests. Each starts with valid values in every required field; a test changes
+//! the field that it is about.
 
 use strongroom_api::vault::v1::{
     AuditOutcome, BindReferenceRequest, CreateCredentialRequest, IntrospectTokenRequest, IssueTokenRequest,
@@ -8,7 +8,7 @@ use strongroom_api::vault::v1::{
 };
 use strongroom_crypto::Token;
 
-/// Creates an OpenAI credential of this name, which holds [`secret_of`] it.
+/// Creates an OpenAI credential with this name, whose secret is [`secret_of`] the name.
 #[must_use]
 pub fn credential(name: &str) -> CreateCredentialRequest {
     CreateCredentialRequest {
@@ -25,15 +25,15 @@ pub fn secret_of(name: &str) -> String {
     format!("sk-the-secret-of-{name}")
 }
 
-/// The fields of a new credential that tests change most.
+/// Setters for the fields of a new credential that tests change most.
 pub trait CredentialBuilder: Sized {
-    /// Of another provider.
+    /// Sets the provider.
     #[must_use]
     fn provider(self, provider: &str) -> Self;
-    /// With another secret.
+    /// Sets the secret.
     #[must_use]
     fn secret(self, secret: impl Into<Vec<u8>>) -> Self;
-    /// With these labels: names and values.
+    /// Sets the labels: names and values.
     #[must_use]
     fn labels(self, labels: &[(&str, &str)]) -> Self;
 }
@@ -76,15 +76,15 @@ pub fn endpoint(consumer: &str) -> ResolveReferenceRequest {
     ResolveReferenceRequest { kind: "endpoint".into(), consumer: consumer.into() }
 }
 
-/// Issues a token of this role, which sees everything.
+/// Issues a token with this role and without selectors.
 #[must_use]
 pub fn token(role: &str) -> IssueTokenRequest {
     IssueTokenRequest { name: format!("a {role}"), role: role.into(), ..Default::default() }
 }
 
-/// The fields of a new token that tests change most.
+/// Setters for the fields of a new token that tests change most.
 pub trait TokenBuilder: Sized {
-    /// Which sees only what these select.
+    /// Narrows the token to these selectors.
     #[must_use]
     fn selectors(self, selectors: impl Into<Vec<Selector>>) -> Self;
 }
@@ -95,23 +95,23 @@ impl TokenBuilder for IssueTokenRequest {
     }
 }
 
-/// Lists the events of a name, or of a family: `credential.*`.
+/// Lists the events with a name, or of a family: `credential.*`.
 #[must_use]
 pub fn events(name: &str) -> ListAuditEventsRequest {
     ListAuditEventsRequest { event: name.into(), ..Default::default() }
 }
 
-/// Asks about a caller's token, as a service does.
+/// Introspects a caller's token, as a service does.
 ///
 /// # Panics
-/// When it is no token.
+/// If the text is not a token.
 #[must_use]
 pub fn introspect(token: &str) -> IntrospectTokenRequest {
     let hash = Token::parse(token).expect("a token").introspect_hash();
     IntrospectTokenRequest { introspect_hash: hash.to_vec().into() }
 }
 
-/// Records a success, as a service does for whoever delegated.
+/// Records a success, as a service does on behalf of the delegating caller.
 #[must_use]
 pub fn record(event: &str, delegation: &[u8]) -> RecordAuditEventRequest {
     let event = ServiceEvent {

@@ -1,12 +1,12 @@
-//! The vault's key ring outside the vault, for tests that seal many rows as it does.
+//! The vault's key ring outside the vault, for tests that seal many rows like the vault.
 
 use serde_json::Value;
 use strongroom_crypto::{KeyRing, RootKey, WrappedVersion};
 
-/// Opens an archive's `keys/ring.json`: those of its versions of which it has the bytes.
+/// Opens an archive's `keys/ring.json`, limited to the versions whose bytes it contains.
 ///
 /// # Panics
-/// When `root` is not the key around it.
+/// If `root` is not the key that wraps it.
 #[must_use]
 pub fn open_ring(root: &RootKey, json: &[u8]) -> KeyRing {
     let document: Value = serde_json::from_slice(json).unwrap();

@@ -1,4 +1,4 @@
-//! An S3 service in the process of a test: `s3s-fs` behind a layer that records requests and fails as it is told.
+//! An S3 service in the test's process: `s3s-fs` behind a layer that records requests and injects faults.
 
 mod faults;
 mod joining;
@@ -23,12 +23,12 @@ use crate::Authority;
 pub use faults::{Effect, Fault};
 use joining::Joining;
 
-/// The bucket that is there from the beginning.
+/// The bucket that exists from the start.
 pub const BUCKET: &str = "backups";
-/// The access key and the secret key that are accepted from the beginning.
+/// The access key and the secret key accepted at the start.
 pub const KEYS: (&str, &str) = ("AKFIRST", "first-secret-key");
 
-/// A running service, until it is dropped.
+/// A running service; stops when dropped.
 pub struct S3 {
     folder: TempDir,
     endpoint: String,
@@ -36,14 +36,14 @@ pub struct S3 {
     task: JoinHandle<()>,
 }
 
-/// One request as it arrived.
+/// One request as received.
 #[derive(Debug, Clone)]
 pub struct Recorded {
     /// Its method.
     pub method: Method,
     /// Its path, with the bucket.
     pub path: String,
-    /// Its query, as sent.
+    /// Its query string, as sent.
     pub query: String,
     /// Its headers.
     pub headers: HeaderMap,
@@ -58,13 +58,13 @@ impl Recorded {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
 
-    /// The number of bytes that it announced.
+    /// The announced number of bytes.
     #[must_use]
     pub fn length(&self) -> u64 {
         self.header("content-length").unwrap_or("0").parse().unwrap()
     }
 
-    /// Whether it carried an object or a part.
+    /// Whether it contained an object or a part.
     #[must_use]
     pub fn is_content(&self) -> bool {
         self.method == Method::PUT
@@ -78,7 +78,7 @@ struct Shared {
     requests: Mutex<Vec<Recorded>>,
 }
 
-/// The keys that are accepted now.
+/// The currently accepted keys.
 #[derive(Clone, Default)]
 struct Keys(Arc<Mutex<HashMap<String, String>>>);
 
@@ -97,7 +97,7 @@ impl S3 {
         Self::start_with(None, false).await
     }
 
-    /// The same for measurements: an upload is completed without reading its parts again.
+    /// The same, for measurements: an upload is completed without reading its parts again.
     pub async fn start_joining() -> Self {
         Self::start_with(None, true).await
     }
@@ -130,34 +130,34 @@ impl S3 {
         s3
     }
 
-    /// Its endpoint, on loopback. It wants the bucket in the path.
+    /// Its endpoint, on loopback. The bucket must be in the path.
     #[must_use]
     pub fn endpoint(&self) -> String {
         self.endpoint.clone()
     }
 
-    /// Where the bucket's objects are files.
+    /// The folder with the bucket's objects as files.
     #[must_use]
     pub fn bucket_folder(&self) -> PathBuf {
         self.folder.path().join(BUCKET)
     }
 
-    /// From now on these are the only keys that it accepts.
+    /// From now on, accepts only these keys.
     pub fn accept_only(&self, access_key: &str, secret_key: &str) {
         *self.shared.keys.0.lock().unwrap() = HashMap::from([(access_key.into(), secret_key.into())]);
     }
 
-    /// From now on requests fail as `fault` says. Of several that fit, the one that was added first counts.
+    /// From now on, requests fail according to `fault`. If several faults match, the one added first applies.
     pub fn fail(&self, fault: Fault) {
         self.shared.faults.lock().unwrap().push(fault);
     }
 
-    /// Nothing fails any more.
+    /// Removes all faults.
     pub fn heal(&self) {
         self.shared.faults.lock().unwrap().clear();
     }
 
-    /// All requests so far, in the order of their arrival, also those that failed.
+    /// All requests so far, in order of arrival, including failed ones.
     #[must_use]
     pub fn requests(&self) -> Vec<Recorded> {
         self.shared.requests.lock().unwrap().clone()

@@ -1,13 +1,13 @@
-//! The forms in which a secret may travel, for tests that search files and logs for it.
+//! The encodings in which a secret may appear, for tests that search files and logs for it.
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 
-/// Every form of `secret` that a search should look for: as it is, JSON-escaped, percent-encoded, hex in both
-/// cases, and base64 (standard and URL alphabet) at each of the three places where it may begin inside
-/// longer encoded data, without the characters at both ends that neighbours would change.
+/// Every form of `secret` to search for: plain, JSON-escaped, percent-encoded, hex in both cases, and base64
+/// (standard and URL alphabet) at each of the three offsets at which it can begin inside longer encoded data,
+/// without the characters at both ends that also depend on neighbouring bytes.
 ///
-/// The secret should be random and 16 bytes or longer: shorter forms are found by chance.
+/// The secret should be random and at least 16 bytes long: shorter forms are found by chance.
 #[must_use]
 pub fn encodings(secret: &[u8]) -> Vec<Vec<u8>> {
     let mut forms = vec![secret.to_vec()];
@@ -27,7 +27,7 @@ pub fn encodings(secret: &[u8]) -> Vec<Vec<u8>> {
     forms
 }
 
-/// The first form of `secret` that stands in `haystack`, as text, or nothing.
+/// The first form of `secret` found in `haystack`, as text, or `None`.
 #[must_use]
 pub fn find(haystack: &[u8], secret: &[u8]) -> Option<String> {
     encodings(secret)
@@ -36,7 +36,7 @@ pub fn find(haystack: &[u8], secret: &[u8]) -> Option<String> {
         .map(|form| String::from_utf8_lossy(&form).into_owned())
 }
 
-/// Base64 of `secret` behind `offset` other bytes, cut to the characters that only the secret decides.
+/// Base64 of `secret` after `offset` other bytes, cut to the characters that depend only on the secret.
 fn base64_inside(secret: &[u8], offset: usize, alphabet: &impl Engine) -> Vec<u8> {
     let mut data = vec![0; offset];
     data.extend_from_slice(secret);
@@ -59,7 +59,7 @@ fn percent_encoded(secret: &[u8]) -> String {
     out
 }
 
-/// Plain search with the first byte as a filter: haystacks are megabytes, needles are short.
+/// Plain search with the first byte as a filter: haystacks have megabytes, needles are short.
 fn contains(haystack: &[u8], needle: &[u8]) -> bool {
     let Some((first, rest)) = needle.split_first() else { return true };
     let mut from = haystack;

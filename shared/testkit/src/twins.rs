@@ -1,14 +1,14 @@
-//! Files that exist once for each database engine and must not drift apart.
+//! Files that exist once per database engine and must stay identical.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-/// Compares two folders of Rust files. Both must hold the same names, and each pair must be the same text below
-/// its first line. The pairs that `different` names, each with its reason, must differ.
+/// Compares two folders of Rust files. Both must contain the same names, and the files of each pair must be
+/// identical below their first line. The pairs named in `different`, each with its reason, must differ.
 ///
 /// # Panics
-/// With the file, when it is not so.
+/// With the file's name, if a comparison fails.
 pub fn assert_twins(left: &Path, right: &Path, different: &[(&str, &str)]) {
     let names = names_in(left);
     assert_eq!(names, names_in(right), "{} and {} hold different files", left.display(), right.display());
@@ -39,7 +39,7 @@ fn below_first_line(file: &Path) -> String {
 mod tests {
     use super::*;
 
-    /// Two folders, each with these files.
+    /// Two folders with these files.
     fn folders(left: &[(&str, &str)], right: &[(&str, &str)]) -> [tempfile::TempDir; 2] {
         [left, right].map(|files| {
             let folder = tempfile::tempdir().unwrap();

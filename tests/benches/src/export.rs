@@ -1,4 +1,4 @@
-//! An export beside what operators use today, in pairs within one run.
+//! An export compared with operators' present tools, in pairs within one run.
 
 mod data;
 pub(crate) mod memory;
@@ -20,25 +20,25 @@ use ours::Ours;
 use peers::{PEERS, Peer};
 use recovery::Recovery;
 
-/// What is run.
+/// Options of the measurement.
 #[derive(Clone, clap::Args)]
 pub(crate) struct Plan {
     /// Rows of the log table.
     #[arg(long, default_value_t = 1_000_000)]
     rows: u64,
-    /// Pairs of each kind.
+    /// Number of pairs of each kind.
     #[arg(long, default_value_t = 5)]
     rounds: usize,
-    /// Only peers whose name contains this (`our own` for sealed beside plain); `none` for the stages alone.
+    /// Only peers whose name contains this (`our own` for sealed against plain); `none` for the stages alone.
     #[arg(long, default_value = "")]
     peer: String,
-    /// Seal neither side. Else ours seals as the server does, and the peers by `age` or by themselves.
+    /// Seal neither side. Otherwise our side seals as the server does, and the peers seal with `age` or by themselves.
     #[arg(long)]
     plain: bool,
-    /// Time and memory of ours at a tenth, one and four times `rows` instead.
+    /// Instead of pairs, our time and memory at a tenth, one and four times `rows`.
     #[arg(long)]
     scale: bool,
-    /// The pairs without the stages.
+    /// Only the pairs, without the stages.
     #[arg(long)]
     no_stages: bool,
 }
@@ -46,9 +46,9 @@ pub(crate) struct Plan {
 /// One backup.
 pub(crate) struct Sample {
     pub(crate) seconds: f64,
-    /// Of all processors together, whoever used them.
+    /// Processor time of all processes together.
     pub(crate) processors: Duration,
-    /// Bytes at the peak: of all processes of a peer, of our backup service above idle.
+    /// Peak memory in bytes: for a peer of all its processes, for our backup service above its idle state.
     pub(crate) memory: u64,
     /// Bytes on disk.
     pub(crate) size: u64,
@@ -105,7 +105,7 @@ async fn beside(
     report(peer.name, &ours, &theirs);
 }
 
-/// What the seal costs.
+/// The cost of the seal.
 async fn beside_plain(service: &Ours, plan: &Plan, folder: &Path) {
     let (mut sealed, mut plain) = (Vec::new(), Vec::new());
     for _ in 0..plan.rounds {
@@ -153,7 +153,7 @@ fn report(name: &str, ours: &[Sample], theirs: &[Sample]) {
     println!("  first byte ms  {:>8.1}", median(first.map(|time| time.as_secs_f64() * 1e3).collect()));
 }
 
-/// Seconds, MiB of memory, MB of file.
+/// Medians: seconds, MiB of memory, MB of file size.
 fn middle(samples: &[Sample]) -> (f64, f64, f64) {
     let of = |field: fn(&Sample) -> f64| median(samples.iter().map(field).collect());
     (

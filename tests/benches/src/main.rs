@@ -1,7 +1,6 @@
-//! Measures the budgets of the design: `tests/bench` builds this in release and runs it.
+//! Measures the design's budgets: `tests/bench` builds this in release and runs it.
 //!
-//! Ratios are taken within one run, because a machine's seconds mean little elsewhere. Everything here panics
-//! on failure.
+//! Ratios are taken within one run, because a machine's seconds mean little elsewhere. All code here panics on failure.
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -24,30 +23,30 @@ struct Options {
     subject: Subject,
 }
 
-/// What is measured.
+/// Subject of the measurement.
 #[derive(Subcommand)]
 enum Subject {
     /// Calls, batches, commits, pages and re-encryption of the vault, on SQLite and on PostgreSQL.
     Vault {
-        /// Shorter cells and 100,000 credentials instead of a million: to see that it runs.
+        /// Shorter cells and 100,000 credentials instead of a million: for a check that it works.
         #[arg(long)]
         short: bool,
-        /// Only this call, by 64 callers for ten seconds, on PostgreSQL where there is one: to be profiled.
+        /// Only this call, by 64 callers for ten seconds, on PostgreSQL if available: for profiling.
         #[arg(long, value_parser = ["Encrypt", "Decrypt", "Reveal"])]
         only: Option<String>,
     },
-    /// An export of a big PostgreSQL table beside `pg_dump` and others, and its stages alone.
+    /// An export of a big PostgreSQL table compared with `pg_dump` and others, and its stages alone.
     Export(export::Plan),
-    /// Stored backups beside exports of the same data, and beside restic.
+    /// Stored backups compared with exports of the same data and with restic.
     Store(store::Plan),
-    /// Restores into empty tables beside `pg_restore` and `\copy`, and a replace under load.
+    /// Restores into empty tables compared with `pg_restore` and `\copy`, and a replace under load.
     Restore(restore::Plan),
-    /// The columns of an application's database under a new version of their key, alone and beside a writer.
+    /// Re-encryption of an application's columns under a new version of their key, alone and beside a writer.
     Reencrypt(reencrypt::Plan),
-    /// The S3 server that `store` runs.
+    /// The S3 server for `store`.
     #[command(hide = true)]
     S3,
-    /// Reveals and exports with a tenth of the calls traced, beside the same without traces.
+    /// Reveals and exports with a tenth of the calls traced, compared with the same without traces.
     Telemetry(telemetry::Plan),
 }
 
@@ -69,7 +68,7 @@ fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// The middle of a few measurements.
+/// The median of a few measurements.
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]

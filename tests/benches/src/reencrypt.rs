@@ -1,5 +1,5 @@
-//! Sealed values of an application's table under a new version, by the operator's command: vault, backup service and command are
-//! processes of their own, on the cores of the database.
+//! Re-encryption of an application table's sealed values under a new version, with the operator's command. Vault,
+//! backup service and command are separate processes on the same cores as the database.
 
 mod application;
 
@@ -11,13 +11,13 @@ use strongroom_testkit::{TestDb, write_private};
 use crate::median;
 use application::{Application, KEY};
 
-/// What is run.
+/// Options of the measurement.
 #[derive(Clone, clap::Args)]
 pub(crate) struct Plan {
     /// Values in the table.
     #[arg(long, default_value_t = 100_000)]
     values: u32,
-    /// Rotations of each kind.
+    /// Number of rotations of each kind.
     #[arg(long, default_value_t = 5)]
     rounds: usize,
 }
@@ -43,7 +43,7 @@ pub(crate) async fn run(plan: Plan) {
     println!("budget on PostgreSQL: 20000 values/s");
 }
 
-/// A deployment, and the application whose values are sealed by it.
+/// A deployment, and the application whose values it seals.
 struct Bench {
     deployment: Deployment,
     application: Application,
@@ -70,7 +70,7 @@ impl Bench {
         Self { deployment, application, _vault_database: vault_database, _folder: folder }
     }
 
-    /// Values a second, the command's start among it.
+    /// Values a second, including the start of the command.
     fn one_run(&self) -> f64 {
         let admin = &self.deployment.admin;
         let _ = admin.json(&["key", "rotate", KEY]);

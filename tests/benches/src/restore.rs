@@ -1,7 +1,8 @@
-//! A restore beside `pg_restore` and `psql \copy` of the same rows, with the same indexes, keys and foreign keys; its memory;
-//! and a `replace` of a hundredth of the rows while clients read and write.
+//! A restore compared with `pg_restore` and `psql \copy` of the same rows, with the same indexes, keys and foreign
+//! keys; its memory; and a `replace` of a hundredth of the rows while clients read and write.
 //!
-//! The peers load what `pg_dump` made of the same tables. Ours is the time of `restore apply`, as its plan is made before.
+//! The peers load the output of `pg_dump` for the same tables. Our time is that of `restore apply`, because the plan is
+//! made beforehand.
 
 mod load;
 mod ours;
@@ -16,13 +17,13 @@ use load::Load;
 use ours::{Applied, Ours};
 use peers::Peers;
 
-/// What is run.
+/// Options of the measurement.
 #[derive(Clone, clap::Args)]
 pub(crate) struct Plan {
     /// Rows of the log table.
     #[arg(long, default_value_t = 300_000)]
     rows: u64,
-    /// Rounds of each kind.
+    /// Number of rounds of each kind.
     #[arg(long, default_value_t = 5)]
     rounds: usize,
     /// Only memory and seconds, at a tenth, one and four times the rows.
@@ -91,7 +92,7 @@ impl Bench {
         println!("  peak memory above idle: {:.1} MiB", mib(memory));
     }
 
-    /// The longest that a client waited, alone and while a hundredth of the rows is replaced.
+    /// The longest wait of a client, without a restore and while a hundredth of the rows is replaced.
     fn replace(&self, rounds: usize, rows: u64) {
         let (mut seconds, mut paused) = (Vec::new(), Vec::new());
         let (mut readers, mut writers, mut idle) = (Vec::new(), Vec::new(), Vec::new());

@@ -1,8 +1,8 @@
-//! A stored backup beside an export of the same data to a file, and beside restic; in a folder and in an S3 server on the
-//! same disk.
+//! A stored backup compared with an export of the same data to a file and with restic, in a folder and in an S3 server
+//! on the same disk.
 //!
-//! The S3 server is a process of its own. It shares the processors with everybody else, so its time is told apart: in a
-//! deployment another machine pays for it.
+//! The S3 server is a separate process. It shares the processors with all others, so its time is shown separately: in a
+//! deployment, it runs on another machine.
 
 mod ours;
 mod restic;
@@ -18,13 +18,13 @@ use restic::Restic;
 use s3::Server;
 pub(crate) use s3::serve as serve_s3;
 
-/// What is run.
+/// Options of the measurement.
 #[derive(Clone, clap::Args)]
 pub(crate) struct Plan {
     /// Rows of the log table.
     #[arg(long, default_value_t = 300_000)]
     rows: u64,
-    /// Rounds of each kind: an export, a stored backup and one by restic.
+    /// Number of rounds, each with an export, a stored backup and a restic backup.
     #[arg(long, default_value_t = 7)]
     rounds: usize,
 }
@@ -47,7 +47,7 @@ pub(crate) async fn run(plan: Plan) {
 async fn rounds(plan: &Plan, service: &Ours, destination: &str, s3: &Server, restic: &Restic) {
     let (mut exports, mut stored, mut theirs) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..plan.rounds {
-        // Each comes first in turn.
+        // They take turns to be first.
         if round % 2 == 0 {
             exports.push(service.export());
             stored.push(service.create(destination, s3).await);

@@ -1,6 +1,6 @@
-//! What traces cost: the same services with a part of their calls traced beside services without, in pairs.
+//! The cost of traces: the same services with and without traces for a share of their calls, in pairs.
 //!
-//! Seconds are disturbed by whatever else a machine does; the processor time of the services themselves hardly is.
+//! Other activity of a machine disturbs wall-clock time; it hardly affects the services' processor time.
 
 use std::process::Stdio;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -28,21 +28,21 @@ use crate::processors;
 const CALLERS: usize = 64;
 const CELL: Duration = Duration::from_secs(2);
 
-/// What is run.
+/// Options of the measurement.
 #[derive(Clone, clap::Args)]
 pub(crate) struct Plan {
-    /// Pairs of each kind.
+    /// Number of pairs of each kind.
     #[arg(long, default_value_t = 20)]
     pairs: usize,
     /// Rows of the exported table.
     #[arg(long, default_value_t = 300_000)]
     rows: u64,
-    /// The part of calls that is traced.
+    /// Share of calls that are traced.
     #[arg(long, default_value_t = 0.1)]
     sampling: f64,
 }
 
-/// Seconds of the clock and of the services' processors, for a unit of work.
+/// Seconds of wall-clock time and of the services' processor time, for a unit of work.
 struct Cost {
     clock: f64,
     processors: f64,
@@ -93,7 +93,7 @@ fn report(name: &str, pairs: &[(Cost, Cost)]) {
     );
 }
 
-/// Of one call.
+/// Cost of one call.
 async fn reveals(deployment: &Deployment, id: &str) -> Cost {
     let clients: Vec<_> = (0..CALLERS / 16).map(|_| client(deployment)).collect();
     let (began, busy) = (Instant::now(), busy(deployment));
@@ -123,7 +123,7 @@ fn client(deployment: &Deployment) -> CredentialServiceClient<AuthorizedChannel>
     CredentialServiceClient::new(target.authorized(Bearer::new(&deployment.admin.token).unwrap()).unwrap())
 }
 
-/// Of one export.
+/// Cost of one export.
 fn export(deployment: &Deployment) -> Cost {
     let (began, busy) = (Instant::now(), busy(deployment));
     let mut command = deployment.admin.command(&["backup", "export", "--plain", "--out", "-"]);
@@ -131,7 +131,7 @@ fn export(deployment: &Deployment) -> Cost {
     Cost { clock: began.elapsed().as_secs_f64(), processors: self::busy(deployment) - busy }
 }
 
-/// Seconds of processors that both services have used.
+/// Processor seconds that both services have used.
 fn busy(deployment: &Deployment) -> f64 {
     [deployment.vault.pid(), deployment.backup.pid()]
         .map(processors::of)
@@ -140,7 +140,7 @@ fn busy(deployment: &Deployment) -> f64 {
         .as_secs_f64()
 }
 
-/// Takes spans and counts them.
+/// Accepts spans and counts them.
 struct Sink(Arc<AtomicUsize>);
 
 #[tonic::async_trait]
@@ -155,7 +155,7 @@ impl TraceService for Sink {
     }
 }
 
-/// Where a collector listens, and how many spans it has.
+/// Starts a collector; returns its address and its span counter.
 fn collector() -> (String, Arc<AtomicUsize>) {
     let spans = Arc::new(AtomicUsize::new(0));
     let service = TraceServiceServer::new(Sink(Arc::clone(&spans)));

@@ -1,5 +1,5 @@
-//! The vault beside a bare echo and another vault, on both databases. Servers and clients share this process and its
-//! cores, the echo's too; the other vault is a process of its own on the same cores.
+//! The vault compared with a bare echo and another vault, on both databases. Servers and clients, including the echo's,
+//! share this process and its cores; the other vault is a separate process on the same cores.
 
 mod batch;
 mod calls;
@@ -19,7 +19,7 @@ use strongroom_testkit::TestDb;
 use crate::{cores, median};
 use server::BenchVault;
 
-/// How long and how often things are measured.
+/// Duration and number of measurements.
 #[derive(Clone, Copy)]
 struct Plan {
     cell: Duration,
@@ -49,7 +49,7 @@ pub(crate) async fn run(short: bool) {
     reencryption::measure(&vaults, plan).await;
 }
 
-/// One call alone, on PostgreSQL where there is one.
+/// One call alone, on PostgreSQL if available.
 pub(crate) async fn run_one(call: &str) {
     let vault = match TestDb::postgres() {
         Some(database) => BenchVault::on("PostgreSQL", database).await,

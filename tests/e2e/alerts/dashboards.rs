@@ -1,4 +1,4 @@
-//! The dashboards: Grafana's form as far as it can be checked without Grafana, and their queries.
+//! The dashboards: their Grafana format as far as it can be checked without Grafana, and their queries.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{PATIENCE, assert_described, described, promtool, rules};
 
 const NAMES: [&str; 2] = ["vault", "backup"];
-/// Grafana's grid.
+/// Width of Grafana's grid.
 const COLUMNS: u64 = 24;
 
 fn dashboard(name: &str) -> Value {
@@ -17,7 +17,7 @@ fn dashboard(name: &str) -> Value {
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
-/// Panels that show something, without the titles of rows.
+/// All panels except row titles.
 fn panels(dashboard: &Value) -> impl Iterator<Item = &Value> {
     dashboard["panels"].as_array().unwrap().iter().filter(|panel| panel["type"] != "row")
 }
@@ -26,7 +26,7 @@ fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_else(|| panic!("a text was expected: {value}"))
 }
 
-/// Title and query of each panel, with values for Grafana's variables.
+/// Title and query of each panel, with values in place of Grafana's variables.
 fn queries(dashboard: &Value) -> Vec<(String, String)> {
     let mut queries = Vec::new();
     for panel in panels(dashboard) {
@@ -83,7 +83,7 @@ fn every_panel_is_described_has_a_unit_and_a_place_of_its_own() {
     }
 }
 
-/// Every `datasource` in `value`: of panels, of queries, of variables.
+/// Collects every `datasource` in `value`: of panels, queries and variables.
 fn add_sources<'a>(value: &'a Value, sources: &mut Vec<&'a Value>) {
     match value {
         Value::Object(object) => {

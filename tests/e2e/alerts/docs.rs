@@ -1,4 +1,4 @@
-//! docs/alerts.md: one chapter an alert, with commands that exist.
+//! docs/alerts.md: one chapter per alert, with commands that exist.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -30,7 +30,7 @@ fn chapters_and_rules_are_one_list_in_one_order() {
 
 #[test]
 fn the_commands_of_the_chapters_exist() {
-    // Code may go over the end of a line.
+    // Code spans can continue on the next line.
     let text = page().split_whitespace().collect::<Vec<_>>().join(" ");
     let commands: BTreeSet<&str> =
         text.split('`').skip(1).step_by(2).filter(|code| code.starts_with("strongroom ")).collect();
@@ -40,7 +40,7 @@ fn the_commands_of_the_chapters_exist() {
             .split(' ')
             .skip(1)
             .map(|argument| argument.trim_matches('\''))
-            // The placeholders whose form is checked as they are read.
+            // Placeholders whose format the command checks while parsing.
             .map(|argument| match argument {
                 "KID" => "0123456789abcdef",
                 "ID" => "01890a5d-ac96-774b-bcce-b302099a8057",

@@ -1,10 +1,10 @@
-//! The names in a query. promtool says whether a query is well-formed, not what it asks for.
+//! The names in a query. promtool checks only whether a query is well-formed, not whether its metrics exist.
 
 use std::collections::BTreeSet;
 
-/// What stands where a metric could, and is none.
+/// Words in the position of a metric that are not metrics.
 const OPERATORS: [&str; 6] = ["and", "or", "unless", "offset", "bool", "inf"];
-/// What is followed by labels in parentheses.
+/// Words followed by a list of labels in parentheses.
 const GROUPING: [&str; 6] = ["by", "without", "on", "ignoring", "group_left", "group_right"];
 
 /// Metrics and labels.
@@ -14,7 +14,7 @@ pub(super) struct Names {
     pub(super) labels: BTreeSet<String>,
 }
 
-/// The names in `query`, which is well-formed.
+/// The names in `query`, which must be well-formed.
 pub(super) fn names(query: &str) -> Names {
     let mut names = Names::default();
     let mut rest = query;
@@ -32,7 +32,7 @@ pub(super) fn names(query: &str) -> Names {
                 names.metrics.insert(word.to_owned());
             }
         } else if first.is_ascii_digit() {
-            // With its unit, as in `7d`.
+            // The number and its unit, as in `7d`.
             rest = split_word(rest).1;
         } else if first == '{' {
             rest = selector(&rest[1..], &mut names.labels);
@@ -57,7 +57,7 @@ fn split_word(text: &str) -> (&str, &str) {
     text.split_at(text.find(|c| !is_in_word(c)).unwrap_or(text.len()))
 }
 
-/// Behind the selector, whose labels are added.
+/// Adds the selector's labels and returns the text after the selector.
 fn selector<'a>(mut rest: &'a str, labels: &mut BTreeSet<String>) -> &'a str {
     loop {
         rest = rest.trim_start_matches([' ', ',', '=', '!', '~']);
@@ -75,7 +75,7 @@ fn selector<'a>(mut rest: &'a str, labels: &mut BTreeSet<String>) -> &'a str {
     }
 }
 
-/// Behind the string at whose opening quotation mark `text` begins.
+/// The text after the string that starts with the opening quotation mark of `text`.
 fn after_string(text: &str) -> &str {
     let mut escaped = false;
     for (at, c) in text.char_indices().skip(1) {

@@ -1,4 +1,5 @@
-//! helm/strongroom/files/rules.yaml, read line by line: it keeps to one plain form, and promtool knows YAML.
+//! helm/strongroom/files/rules.yaml, read line by line: the file keeps to one plain format, and promtool checks the
+//! YAML.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -18,7 +19,7 @@ pub(super) fn path() -> PathBuf {
     repository().join("helm/strongroom/files/rules.yaml")
 }
 
-/// All alerts in their order.
+/// All alerts in file order.
 pub(super) fn all() -> Vec<Rule> {
     let text = std::fs::read_to_string(path()).unwrap();
     let mut rules: Vec<Rule> = Vec::new();
@@ -30,7 +31,7 @@ pub(super) fn all() -> Vec<Rule> {
             continue;
         }
         let Some(rule) = rules.last_mut() else { continue };
-        // Keys of a rule have eight spaces before them, lines of a block and annotations ten.
+        // Keys of a rule are indented by eight spaces, block lines and annotations by ten.
         let key = line.strip_prefix("        ").filter(|rest| !rest.starts_with(' '));
         if let Some(expr) = key.and_then(|key| key.strip_prefix("expr: ")) {
             in_expr = expr == "|";

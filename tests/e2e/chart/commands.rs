@@ -1,4 +1,4 @@
-//! The commands that the chart tells people to type, and those of `helm test`, run as they are written.
+//! The commands that the chart suggests and those of `helm test`, run as written.
 
 use std::path::Path;
 use std::process::Command;
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Each refusal tells how to go on; whoever does that ends with an install.
+/// Each refusal names the next step, and following them all leads to an install.
 #[test]
 fn a_refusal_names_commands_that_lead_on() {
     let Some(chart) = Chart::open() else { return };
@@ -46,7 +46,7 @@ fn a_refusal_names_commands_that_lead_on() {
     }
 }
 
-/// Runs a line; kubectl's without a cluster. The Secret that it makes, with its keys.
+/// Runs a suggested command, kubectl without a cluster. Returns the name and the keys of the Secret that it creates.
 fn typed(chart: &Chart, folder: &Path, line: &str) -> Option<(String, Vec<String>)> {
     let mut words = line.split(' ');
     let mut command = match words.next().unwrap() {
@@ -100,7 +100,7 @@ fn the_notes_name_objects_that_exist() {
     assert!(!encrypted.contains("NOT encrypted"), "{encrypted}");
 }
 
-/// `helm test` without a cluster: its steps in their order, against real services.
+/// `helm test` without a cluster: its steps in order, against real services.
 #[test]
 fn the_test_of_a_release_passes_and_leaves_nothing() {
     let Some(chart) = Chart::open() else { return };
@@ -111,7 +111,7 @@ fn the_test_of_a_release_passes_and_leaves_nothing() {
         std::fs::create_dir(dev.path(folder)).unwrap();
     }
     strongroom_testkit::write_private(dev.path("tokens/admin.token"), &dev.admin.token);
-    // Two runs, one after the other.
+    // Two runs in sequence.
     for uid in ["0b5e1f4c-6f0e-4f0e-9a55-7d0f3a1c2b3d", "7c0f9a2e-1111-4c1d-8f53-0a1b2c3d4e5f"] {
         strongroom_testkit::write_private(dev.path("pod/uid"), uid);
         let steps = containers(&objects, pod);
@@ -127,7 +127,7 @@ fn the_test_of_a_release_passes_and_leaves_nothing() {
     assert_eq!(dev.admin.json(&["credential", "list"]), json!([]));
 }
 
-/// The step as the pod runs it, with the pod's folders in that of `dev`.
+/// The step as the pod runs it, with the pod's folders inside that of `dev`.
 fn step_command(dev: &Dev, step: &Container, uid: &str) -> Command {
     let environment = step.environment(|field| {
         assert_eq!(field, "metadata.uid");

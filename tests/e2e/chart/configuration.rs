@@ -1,4 +1,4 @@
-//! The configuration that the chart writes: it says what the values say, and the services understand it.
+//! The configuration that the chart writes: it matches the values, and the services accept it.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -14,7 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 const TOML_TO_JSON: &str = "import json, sys, tomllib; json.dump(tomllib.load(sys.stdin.buffer), sys.stdout)";
 
-/// The service's name and its configuration file, of both.
+/// The name and the configuration file of each service.
 fn files(objects: &[Value]) -> Vec<(String, String)> {
     let file = |deployment: &Value| {
         let container = containers(objects, deployment).swap_remove(0);
@@ -33,7 +33,7 @@ fn parsed(chart: &Chart, changes: Value, service: &str) -> Value {
     finish(chart.tool("python3").args(["-c", TOML_TO_JSON]), text.as_bytes(), PATIENCE).succeeded().json()
 }
 
-/// Neither goes further than to its files, which are not here: it then has understood the whole configuration.
+/// Both services stop at the missing files, and so have accepted the whole configuration by then.
 #[test]
 fn the_services_understand_it() {
     let Some(chart) = Chart::open() else { return };
@@ -63,7 +63,7 @@ fn understood(case: &str, service: &str, text: &str) {
     assert!(said.contains(" /etc/strongroom/"), "{case}: {service}: {said}\n{text}");
 }
 
-/// YAML's numbers are floats to Helm, and its own TOML would say 7200.0.
+/// Helm reads YAML numbers as floats, and its own TOML would print 7200.0.
 #[test]
 fn numbers_and_texts_stay_what_they_are() {
     let Some(chart) = Chart::open() else { return };
@@ -84,7 +84,7 @@ fn numbers_and_texts_stay_what_they_are() {
     assert_eq!(config["sources"][0]["optional"], json!([{ "name": "b", "tables": [] }]));
 }
 
-/// The kubelet evicts a pod whose volume holds more than its limit.
+/// The kubelet evicts a pod whose volume exceeds its limit.
 #[test]
 fn uploads_fit_into_their_volume() {
     let Some(chart) = Chart::open() else { return };
@@ -162,7 +162,7 @@ fn a_limited_way_out_leads_to_the_services_of_buckets() {
     assert_eq!(rules(several, peers.clone()), [json!({ "ports": ports, "to": peers })]);
 }
 
-/// Values that name each Secret that the chart can mount.
+/// Values that name every Secret that the chart can mount.
 fn every_secret() -> Value {
     json!({
         "vault": {
@@ -193,7 +193,7 @@ fn every_secret() -> Value {
     })
 }
 
-/// What the configuration names is mounted, from the Secret and key that the values name.
+/// Every file that the configuration names is mounted, from the Secret and key that the values name.
 #[test]
 fn secrets_are_where_the_configuration_looks() {
     let Some(chart) = Chart::open() else { return };
@@ -235,7 +235,7 @@ fn secrets_are_where_the_configuration_looks() {
     }
 }
 
-/// `place = secret.key`, sorted.
+/// Sorted lines `place = secret.key`.
 fn mounted_secrets(objects: &[Value], service: &str) -> Vec<String> {
     let deployment = e2e::chart::object(objects, "Deployment", &format!("strongroom-{service}"));
     let mut lines = Vec::new();

@@ -1,4 +1,4 @@
-//! Every case of the matrix is what Kubernetes takes, and keeps the rules that no schema knows.
+//! Every case of the matrix is valid for Kubernetes and follows the rules that schemas cannot express.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ fn every_two_choices_make_valid_objects_that_keep_the_rules() {
     validate(&chart, rendered);
 }
 
-/// Against the schemas of three versions of Kubernetes, and those of the custom resources beside this file.
+/// Validates against the schemas of three Kubernetes versions and the custom resource schemas beside this file.
 fn validate(chart: &Chart, rendered: &[(String, Vec<Value>)]) {
     let cases: Vec<Value> =
         rendered.iter().map(|(name, objects)| json!({ "name": name, "objects": objects })).collect();
@@ -44,7 +44,7 @@ fn lint_is_content() {
     }
 }
 
-/// What differs from render to render restarts pods for nothing, or worse, is a secret.
+/// Output that differs between renders restarts pods without need or, worse, is a secret.
 #[test]
 fn nothing_is_random() {
     let Some(chart) = Chart::open() else { return };
@@ -52,7 +52,7 @@ fn nothing_is_random() {
     assert_eq!(chart.template(&case.values).text(), chart.template(&case.values).text());
 }
 
-/// Pods start again for a changed configuration, and not for a new version of the chart.
+/// Pods restart for a changed configuration, but not for a new chart version.
 #[test]
 fn the_checksum_follows_the_configuration_alone() {
     let Some(chart) = Chart::open() else { return };

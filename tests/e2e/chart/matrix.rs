@@ -1,4 +1,4 @@
-//! What a cluster may be asked for: every value of the chart that changes what is rendered.
+//! The possible installs: every chart value that changes the rendered objects.
 
 use std::sync::OnceLock;
 
@@ -9,7 +9,7 @@ use super::pairwise::{Case, Factor, cases};
 
 const DIGEST: &str = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
-/// The cases in which every two of these meet.
+/// Cases in which every pair of choices occurs.
 pub(crate) fn all() -> Vec<Case> {
     let mut factors = vec![vault(), backup(), destinations(), tls(), network(), pods(), images(), sources()];
     factors.push(accounts());
@@ -17,7 +17,7 @@ pub(crate) fn all() -> Vec<Case> {
     cases(&factors)
 }
 
-/// The objects of each case, which is rendered once for all tests.
+/// The objects of each case, rendered once for all tests.
 pub(crate) fn rendered(chart: &Chart) -> &'static [(String, Vec<Value>)] {
     static RENDERED: OnceLock<Vec<(String, Vec<Value>)>> = OnceLock::new();
     RENDERED.get_or_init(|| all().into_iter().map(|case| (case.name, chart.render(&case.values))).collect())
@@ -169,7 +169,7 @@ fn network() -> Factor {
     }
 }
 
-/// Everything that goes into pods as it is.
+/// All values that are copied into pods unchanged.
 fn pods() -> Factor {
     let extra = json!({
         "labels": { "team": "storage" },

@@ -1,24 +1,24 @@
-//! Sets of values in which every two choices meet: most mistakes in a template need two values, seldom three.
+//! Sets of values that contain every pair of choices: most template mistakes need two values, rarely three.
 
 use std::collections::BTreeSet;
 
 use e2e::chart::{merge, values};
 use serde_json::{Value, json};
 
-/// One thing to choose, with a name and the values of each choice.
+/// A factor with the name and the values of each choice.
 pub(crate) struct Factor {
     pub(crate) name: &'static str,
     pub(crate) choices: Vec<(&'static str, Value)>,
 }
 
-/// A choice of each factor.
+/// One choice for each factor.
 pub(crate) struct Case {
     /// `factor=choice …`, for messages.
     pub(crate) name: String,
     pub(crate) values: Value,
 }
 
-/// A choice: the places of its factor and of itself.
+/// A choice: the index of its factor, and its own index.
 type Choice = (usize, usize);
 
 /// Cases that contain every pair of choices of two factors.
@@ -40,8 +40,8 @@ fn case(factors: &[Factor], row: &[usize]) -> Case {
     Case { name: name.join(" "), values: all }
 }
 
-/// Each row begins with a pair that is still missing, and takes for every other factor the choice that covers most of the
-/// missing pairs. Always the same rows for the same factors.
+/// Each row starts with a pair that is still missing, and takes for every other factor the choice that covers the most
+/// missing pairs. The same factors always give the same rows.
 fn rows(sizes: &[usize]) -> Vec<Vec<usize>> {
     let mut missing = all_pairs(sizes);
     let mut rows = Vec::new();

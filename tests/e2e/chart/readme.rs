@@ -1,4 +1,4 @@
-//! The chart's README lists every value: key, default and meaning, as values.yaml has them.
+//! The chart's README lists every value with its key, default and description from values.yaml.
 
 use std::time::Duration;
 
@@ -43,7 +43,7 @@ fn table(yaml: &str, defaults: &Value) -> String {
     table
 }
 
-/// Keys with the comment above them, which begins with `# --`. A key below one that has such a comment needs none.
+/// Keys with the comment above them, which starts with `# --`. A key below a described key needs no comment.
 fn described(yaml: &str) -> Vec<(String, String)> {
     let mut described = Vec::new();
     let mut parents: Vec<(usize, &str, bool)> = Vec::new();

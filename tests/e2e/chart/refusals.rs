@@ -1,9 +1,9 @@
-//! Values that are refused: mistakes that would otherwise mean the default, and secrets in plain sight.
+//! Refused values: mistakes that would otherwise select the default, and secrets in plain text.
 
 use e2e::chart::{Chart, values};
 use serde_json::{Value, json};
 
-/// With the changes, the refusal contains each of these.
+/// Asserts that these changes are refused and that the message contains all of these parts.
 fn refused(chart: &Chart, changes: &Value, parts: &[&str]) {
     let said = chart.refusal(&values(changes.clone()));
     for part in parts {
@@ -58,7 +58,7 @@ fn types_and_unknown_keys_are_refused_by_name() {
     }
 }
 
-/// Values are kept in the cluster, in repositories and in the shell's history.
+/// Values are stored in the cluster, in repositories and in the shell's history.
 #[test]
 fn secrets_in_values_are_refused() {
     let Some(chart) = Chart::open() else { return };

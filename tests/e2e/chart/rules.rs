@@ -1,13 +1,13 @@
-//! Rules that schemas do not know: the restricted Pod Security Standard, and what lets upgrades and drains go through.
+//! Rules beyond the schemas: the restricted Pod Security Standard, and requirements for upgrades and drains.
 
 use e2e::chart::{Container, Variable, Volume, containers, of_kind, pod_spec};
 use serde_json::{Value, json};
 
-/// What the restricted standard lets a pod mount.
+/// Volume types that the restricted standard allows.
 const VOLUMES: [&str; 7] =
     ["configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected"];
 
-/// Fails, and names the case, where one is broken.
+/// Fails and names the case if a rule is broken.
 pub(crate) fn check(case: &str, objects: &[Value]) {
     assert_eq!(of_kind(objects, "Secret").count(), 0, "{case}: the chart makes no Secret");
     for object in objects {
@@ -66,11 +66,11 @@ fn check_pod(what: &str, pod: &Value) {
     }
 }
 
-/// Secrets are files that only the pod's group reads; nothing else of a pod can be written to.
+/// Secrets are files that only the pod's group can read; the pod can write to no other file.
 fn check_container(what: &str, container: &Container) {
     let Container { name, command, image, .. } = container;
     assert!(command.len() == 1 && command[0].starts_with("/strongroom"), "{what}: {command:?}");
-    // Digests are stronger than tags, and the tag is that of this version where no value names one.
+    // Digests are stronger than tags; without a value, the tag is this version's.
     let version = concat!(":", env!("CARGO_PKG_VERSION"));
     let tagged = [version, ":edge"].iter().any(|tag| image.ends_with(tag));
     assert_ne!(image.contains("@sha256:"), tagged, "{what}: {image}");
@@ -125,7 +125,7 @@ fn check_replicas(case: &str, objects: &[Value], deployment: &Value) {
     assert_eq!(grace, Some(30 + sleep.unwrap_or(0)), "{case}: {name}: the sleep is not taken from the drain");
 }
 
-/// A Deployment's selector can never change, and everything that means its pods must find them.
+/// A Deployment's selector can never change, and every other selector for its pods must match them.
 fn check_selectors(case: &str, objects: &[Value], deployment: &Value) {
     let labels = deployment["spec"]["template"]["metadata"]["labels"].as_object().unwrap();
     let selects = |selector: &Value| {
@@ -154,7 +154,7 @@ fn check_selectors(case: &str, objects: &[Value], deployment: &Value) {
     assert_eq!(policies, usize::from(!case.contains("network=off")), "{case}");
 }
 
-/// A ServiceMonitor that selects nothing fails in silence.
+/// A ServiceMonitor that selects nothing fails silently.
 fn check_monitor(case: &str, objects: &[Value]) {
     let Some(monitor) = of_kind(objects, "ServiceMonitor").next() else { return };
     let selector = &monitor["spec"]["selector"];

@@ -1,4 +1,4 @@
-//! One process, which dies while it makes a backup, and its successor.
+//! A process that dies while it makes a backup, and its successor.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use super::places::{CREATING, FAILED, Fate, Place, REMOVING};
 use super::replica::{DECLARED, Replica, Start, holds_only};
 use super::site::Site;
 
-/// A database and a folder that process after process gets.
+/// A database and a folder shared by a sequence of processes.
 struct Chain<'a> {
     site: &'a Site,
     name: &'a str,
@@ -18,7 +18,7 @@ struct Chain<'a> {
     folder: PathBuf,
 }
 
-/// In the names of the files of the backup that died there.
+/// Prefix for file names of the backup that died at `place`.
 pub(super) fn app_of(place: &str) -> String {
     place.replace(['.', '_', '#', ':'], "-")
 }
@@ -35,7 +35,7 @@ impl<'a> Chain<'a> {
         replica
     }
 
-    /// Starts one, and does not wait: it may die first.
+    /// Starts a process without waiting for it, because it may die first.
     fn begin(&self, folder: &Path, app: &str, failpoint: Option<&str>) -> Replica {
         let destinations = Site::destination(folder);
         let (site, database) = (self.site, self.database.as_str());
@@ -50,7 +50,7 @@ impl<'a> Chain<'a> {
         replica.wait_until_dead();
     }
 
-    /// What a successor makes of the backups of all who died.
+    /// Checks how a successor settles the backups of all dead processes.
     fn settles(&self, places: &[Place]) {
         let replica = self.start(self.name);
         let expected: BTreeMap<String, Vec<&str>> =
@@ -102,7 +102,7 @@ fn states(fate: Fate) -> Vec<&'static str> {
     }
 }
 
-/// The states of what died at `place`. One that has failed counts once nothing of it is left.
+/// The states of the backups that died at `place`. A failed one counts only once nothing of it is left.
 fn of(replica: &Replica, place: &Place) -> (String, Vec<String>) {
     let app = app_of(place.name);
     let found = replica.backups_of(&app).into_iter();
@@ -115,7 +115,7 @@ fn is_available(backup: &Value) -> bool {
     backup["state"] == "BACKUP_STATE_AVAILABLE"
 }
 
-/// Several processes die one after the other, each at the next place, before anybody has heard of the first.
+/// Several processes die in sequence, each at the next failpoint, before the first is declared dead.
 #[test]
 fn a_backup_whose_process_died_is_failed_or_whole_and_nothing_else_is_left() {
     let site = Site::create();
@@ -133,7 +133,7 @@ fn a_backup_whose_process_died_is_failed_or_whole_and_nothing_else_is_left() {
     });
 }
 
-/// Whoever inherits dies at each step of removing what was sent, and the next one goes on.
+/// The successors die at each step of removing uploaded data, and the next one continues.
 #[test]
 fn removing_what_a_dead_process_has_sent_goes_on_when_its_heir_dies_too() {
     let site = Site::create();

@@ -1,5 +1,5 @@
-//! Processes that die while they drill a backup: the scratch database goes, and the drill ends with what was found, or has
-//! failed.
+//! Processes that die while they drill a backup: the scratch database is removed, and the drill ends with its findings
+//! or has failed.
 
 use std::path::Path;
 use std::time::Duration;
@@ -12,10 +12,10 @@ use super::places::DRILLING;
 use super::replica::{DECLARED, Start, files_in};
 use super::site::Site;
 
-/// Two looks for what drills have left.
+/// Two checks for leftovers of drills.
 const SWEPT: Duration = Duration::from_secs(45);
 
-/// A process that dies at `place`, and its successor, which may have another folder for scratch databases.
+/// A process dies at `place`; its successor may have another folder for scratch databases.
 fn dies_at(site: &Site, (place, state, reason): (&str, &str, &str), has_moved: bool) {
     let app = app_of(&if has_moved { format!("{place}.moved") } else { place.to_owned() });
     let folders = ["backups", "scratch", "other"].map(|name| site.new_folder(&format!("{app}-{name}")));

@@ -1,4 +1,4 @@
-//! An export whose process died is closed in the audit log by the process that outlives it, or comes next.
+//! If a process dies during an export, a surviving or later process closes the export in the audit log.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! A process that is suspended in the middle, declared dead, and goes on: what it still writes changes nothing.
+//! A process that is suspended, declared dead, and then resumed: its later writes change nothing.
 
 use e2e::eventually;
 use strongroom_testkit::TestDb;
@@ -7,7 +7,7 @@ use super::creating::app_of;
 use super::replica::{DECLARED, Replica, Start, holds_only};
 use super::site::Site;
 
-/// Before each write of the upload, and before the last one to the catalogue.
+/// Failpoints before each write of the upload, and before the last write to the catalogue.
 const PLACES: [&str; 6] = [
     "create.started",
     "create.before_upload_id",
@@ -19,7 +19,7 @@ const PLACES: [&str; 6] = [
 
 #[test]
 fn a_process_that_was_suspended_leaves_nothing_that_counts_and_makes_the_next_backup() {
-    // A process that is suspended in the middle of a write to SQLite would lock everybody out; replicas share a PostgreSQL.
+    // A process suspended during a write to SQLite would lock out all others; replicas share a PostgreSQL server.
     let Some(database) = TestDb::postgres() else { return };
     let site = Site::create();
     let folder = site.new_folder("pausing");

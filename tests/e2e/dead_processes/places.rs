@@ -1,28 +1,28 @@
-//! Where a process can die, and what must become of its backup.
+//! The failpoints at which a process can die, and the required fate of its backup.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
 use e2e::repository;
 
-/// What becomes of a backup whose process died.
+/// The fate of a backup whose process died.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fate {
-    /// Nobody has heard of it.
+    /// The backup is not in the catalogue.
     Unknown,
     Failed,
     Available,
 }
 
-/// A place in the making of a backup.
+/// A failpoint in the creation of a backup.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place {
-    /// As in `STRONGROOM_FAILPOINT`.
+    /// The name in `STRONGROOM_FAILPOINT`.
     pub(super) name: &'static str,
     pub(super) fate: Fate,
-    /// How often the audit log says that it began, and how it ended.
+    /// Number of audit events for the start and for the end of the backup.
     pub(super) events: (usize, usize),
-    /// It takes several parts.
+    /// Whether the upload needs several parts.
     pub(super) is_big: bool,
 }
 
@@ -38,7 +38,7 @@ const fn available(name: &'static str) -> Place {
     Place { fate: Fate::Available, ..failed(name) }
 }
 
-/// In the order in which a process comes through them.
+/// In the order in which a process reaches them.
 pub(super) const CREATING: [Place; 18] = [
     Place { fate: Fate::Unknown, events: (0, 0), ..failed("create.before_row") },
     Place { events: (0, 1), ..failed("create.row") },
@@ -57,13 +57,13 @@ pub(super) const CREATING: [Place; 18] = [
     available("create.before_pins"),
     available("create.after_pins"),
     available("create.ended"),
-    // Only where the making fails by itself.
+    // Reached only if the backup fails without a failpoint.
     failed(FAILED),
 ];
 
 pub(super) const FAILED: &str = "create.failed";
 
-/// In the order in which a process comes through them.
+/// In the order in which a process reaches them.
 pub(super) const PURGING: [&str; 7] = [
     "purge.due",
     "purge.begun",
@@ -74,10 +74,10 @@ pub(super) const PURGING: [&str; 7] = [
     "purge.removed",
 ];
 
-/// On the way to removing what a dead process has sent.
+/// Reached during the removal of a dead process's uploaded data.
 pub(super) const REMOVING: [&str; 3] = ["purge.upload", "purge.object", "purge.sidecar"];
 
-/// In the order in which a process comes through them, each with the state of the drill that died there, and its reason.
+/// In the order in which a process reaches them, each with the state and the reason of the drill that died there.
 pub(super) const DRILLING: [(&str, &str, &str); 5] = [
     ("drill.created", "DRILL_STATE_NOT_DONE", "PROCESS_DIED"),
     ("drill.restored", "DRILL_STATE_NOT_DONE", "PROCESS_DIED"),
@@ -86,7 +86,7 @@ pub(super) const DRILLING: [(&str, &str, &str); 5] = [
     ("drill.ended", "DRILL_STATE_PASSED", ""),
 ];
 
-/// All places in the source below `folder`.
+/// Collects all failpoints in the source below `folder`.
 fn in_source(folder: &Path, found: &mut BTreeSet<String>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();

@@ -1,4 +1,4 @@
-//! A process that dies while it deletes a backup, a destination that refuses to delete, and a deletion that is taken back.
+//! A process that dies while it deletes a backup, a destination that refuses the deletion, and an undeletion.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ fn start(site: &Site, folder: &Path, delete_delay_hours: u32) -> Replica {
     replica
 }
 
-/// Starts one, and does not wait: it may die first.
+/// Starts a process without waiting for it, because it may die first.
 fn begin(site: &Site, folder: &Path, delete_delay_hours: u32, failpoint: Option<&str>) -> Replica {
     let database = format!("sqlite:{}", site.path("purging.db").display());
     let destinations = Site::destination(folder);
@@ -32,7 +32,7 @@ fn is_gone(replica: &Replica, id: &str) -> bool {
     answer.code != Some(0) && answer.stderr.contains("there is no backup")
 }
 
-/// One after the other, each at the next step: whoever comes next goes on.
+/// The processes die in sequence, each at the next step, and each one continues the deletion.
 #[test]
 fn a_deletion_whose_process_died_goes_on_with_the_next_one() {
     let site = Site::create();
@@ -54,7 +54,7 @@ fn a_deletion_whose_process_died_goes_on_with_the_next_one() {
     let _ = replica.makes_a_backup();
 }
 
-/// In place of the object there is what no process may delete as a file.
+/// A folder replaces the object, so no process can delete it as a file.
 #[test]
 fn a_refused_deletion_is_visible_keeps_its_pins_and_is_tried_again() {
     let site = Site::create();

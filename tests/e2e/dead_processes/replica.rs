@@ -1,4 +1,4 @@
-//! One process of the backup service, which dies where it is told to.
+//! A process of the backup service that dies at a given failpoint.
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
@@ -9,17 +9,17 @@ use serde_json::Value;
 
 use super::site::Site;
 
-/// Two heartbeats after which a process counts as dead, and as much again for commands on a machine under load.
+/// Two heartbeats until a process is declared dead, and as much again for commands on a machine under load.
 pub(super) const DECLARED: Duration = Duration::from_secs(10 + 10);
 
-/// How one is started.
+/// Settings for the start of a process.
 pub(super) struct Start<'a> {
     pub(super) site: &'a Site,
-    /// In the names of its files.
+    /// The application name, which prefixes its file names.
     pub(super) app: &'a str,
-    /// Its database.
+    /// URL of its database.
     pub(super) database: &'a str,
-    /// `[[destinations]]`.
+    /// Its `[[destinations]]` section.
     pub(super) destinations: &'a str,
     pub(super) delete_delay_hours: u32,
     pub(super) failpoint: Option<&'a str>,
@@ -31,14 +31,14 @@ pub(super) struct Replica {
 }
 
 impl Start<'_> {
-    /// Starts it and waits until it serves.
+    /// Starts the process and waits until it serves.
     pub(super) fn start(&self) -> Replica {
         let mut replica = self.begin();
         replica.wait_until_serving();
         replica
     }
 
-    /// Starts it, and does not wait: it may die first.
+    /// Starts the process without waiting for it, because it may die first.
     pub(super) fn begin(&self) -> Replica {
         let port = free_port();
         let file = self.site.path(&format!("{}-{port}.toml", self.app));
@@ -74,19 +74,19 @@ impl Replica {
         self.service.wait_until_listening(port);
     }
 
-    /// Asks for a backup and does not wait for it. The process may be dead before it answers.
+    /// Requests a backup without waiting for it. The process may die before it answers.
     pub(super) fn begin_backup(&self, is_big: bool) {
         let include: &[&str] = if is_big { &["--include", "big"] } else { &[] };
         let _ = self.operator.run(&[&["backup", "create", "--no-wait"], include].concat());
     }
 
-    /// Waits until it has killed itself.
+    /// Waits until the process has killed itself.
     pub(super) fn wait_until_dead(&mut self) {
         let ended = self.service.wait_until_ended();
         assert_eq!(ended.signal(), Some(9), "it has ended in another way: {ended}\n{}", self.service.log());
     }
 
-    /// Waits until it is suspended.
+    /// Waits until the process is suspended.
     pub(super) fn wait_until_paused(&self) {
         let file = format!("/proc/{}/stat", self.service.pid());
         eventually("the process is suspended", PATIENCE, || {
@@ -95,12 +95,12 @@ impl Replica {
         });
     }
 
-    /// All backups, in whatever state.
+    /// All backups, in any state.
     pub(super) fn backups(&self) -> Vec<Value> {
         self.operator.json(&["backup", "list", "--deleted"]).as_array().unwrap().clone()
     }
 
-    /// Those whose files have `app` in their names.
+    /// The backups whose file names start with `app`.
     pub(super) fn backups_of(&self, app: &str) -> Vec<Value> {
         let of_app = format!("{app}-backup-");
         let mut backups = self.backups();
@@ -112,7 +112,7 @@ impl Replica {
         self.operator.json(&["backup", "get", id])
     }
 
-    /// Makes a small backup and verifies it. Returns its id.
+    /// Makes a small backup, verifies it and returns its id.
     pub(super) fn makes_a_backup(&self) -> String {
         let made = self.operator.json(&["backup", "create"]);
         assert_eq!(made["state"], "BACKUP_STATE_AVAILABLE", "{made}");
@@ -121,14 +121,14 @@ impl Replica {
         id.to_owned()
     }
 
-    /// Downloads a backup, which checks its hash, and verifies what it holds.
+    /// Downloads a backup, which checks its hash, and verifies its content.
     pub(super) fn gives_back(&self, id: &str, into: &Path) {
         let out = into.join(format!("{id}.zip.age"));
         let _ = self.operator.run(&["backup", "download", id, "--out", out.to_str().unwrap()]).succeeded();
         let _ = self.operator.run(&["backup", "verify", id]).succeeded();
     }
 
-    /// A scan that must find `found` backups and nothing else to say.
+    /// Runs a scan that must find `found` backups and report nothing else.
     pub(super) fn scans(&self, found: usize) {
         let scan = self.operator.json(&["backup", "scan"])[0].clone();
         let number = |name: &str| scan[name].as_str().unwrap_or("0").parse::<usize>().unwrap();
@@ -139,7 +139,7 @@ impl Replica {
     }
 }
 
-/// Names of files, hidden ones too, in their order.
+/// Sorted file names, including hidden ones.
 pub(super) fn files_in(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).unwrap();
     let mut names: Vec<String> =
@@ -148,7 +148,7 @@ pub(super) fn files_in(folder: &Path) -> Vec<String> {
     names
 }
 
-/// Waits until `folder` holds the files of these `backups`, and nothing else.
+/// Waits until `folder` contains exactly the files of these `backups`.
 pub(super) fn holds_only(folder: &Path, backups: &[Value]) {
     let mut expected: Vec<String> = Vec::new();
     for backup in backups {

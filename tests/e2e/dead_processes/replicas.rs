@@ -1,4 +1,5 @@
-//! Three replicas on one PostgreSQL with a bucket: one dies while it makes a backup, and the others end that without a restart.
+//! Three replicas on one PostgreSQL with a bucket: one dies during a backup, and the others end the backup without a
+//! restart.
 
 use e2e::{eventually, long};
 use strongroom_testkit::s3::{BUCKET, KEYS};
@@ -9,7 +10,7 @@ use super::places::{CREATING, FAILED, Fate, Place};
 use super::replica::{DECLARED, Replica, Start};
 use super::site::Site;
 
-/// Where one dies in the normal run.
+/// The failpoints of the normal run.
 const FEW: [&str; 5] =
     ["create.row", "create.part#2", "create.after_complete", "create.before_commit", "create.after_commit"];
 
@@ -44,14 +45,14 @@ impl Scene {
             .start()
     }
 
-    /// Names of objects below the prefix.
+    /// Names of the objects below the prefix.
     fn objects(&self) -> Vec<String> {
         let folder = self.s3.bucket_folder().join("prefix");
         let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
         entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
     }
 
-    /// Whether somebody has aborted an upload of a file of `app`.
+    /// Whether an upload of a file of `app` was aborted.
     fn is_aborted(&self, app: &str) -> bool {
         let of_app = format!("/{BUCKET}/prefix/{app}-backup-");
         let requests = self.s3.requests();

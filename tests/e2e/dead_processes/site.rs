@@ -1,4 +1,4 @@
-//! A vault, and folders with something to back up.
+//! A vault, and folders with data for backups.
 
 use std::fs::File;
 use std::io::{Read as _, copy};
@@ -8,10 +8,10 @@ use e2e::{Deployment, Operator};
 use strongroom_testkit::TestDb;
 use tempfile::TempDir;
 
-/// Several parts of an upload: they have 8 MiB.
+/// Several parts of an upload: a part has 8 MiB.
 const BIG: u64 = 20 << 20;
 
-/// What the processes of a test share.
+/// The environment shared by the processes of a test.
 pub(super) struct Site {
     deployment: Deployment,
     _vault_database: TestDb,
@@ -31,7 +31,7 @@ impl Site {
             copy(&mut File::open("/dev/urandom").unwrap().take(bytes), &mut file).unwrap();
         }
         let site = Self { deployment, _vault_database: vault_database, folder };
-        // A backup without a secret needs no key version.
+        // A backup without secrets needs no key version.
         let _ = site.admin().create_credential("a key", "openai", b"sk-0123456789");
         site
     }
@@ -48,7 +48,7 @@ impl Site {
         self.folder.path().join(name)
     }
 
-    /// An empty folder of that name.
+    /// A new empty folder with this name.
     pub(super) fn new_folder(&self, name: &str) -> PathBuf {
         let path = self.path(name);
         std::fs::create_dir(&path).unwrap();
@@ -73,14 +73,14 @@ impl Site {
         )
     }
 
-    /// When the pins of an archive lapse, one for each key version; `null` for those that are held until they are released.
+    /// Expiry times of an archive's pins, one for each key version; `null` for pins that are held until their release.
     pub(super) fn pins(&self, id: &str) -> Vec<serde_json::Value> {
         let census = self.admin().json(&["key", "census"]);
         let pins = census["pins"].as_array().unwrap().iter();
         pins.filter(|pin| pin["archiveId"] == id).map(|pin| pin["expireTime"].clone()).collect()
     }
 
-    /// How often the audit log says `event` of files of `app`.
+    /// Number of audit events `event` for files of `app`.
     pub(super) fn count(&self, event: &str, app: &str) -> usize {
         let of_app = format!("{app}-backup-");
         let events = self.admin().events(event);

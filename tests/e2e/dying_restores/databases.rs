@@ -1,4 +1,4 @@
-//! A database for each place, with rows that a test can tell apart.
+//! A database for each failpoint, with rows that tests can tell apart.
 
 use strongroom_testkit::TestDb;
 
@@ -9,7 +9,7 @@ const TABLES: &str = "
     INSERT INTO things VALUES (1, 1, 10), (2, 2, 20), (3, 1, 30);
 ";
 
-/// What an application did after the backup.
+/// The application's changes after the backup.
 const CHANGES: &str = "
     UPDATE owners SET name = 'new one' WHERE id = 1;
     DELETE FROM things WHERE id = 2;
@@ -19,16 +19,16 @@ const CHANGES: &str = "
 const ARCHIVED: &str = "1 old one 2 old two / 1 1 10 2 2 20 3 1 30";
 const CHANGED: &str = "1 new one 2 old two / 1 1 10 3 1 30 4 2 40";
 
-/// One that is restored.
+/// A database to be restored.
 pub(crate) struct Target {
     pub(crate) source: String,
     database: TestDb,
-    /// The role that owns the tables (PostgreSQL): no superuser.
+    /// The role that owns the tables (PostgreSQL); not a superuser.
     owner: String,
 }
 
 impl Target {
-    /// With the rows that the backup will hold.
+    /// Creates it with the rows that will be in the backup.
     pub(crate) fn create(source: &str, database: TestDb) -> Self {
         if database.file().is_some() {
             database.run("PRAGMA journal_mode = WAL");
@@ -41,7 +41,7 @@ impl Target {
         target
     }
 
-    /// Every second of them may keep readers from waiting.
+    /// Gives the tables to a new role. Every second role may keep triggers from firing, which spares readers the wait.
     fn give_to_an_owner(&self) -> String {
         let name = self.database.text("SELECT current_database()::text");
         let role = format!("{name}_owner");
@@ -56,7 +56,7 @@ impl Target {
         role
     }
 
-    /// By which the service reads and restores it.
+    /// The URL with which the service reads and restores the database.
     fn url(&self) -> String {
         let url = self.database.url_text();
         match url.split_once('@') {
@@ -79,7 +79,7 @@ impl Target {
         self.database.number("SELECT count(*) FROM things") == 3
     }
 
-    /// Its `[[sources]]`, with the URL that restores it in a file of `folder`.
+    /// Its `[[sources]]` section; the file with its restore URL is in `folder`.
     pub(crate) fn configuration(&self, folder: &std::path::Path) -> String {
         let kind = if self.database.file().is_some() { "sqlite" } else { "postgres" };
         let (source, url) = (&self.source, self.url());
@@ -92,7 +92,7 @@ impl Target {
         )
     }
 
-    /// Whether it holds the archive's rows; a mixture is a failure.
+    /// Whether it has the archive's rows; a mixture fails the test.
     pub(crate) fn is_restored(&self) -> bool {
         let rows =
             format!("{} / {}", self.rows("owners", "name"), self.rows("things", "owner || ' ' || size"));
@@ -100,7 +100,7 @@ impl Target {
         rows == ARCHIVED
     }
 
-    /// Whether anything of ours is in it, or beside it.
+    /// Whether the database, or its folder, contains anything of ours.
     pub(crate) fn has_ours(&self) -> bool {
         let Some(file) = self.database.file() else {
             return self.database.number("SELECT count(*) FROM pg_namespace WHERE nspname = 'strongroom'")
@@ -113,7 +113,7 @@ impl Target {
             || entries.any(|entry| is_beside(entry.unwrap().file_name().into_string().unwrap()))
     }
 
-    /// Ends every session with it (PostgreSQL), as its server's crash does.
+    /// Ends all sessions (PostgreSQL), like a crash of its server.
     pub(crate) fn sever(&self) {
         self.database.run(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -121,7 +121,7 @@ impl Target {
         );
     }
 
-    /// Nobody gets in any more, and whoever was is out (PostgreSQL), told by a session with `other`.
+    /// Refuses new connections and ends existing sessions (PostgreSQL), through a session with `other`.
     pub(crate) fn close(&self, other: &TestDb) {
         let name = self.name();
         other.run(&format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false"));
@@ -129,12 +129,12 @@ impl Target {
             .run(&format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"));
     }
 
-    /// After [`Self::close`].
+    /// Reverses [`Self::close`].
     pub(crate) fn open(&self, other: &TestDb) {
         other.run(&format!("ALTER DATABASE {} ALLOW_CONNECTIONS true", self.name()));
     }
 
-    /// Of its owner, whose name is the database's with an ending.
+    /// The database's name, derived from its owner's.
     fn name(&self) -> &str {
         self.owner.strip_suffix("_owner").unwrap()
     }
@@ -147,7 +147,7 @@ impl Target {
     }
 }
 
-/// Quietly: a test that fails drops it too.
+/// Ignores errors, because it also runs after a failed test.
 impl Drop for Target {
     fn drop(&mut self) {
         let role = &self.owner;

@@ -1,5 +1,5 @@
-//! Processes die in imports of tables: wherever that is, all rows have come or none, and nothing of ours is left. The next
-//! import works once the dead one's is settled.
+//! Processes that die during table imports: at every failpoint, either all rows or none have been imported, and nothing
+//! of ours is left. The next import works once the dead process's import is settled.
 
 use e2e::eventually;
 use serde_json::Value;
@@ -9,7 +9,7 @@ use super::databases::Target;
 use super::restoring::DECLARED;
 use super::site::{Replica, Site};
 
-/// Places in the order in which a process comes through them, and whether the rows have come there.
+/// Failpoints in the order in which a process reaches them, and whether the rows have been imported by then.
 pub(crate) const IMPORTING: [(&str, bool); 7] = [
     ("import.reserved", false),
     ("import.staging", false),
@@ -20,7 +20,7 @@ pub(crate) const IMPORTING: [(&str, bool); 7] = [
     ("import.settled", true),
 ];
 
-/// Rows that every target lacks, for its tables' names in archives.
+/// Exports the target's tables by their archive names, before it loses one of the rows.
 fn document(replica: &Replica, site: &Site, target: &Target) -> String {
     let tables = format!("{0}_owners,{0}_things", target.source);
     let exported = replica.operator.run(&["tables", "export", "--tables", &tables, "--out", "-"]).succeeded();
@@ -61,7 +61,7 @@ fn dies(database: impl Fn() -> TestDb) {
     assert_eq!(done, have_come + IMPORTING.len(), "what was applied is recorded as done: {events:?}");
 }
 
-/// `None` while the source is reserved for the dead process's import.
+/// `None` while the dead process's import still reserves the source.
 fn imported(replica: &Replica, document: &str) -> Option<Value> {
     let done = replica.operator.run(&["tables", "import", document, "-o", "json"]);
     (!done.said().contains("TARGET_BUSY")).then(|| done.succeeded().json())

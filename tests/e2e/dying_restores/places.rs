@@ -1,23 +1,23 @@
-//! Where a process can die, and what must become of its restore.
+//! The failpoints at which a process can die, and the required fate of its restore.
 
-/// What a database holds afterwards, and what its restore says.
+/// The rows in the database afterwards, and the state of its restore.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fate {
-    /// The rows from before the restore; it has failed.
+    /// The rows from before the restore, which has failed.
     Failed,
     /// The archive's rows.
     Applied,
-    /// The rows from before the restore, which was applied and taken back.
+    /// The rows from before the restore, which was applied and rolled back.
     RolledBack,
 }
 
-/// A place in a restore, or in taking one back.
+/// A failpoint in a restore or a rollback.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place {
-    /// As in `STRONGROOM_FAILPOINT`.
+    /// The name in `STRONGROOM_FAILPOINT`.
     pub(super) name: &'static str,
     pub(super) fate: Fate,
-    /// It comes in a rollback.
+    /// Whether it is in a rollback.
     pub(super) rolls_back: bool,
 }
 
@@ -33,7 +33,7 @@ const fn rolling_back(name: &'static str, fate: Fate) -> Place {
     Place { name, fate, rolls_back: true }
 }
 
-/// In the order in which a process comes through them.
+/// In the order in which a process reaches them.
 pub(crate) const RESTORING: [Place; 14] = [
     failed("restore.begun"),
     failed("restore.safety_begun"),
@@ -51,10 +51,10 @@ pub(crate) const RESTORING: [Place; 14] = [
     rolling_back("rollback.recorded", Fate::RolledBack),
 ];
 
-/// Where an heir can die too.
+/// A failpoint at which a successor can also die.
 pub(crate) const SETTLING: &str = "restore.settled";
 
-/// All of them, for the list of places in the source.
+/// Names of all of them, for the list of failpoints in the source.
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     RESTORING.iter().map(|place| place.name).chain([SETTLING])
 }

@@ -1,4 +1,4 @@
-//! Several processes die one after the other, each in the restore of another database; their successor settles all of them.
+//! Several processes die in sequence, each in the restore of another database; their successor settles all restores.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::databases::Target;
 use super::places::{Fate, Place, RESTORING, SETTLING};
 use super::site::{Site, is_settled};
 
-/// Two heartbeats after which a process counts as dead, and more for a machine under load.
+/// Two heartbeats until a process is declared dead, and extra time for a machine under load.
 pub(crate) const DECLARED: Duration = Duration::from_secs(10 + 30);
 
 fn state(fate: Fate) -> &'static str {
@@ -39,7 +39,7 @@ fn settles(database: impl Fn() -> TestDb) {
     for (place, target) in RESTORING.iter().zip(&site.targets) {
         restores.push(site.start(Some(place.name)).dies(&backup, target, place.rolls_back));
     }
-    // The first heir dies too, as soon as it has settled one of them.
+    // The first successor dies too, once it has settled one restore.
     site.start(Some(SETTLING)).wait_until_dead();
     let replica = site.start(None);
     eventually("every restore is settled", DECLARED, || {
@@ -54,7 +54,7 @@ fn settles(database: impl Fn() -> TestDb) {
     nothing_is_open(&site.deployment.admin, restores.len());
 }
 
-/// Each beginning in the audit log has its end.
+/// Every start event in the audit log has an end event.
 fn nothing_is_open(admin: &Operator, at_least: usize) {
     for (started, ended) in
         [("restore.started", "restore.completed"), ("restore.rollback_started", "restore.rolled_back")]

@@ -1,4 +1,4 @@
-//! A process that loses its database, or is suspended and declared dead, in the middle of a restore.
+//! A process that loses its database, or is suspended and declared dead, during a restore.
 
 use e2e::eventually;
 use strongroom_testkit::TestDb;
@@ -7,7 +7,7 @@ use super::databases::Target;
 use super::restoring::DECLARED;
 use super::site::{Site, is_settled};
 
-/// Where rows have been swapped in.
+/// The failpoint after the rows are swapped in.
 const SWAPPED: &str = "restore.swapped";
 
 const PLACES: [&str; 5] =

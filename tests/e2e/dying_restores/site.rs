@@ -10,31 +10,31 @@ use tempfile::TempDir;
 
 use super::databases::Target;
 
-/// A vault, the databases, and what processes of the backup service share.
+/// A vault, the databases, and the files shared by the processes of the backup service.
 pub(crate) struct Site {
     pub(crate) deployment: Deployment,
     pub(crate) vault_database: TestDb,
     folder: TempDir,
     pub(crate) targets: Vec<Target>,
-    /// Of the backup service.
+    /// URL of the backup service's database.
     database: String,
-    /// More `[[sources]]`.
+    /// Additional `[[sources]]`.
     pub(crate) sources: String,
 }
 
-/// One process.
+/// A process of the backup service.
 pub(crate) struct Replica {
     pub(crate) service: Service,
     pub(crate) operator: Operator,
 }
 
 impl Site {
-    /// With so many databases. `of_service`: that of the backup service, or empty for a file.
+    /// Creates `count` databases. `of_service` is the backup service's database; empty for a file.
     pub(crate) fn create(count: usize, database: impl Fn() -> TestDb, of_service: &str) -> Self {
         Self::create_in(tempfile::tempdir().unwrap(), count, database, of_service)
     }
 
-    /// The same with everything of the backup service in `folder`.
+    /// The same with all files of the backup service in `folder`.
     pub(crate) fn create_in(
         folder: TempDir,
         count: usize,
@@ -63,7 +63,7 @@ impl Site {
         Self { deployment, vault_database, folder, targets, database, sources: String::new() }
     }
 
-    /// Makes the backup, and then changes all databases.
+    /// Makes the backup, then changes all databases.
     pub(crate) fn backed_up_and_changed(&self) -> String {
         let mut replica = self.start(None);
         let made = replica.operator.json(&["backup", "create"]);
@@ -116,7 +116,7 @@ impl Replica {
         self.plan_of(backup, &target.source)
     }
 
-    /// Of `sources`, with commas between them.
+    /// Plans the restore of `sources`, a comma-separated list.
     pub(crate) fn plan_of(&self, backup: &str, sources: &str) -> String {
         let plan = ["restore", "plan", backup, "--mode", "replace", "--sources", sources];
         let restore = self.operator.json(&plan);
@@ -128,7 +128,7 @@ impl Replica {
         self.operator.json(&["restore", "get", id])
     }
 
-    /// Restores and dies, or restores and then dies while it takes that back.
+    /// Restores and dies, or restores and then dies during the rollback.
     pub(crate) fn dies(&mut self, backup: &str, target: &Target, rolls_back: bool) -> String {
         let id = self.plan(backup, target);
         let apply = ["restore", "apply", &id, "--confirm", &target.source];
@@ -141,7 +141,7 @@ impl Replica {
         id
     }
 
-    /// The command itself would wait for the service to come back.
+    /// Kills the command, which would otherwise wait for the service to come back.
     pub(crate) fn dies_during(&mut self, arguments: &[&str]) {
         let mut command = self.operator.command(arguments);
         let mut running = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
@@ -160,20 +160,20 @@ impl Replica {
         self.operator.json(&["restore", "apply", &id, "--confirm", &target.source])
     }
 
-    /// Begins to restore `target`, and does not wait for it. Returns the restore's id, and the command.
+    /// Begins to restore `target` without waiting for it. Returns the restore's id and the command.
     pub(crate) fn begins(&self, backup: &str, target: &Target) -> (String, Child) {
         let id = self.plan(backup, target);
         let running = self.spawn(&["restore", "apply", &id, "--confirm", &target.source]);
         (id, running)
     }
 
-    /// A command that nobody waits for.
+    /// Starts a command without waiting for it.
     pub(crate) fn spawn(&self, arguments: &[&str]) -> Child {
         let mut command = self.operator.command(arguments);
         command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
     }
 
-    /// Waits until it is suspended.
+    /// Waits until the process is suspended.
     pub(crate) fn wait_until_paused(&self) {
         let file = format!("/proc/{}/stat", self.service.pid());
         eventually("the process is suspended", PATIENCE, || {
@@ -183,7 +183,7 @@ impl Replica {
     }
 }
 
-/// Whether a restore changes nothing any more.
+/// Whether a restore makes no more changes.
 pub(crate) fn is_settled(restore: &Value) -> bool {
     let state = restore["state"].as_str().unwrap();
     !["RESTORE_STATE_APPLYING", "RESTORE_STATE_ROLLING_BACK", "RESTORE_STATE_RESUMABLE"].contains(&state)

@@ -1,13 +1,13 @@
-//! Where a process can die, and what must become of the restore.
+//! The failpoints at which a process can die, and the required fate of the restore.
 
-/// What vault and database hold afterwards.
+/// The rows in vault and database afterwards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fate {
-    /// What they held before; the restore has failed.
+    /// The rows from before the restore, which has failed.
     Old,
-    /// What the archive holds.
+    /// The archive's rows.
     New,
-    /// What they held before the restore, which was applied and taken back.
+    /// The rows from before the restore, which was applied and rolled back.
     Back,
 }
 
@@ -21,14 +21,14 @@ impl Fate {
     }
 }
 
-/// A place, as in `STRONGROOM_FAILPOINT`.
+/// A failpoint, named as in `STRONGROOM_FAILPOINT`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place {
     pub(super) name: &'static str,
     pub(super) fate: Fate,
-    /// It comes in a rollback.
+    /// Whether it is in a rollback.
     pub(super) rolls_back: bool,
-    /// In the short form too.
+    /// Whether the short form tests it too.
     pub(super) is_short: bool,
 }
 
@@ -48,7 +48,7 @@ const fn short(place: Place) -> Place {
     Place { is_short: true, ..place }
 }
 
-/// Of the vault. The database comes before it, both in the stages and in the swaps; in a rollback it comes after it.
+/// Failpoints of the vault. The database precedes it in stages and swaps, and follows it in a rollback.
 pub(super) const OF_VAULT: [Place; 11] = [
     short(old("vault.stage_begun")),
     short(old("vault.rows_staged")),
@@ -63,10 +63,10 @@ pub(super) const OF_VAULT: [Place; 11] = [
     rolling_back("vault.dropped", Fate::Back),
 ];
 
-/// Of the vault, when a stage is dropped that was not committed.
+/// Failpoints of the vault while it drops an uncommitted stage.
 pub(super) const DROPPING: [&str; 2] = ["vault.dropping", "vault.dropped"];
 
-/// Of the backup service.
+/// Failpoints of the backup service.
 pub(super) const OF_SERVICE: [Place; 21] = [
     old("restore.begun"),
     old("restore.safety_begun"),
@@ -91,7 +91,7 @@ pub(super) const OF_SERVICE: [Place; 21] = [
     rolling_back("rollback.recorded", Fate::Back),
 ];
 
-/// Of whoever goes on with a restore in which the process before it died there.
+/// For successors: the failpoint at which the previous process died, the successor's own failpoint, and the fate.
 pub(super) const OF_HEIRS: [(&str, &str, Fate); 5] = [
     ("restore.staged#2", "restore.settled", Fate::Old),
     ("restore.swapped", "forward.begun", Fate::New),
@@ -100,7 +100,7 @@ pub(super) const OF_HEIRS: [(&str, &str, Fate); 5] = [
     ("rollback.done", "back.begun", Fate::Back),
 ];
 
-/// Those of the vault, for the list of places in the source.
+/// Names of the vault's failpoints, for the list of failpoints in the source.
 pub(super) fn of_vault() -> impl Iterator<Item = &'static str> {
     OF_VAULT.iter().map(|place| place.name)
 }

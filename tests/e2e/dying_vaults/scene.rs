@@ -1,4 +1,5 @@
-//! A vault and a database that are restored together, each with an archived and a changed state that a test can tell apart.
+//! A vault and a database that are restored together, each with an archived and a changed state that tests can tell
+//! apart.
 
 use e2e::{Operator, eventually, long};
 use serde_json::Value;
@@ -11,15 +12,15 @@ use crate::dying_restores::site::{Replica, Site, is_settled};
 pub(super) struct Scene {
     pub(super) site: Site,
     backup: String,
-    /// Credentials that were rotated and deleted after the backup, and come back by their names.
+    /// Credentials that were rotated or deleted after the backup and are revived by name.
     revived: [String; 2],
-    /// The vault's rows before a restore, and after it.
+    /// The vault's rows before and after a restore.
     old: String,
     new: String,
 }
 
 impl Scene {
-    /// Backed up, and then changed.
+    /// Makes a backup and then changes vault and database.
     pub(super) fn create(database: impl Fn() -> TestDb) -> Self {
         let site = Site::create_with(database(), tempfile::tempdir().unwrap(), 1, &database, "");
         let admin = &site.deployment.admin;
@@ -47,7 +48,7 @@ impl Scene {
         restore["id"].as_str().unwrap().to_owned()
     }
 
-    /// A mixture is a failure.
+    /// Whether both have the archive's rows; a mixture fails the test.
     pub(super) fn is_new(&self) -> bool {
         let (vault, database) = (rows(&self.site.vault_database), self.site.targets[0].is_restored());
         assert!(vault == self.old || vault == self.new, "{vault}\nbefore: {}\nafter: {}", self.old, self.new);
@@ -55,7 +56,7 @@ impl Scene {
         database
     }
 
-    /// Waits until the restore is settled, looks at what there is, and takes it back if it is applied.
+    /// Waits until the restore is settled, checks the rows, and rolls it back if it was applied.
     pub(super) fn ends(&self, place: &str, replica: &Replica, (id, fate): (&str, Fate)) {
         eventually(&format!("{place}: it is settled"), DECLARED, || {
             is_settled(&replica.get(id)).then_some(())
@@ -87,7 +88,7 @@ impl Scene {
     }
 }
 
-/// The vault's rows, but for what no restore counts: etags, codes and the last use.
+/// The vault's rows without the columns that no restore sets: etags, codes and the last use.
 fn rows(database: &TestDb) -> String {
     let gather = if database.file().is_some() { "group_concat" } else { "string_agg" };
     let all = [
@@ -103,22 +104,22 @@ fn rows(database: &TestDb) -> String {
     all.map(of).join(" / ")
 }
 
-/// Some of them in the short form.
+/// A selection of `places` in the short form.
 pub(super) fn tried(places: &[Place]) -> Vec<Place> {
     places.iter().copied().filter(|place| long() || place.is_short).collect()
 }
 
-/// The arguments of the command that comes to the place.
+/// The arguments of the command that reaches the failpoint.
 pub(super) fn command<'a>(place: &Place, id: &'a str) -> Vec<&'a str> {
     if place.rolls_back { vec!["restore", "rollback", id, "--yes"] } else { apply(id) }
 }
 
-/// The application's name is the confirmation of several sources.
+/// With several sources, the confirmation is the application's name.
 pub(super) fn apply(id: &str) -> Vec<&str> {
     vec!["restore", "apply", id, "--confirm", "dying"]
 }
 
-/// Somebody applies it, and nothing is in the way.
+/// Applies the restore without interference.
 pub(super) fn applied(operator: &Operator, id: &str) {
     let _ = operator.run(&apply(id)).succeeded();
 }

@@ -1,4 +1,4 @@
-//! The backup service dies in the restore of a vault and a database, and so does its heir.
+//! The backup service dies in the restore of a vault and a database, and so does its successor.
 
 use e2e::long;
 use strongroom_testkit::TestDb;
@@ -6,7 +6,7 @@ use strongroom_testkit::TestDb;
 use super::places::{OF_HEIRS, OF_SERVICE, Place};
 use super::scene::{Scene, applied, command, tried};
 
-/// Restores, or takes back, until the process dies there; the restore's id.
+/// Restores or rolls back until the process dies at `place`; returns the restore's id.
 fn begin(scene: &Scene, place: &Place) -> String {
     let mut replica = scene.site.start(Some(place.name));
     let id = scene.plan(&replica);
@@ -50,7 +50,7 @@ fn a_vault_on_sqlite_is_old_or_new_wherever_the_backup_service_dies() {
     each(TestDb::sqlite);
 }
 
-/// In the long form.
+/// Only in the long form.
 #[test]
 fn a_vault_on_postgres_is_old_or_new_wherever_the_backup_service_dies() {
     let Some(first) = TestDb::postgres().filter(|_| long()) else { return };

@@ -1,4 +1,4 @@
-//! The vault dies in the restore of itself and of a database; once it is back, the backup service goes on by itself.
+//! The vault dies in the restore of itself and a database; once it is back, the backup service continues without help.
 
 use std::os::unix::process::ExitStatusExt as _;
 
@@ -8,7 +8,7 @@ use strongroom_testkit::TestDb;
 use super::places::{DROPPING, Fate, OF_VAULT, Place};
 use super::scene::{Scene, applied, apply, command, tried};
 
-/// Waits until the vault has died by its own hand, and starts it again.
+/// Waits until the vault has killed itself, and restarts it.
 fn revive(scene: &mut Scene, place: &str) {
     let deployment = &mut scene.site.deployment;
     let ended = deployment.vault.wait_until_ended();
@@ -33,7 +33,7 @@ fn dies(scene: &mut Scene, places: &[Place]) {
     replica.service.kill();
 }
 
-/// Both die: the backup service before anything is swapped, and the vault when the heir drops what was staged.
+/// Both die: the backup service before the swap, and the vault when the successor drops the stage.
 fn dies_while_it_drops(scene: &mut Scene) {
     for place in DROPPING {
         let mut replica = scene.site.start(Some("restore.swapping"));
@@ -60,7 +60,7 @@ fn a_vault_on_sqlite_is_old_or_new_wherever_it_dies() {
     each(TestDb::sqlite);
 }
 
-/// In the long form: transactions that a dead process leaves behind are the server's matter, as everywhere else.
+/// Only in the long form: transactions of a dead process are left to the server, as everywhere else.
 #[test]
 fn a_vault_on_postgres_is_old_or_new_wherever_it_dies() {
     let Some(first) = TestDb::postgres().filter(|_| long()) else { return };

@@ -1,4 +1,5 @@
-//! deploy/compose.yaml and what it mounts: each part is read by the program that it is for, except for the container engine.
+//! deploy/compose.yaml and the files that it mounts: each part is read by the program that uses it, except for the
+//! container engine's part.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
@@ -8,7 +9,7 @@ use e2e::{PATIENCE, finish, program, repository, tool};
 
 use super::dockerfile;
 
-/// A key of the vault's configuration that comes by a change that is under way.
+/// A key of the vault's configuration that this test leaves out.
 const COMING: &str = "backup_token_file";
 
 fn read(path: &str) -> String {
@@ -35,7 +36,7 @@ fn services() -> BTreeMap<String, Vec<String>> {
 #[test]
 fn compose_understands_the_file() {
     let Some(mut compose) = tool::tool("docker-compose") else { return };
-    // The first implementation, which Debian has, refuses the project's name and nothing else.
+    // The first implementation, which Debian ships, refuses only the project name.
     let file = read("deploy/compose.yaml").replacen("name: strongroom\n", "", 1);
     compose.args(["-f", "-", "--project-directory"]).arg(repository().join("deploy")).arg("config");
     let understood =
@@ -53,7 +54,7 @@ fn services_listen_on_loopback_take_secrets_as_files_and_are_checked() {
     let volumes = read("deploy/compose.yaml").split("\nvolumes:\n").nth(1).unwrap().to_owned();
     for (name, lines) in &services {
         let has = |start: &str| lines.iter().any(|line| line.starts_with(start));
-        // `ready` looks at the first two, and `cli` takes everything from it.
+        // `ready` checks the first two, and `cli` inherits all its settings.
         assert_eq!(has("healthcheck:"), !["vault", "backup", "cli"].contains(&name.as_str()), "{name}");
         for line in lines {
             if let Some(ports) = line.strip_prefix("ports: ") {
@@ -95,15 +96,15 @@ fn the_services_understand_their_configurations() {
         let text = text.lines().filter(|line| !line.starts_with(COMING)).collect::<Vec<_>>().join("\n");
         std::fs::write(&config, text).unwrap();
         let mut command = program(&format!("strongroom-{name}"));
-        // The container's ports may be taken here.
+        // The container's ports may be in use on this machine.
         command.env(format!("STRONGROOM_{}__LISTEN", name.to_uppercase()), "127.0.0.1:0");
         let ended = finish(command.arg("--config").arg(&config), b"", PATIENCE);
-        // Past the configuration, to the first file that only a container has.
+        // The program accepts the configuration and stops at the first file that exists only in a container.
         assert!(ended.said().contains(missing), "{}", ended.said());
     }
 }
 
-/// The destinations of the file as it is, and of the one that is commented out.
+/// The destinations of the file as it is and the one that is commented out.
 #[test]
 fn destinations_are_folders_of_volumes_and_a_service_with_its_secret() {
     let text = read("deploy/compose/backup.toml");
@@ -115,7 +116,7 @@ fn destinations_are_folders_of_volumes_and_a_service_with_its_secret() {
     let mut command = program("strongroom-backup");
     command.env("STRONGROOM_BACKUP__LISTEN", "127.0.0.1:0").arg("--config").arg(&config);
     let ended = finish(&mut command, b"", PATIENCE);
-    // Past the configuration, to the first file that only a container has.
+    // The program accepts the configuration and stops at the first file that exists only in a container.
     assert!(ended.said().contains(" /run/secrets/"), "{}", ended.said());
 
     let compose = read("deploy/compose.yaml");

@@ -1,11 +1,11 @@
-//! deploy/Dockerfile against the repository: what it copies, runs and names exists. No engine reads it here.
+//! deploy/Dockerfile against the repository: all files, programs and names in it exist. No engine reads it here.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
 
 use e2e::repository;
 
-/// A stage: its name, what it starts from, and its instructions.
+/// A stage: its name, its base, and its instructions.
 #[derive(Default)]
 pub(super) struct Stage {
     pub(super) name: String,

@@ -1,12 +1,12 @@
-//! Archives of a few hundred kilobytes that were made to take memory. Each is within the format's limits.
+//! Archives of a few hundred kilobytes designed to use memory. Each is within the format's limits.
 
 use strongroom_archive::ManifestHead;
 use strongroom_testkit::archives::{empty, files, head, sealed_table};
 
-/// Bytes of a row that the service still reads, by default.
+/// Size of a row that the service still reads by default.
 const ROW: usize = 31 << 20;
 
-/// Each with a name.
+/// The archives with their names.
 pub(super) fn archives() -> Vec<(&'static str, Vec<u8>)> {
     let key = "a".repeat(ROW);
     let head = ManifestHead { app_url: "a".repeat(7 << 20), ..head(Vec::new()) };

@@ -1,4 +1,4 @@
-//! Every link between the pages of the repository leads somewhere: to a file that exists, and to a heading in it.
+//! Every link between the repository's pages has a target: an existing file, and a heading in it.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -19,7 +19,7 @@ fn pages(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The text outside of blocks of code.
+/// The text outside code blocks.
 fn prose(page: &str) -> impl Iterator<Item = &str> {
     let mut is_code = false;
     page.lines().filter(move |line| {
@@ -34,7 +34,7 @@ fn targets(line: &str) -> impl Iterator<Item = &str> {
     line.split("](").skip(1).filter_map(|rest| rest.split(')').next())
 }
 
-/// A heading's anchor, as GitHub makes it.
+/// The anchor that GitHub generates for a heading.
 fn anchor(heading: &str) -> String {
     let kept = |one: &char| one.is_alphanumeric() || matches!(one, ' ' | '-' | '_');
     heading
@@ -47,7 +47,7 @@ fn anchor(heading: &str) -> String {
         .replace(' ', "-")
 }
 
-/// Where `target` leads from `page`, without `..`.
+/// The path of `target` relative to `page`, without `..`.
 fn resolved(page: &Path, target: &str) -> PathBuf {
     let mut found = page.to_owned();
     if !target.is_empty() {
@@ -62,7 +62,7 @@ fn resolved(page: &Path, target: &str) -> PathBuf {
     found
 }
 
-/// What is wrong with a link.
+/// The error of a broken link.
 fn broken(page: &Path, target: &str) -> Option<String> {
     let (file, heading) = target.split_once('#').unwrap_or((target, ""));
     let found = resolved(page, file);

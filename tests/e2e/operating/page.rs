@@ -1,11 +1,11 @@
-//! A page as something to type: its console blocks are commands, each with what it prints.
+//! A page as a script: its console blocks are commands, each with its output.
 //!
-//! In a page `…` stands for what differs from time to time. A block of TOML is a step of its own:
+//! In a page, `…` stands for variable text. A TOML block is a separate step:
 //!
-//! - `toml` is added to the configuration of `strongroom dev`, which starts again;
+//! - `toml` is added to the configuration of `strongroom dev`, which is restarted;
 //! - `toml NAME` is a file that the reader writes;
-//! - any other words are an example, as are blocks of another language: `sh` for commands that need what no test has: an
-//!   init system, a container engine, a cluster.
+//! - with any other words it is an example, as are blocks of other languages: `sh` for commands that need an init system, a
+//!   container engine or a cluster, which no test has.
 
 /// A command and the lines that the page shows below it.
 pub(super) struct Step {
@@ -13,15 +13,15 @@ pub(super) struct Step {
     pub(super) shown: Vec<String>,
 }
 
-/// What happens between two starts of the services.
+/// The steps between two starts of the services.
 #[derive(Default)]
 pub(super) struct Act {
     pub(super) steps: Vec<Step>,
-    /// Added to the configuration afterwards.
+    /// TOML that is added to the configuration afterwards.
     pub(super) toml: String,
 }
 
-/// The acts of a page, in its order.
+/// The acts of a page, in order.
 pub(super) fn acts(page: &str) -> Vec<Act> {
     let mut acts = vec![Act::default()];
     let mut language = None;
@@ -58,14 +58,14 @@ pub(super) fn acts(page: &str) -> Vec<Act> {
     acts
 }
 
-/// The file that a block is the content of.
+/// The file whose content the block is.
 fn file_of(opening: &str) -> Option<&str> {
     opening.strip_prefix("toml ").filter(|name| name.ends_with(".toml"))
 }
 
-/// The public half of the recovery key that the reader made, which the page cannot know.
+/// The public half of the reader's recovery key, which the page cannot know.
 const RECIPIENT: &str = "$(grep '^age1' recovery.key.txt)";
-/// Closes what [`Step::writing`] begins.
+/// Ends the file that [`Step::writing`] begins.
 const END: &str = "END_OF_FILE";
 
 impl Step {
@@ -74,7 +74,7 @@ impl Step {
     }
 }
 
-/// One line of a console: a command, its continuation, or what it prints.
+/// A console line: a command, its continuation, or its output.
 fn console(steps: &mut Vec<Step>, line: &str) {
     if let Some(command) = line.strip_prefix("$ ") {
         steps.push(Step { command: command.to_owned(), shown: Vec::new() });
@@ -89,7 +89,7 @@ fn console(steps: &mut Vec<Step>, line: &str) {
     }
 }
 
-/// Whether `line` is `shown`, whose `…` stand for anything.
+/// Whether `line` matches `shown`, in which `…` stands for any text.
 pub(super) fn is_shown(line: &str, shown: &str) -> bool {
     let mut parts = shown.split('…');
     let Some(mut rest) = line.strip_prefix(parts.next().unwrap_or_default()) else { return false };

@@ -10,14 +10,14 @@ use super::page::{Step, is_shown};
 
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Between two commands' output; nothing else prints it.
+/// Separates the output of two commands; nothing else prints it.
 const MARK: &str = "-- the next command of the page --";
 
-/// Types the passphrase where `age` asks for it. What was started in the background ends with the shell.
+/// Types the passphrase when `age` asks for it. Background processes end with the shell.
 const PROLOGUE: &str = "set -u\nexec 2>&1\ntrap 'kill $(jobs -p) 2>/dev/null' EXIT\n\
     age() { python3 -c \"$AT_A_TERMINAL\" \"$(cat passphrase)\" age \"$@\"; }\n";
 
-/// A folder, and the services that its commands reach.
+/// A folder, and the services that its commands call.
 pub(super) struct Shell {
     folder: PathBuf,
     ports: (u16, u16),
@@ -25,22 +25,22 @@ pub(super) struct Shell {
 }
 
 impl Shell {
-    /// In the folder of a running `dev`.
+    /// A shell in the folder of a running `dev`.
     pub(super) fn beside(dev: &Dev) -> Self {
         Self { folder: dev.path(""), ports: dev.ports(), token_file: Some("data/admin.token") }
     }
 
-    /// Where nothing runs yet: the page starts both services.
+    /// A shell in a folder without services: the page starts both.
     pub(super) fn in_an_empty_folder(folder: &Path) -> Self {
         Self { folder: folder.to_owned(), ports: (free_port(), free_port()), token_file: None }
     }
 
-    /// Of the vault and of the backup service.
+    /// Ports of the vault and of the backup service.
     pub(super) fn ports(&self) -> (u16, u16) {
         self.ports
     }
 
-    /// Runs the steps in one shell and compares what each prints, on either channel.
+    /// Runs the steps in one shell and compares each one's output, on either channel.
     pub(super) fn run(&self, steps: &[Step]) {
         let mut script = PROLOGUE.to_owned();
         for step in steps {
@@ -63,7 +63,7 @@ impl Shell {
     fn command(&self, script: &str) -> Command {
         let strongroom = program("strongroom");
         let mut shell = Command::new("bash");
-        // What holds for a test's programs holds for those that the page starts too.
+        // The environment of a test's programs also applies to programs that the page starts.
         for (name, value) in strongroom.get_envs() {
             match value {
                 Some(value) => shell.env(name, value),
@@ -92,7 +92,7 @@ impl Shell {
     }
 }
 
-/// A command of which nothing is shown must not fail aloud.
+/// A command without shown output must not print an error.
 fn compare(step: &Step, printed: &str) {
     let told = format!("$ {}\n{printed}", step.command);
     let mut lines = printed.lines();

@@ -1,16 +1,16 @@
-//! The index of symptoms has each code that a service answers with, and the reference of the configuration has each
-//! variable. Both are read from the sources: a list of them somewhere would be a third to keep.
+//! The symptom index lists every code that a service returns, and the configuration reference lists every variable.
+//! Codes and variables are read from the sources, because a separate list would be a third one to maintain.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
 use e2e::repository;
 
-/// Where codes and variables are used.
+/// The sources that use codes and variables.
 const SOURCES: [&str; 4] =
     ["services/vault/src", "services/backup/src", "services/ctl/src", "shared/runtime/src"];
 
-/// The codes of gRPC, which are not ours; `UNAUTHENTICATED` is also one of our reasons.
+/// gRPC's own codes; `UNAUTHENTICATED` is also one of our reasons.
 const GRPC: [&str; 16] = [
     "OK",
     "CANCELLED",
@@ -30,14 +30,14 @@ const GRPC: [&str; 16] = [
     "ERROR",
 ];
 
-/// Words in capitals that are neither codes nor variables of ours: SQL, names of arguments, prefixes.
+/// Words in capitals that are neither our codes nor our variables: SQL, argument names, prefixes.
 const WORDS: [&str; 8] =
     ["COMMIT", "ROLLBACK", "FILE", "STRONGROOM", "HOSTNAME", "TRACEPARENT", "CARGO_", "OTEL_"];
 
-/// Modules that no release has.
+/// Modules that are not in a release.
 const TESTS: [&str; 5] = ["tests", "contract", "twins", "reference", "failpoint"];
 
-/// Constants in capitals, in quotes, in what is compiled into the programs.
+/// Quoted constants in capitals in code that is compiled into the programs.
 fn constants(folders: &[&str]) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for folder in folders {
@@ -70,7 +70,7 @@ fn is_constant(text: &str) -> bool {
         && text.bytes().all(|byte| matches!(byte, b'A'..=b'Z' | b'0'..=b'9' | b'_'))
 }
 
-/// The words between backticks of a page.
+/// The constants between backticks in a page.
 fn named(page: &str) -> BTreeSet<String> {
     let text = std::fs::read_to_string(repository().join(page)).unwrap();
     text.split('`').skip(1).step_by(2).filter(|text| is_constant(text)).map(str::to_owned).collect()
@@ -82,7 +82,8 @@ fn each_code_is_in_the_index_and_the_index_has_no_other() {
         |text: &str| WORDS.iter().any(|word| text == *word || word.ends_with('_') && text.starts_with(word));
     let is_ours =
         |text: &String| !GRPC.contains(&&**text) && !text.starts_with("STRONGROOM_") && !is_word(text);
-    // The command only repeats codes of the services. What stands against a restore is named where databases are known.
+    // The command repeats the services' codes; its own are in `error`. Codes that refuse a restore are in the code for
+    // databases.
     let mut services: Vec<_> = SOURCES.into_iter().filter(|folder| !folder.contains("ctl")).collect();
     services.push("shared/tables/src/load");
     services.push("services/ctl/src/error");

@@ -1,4 +1,5 @@
-//! The units for systemd, as systemd reads them: an unknown directive would be a warning in a log that nobody reads.
+//! The systemd units, checked by systemd itself: an unknown directive would only be a warning in a log that nobody
+//! reads.
 
 use e2e::{program, repository, tool};
 
@@ -6,7 +7,7 @@ use e2e::{program, repository, tool};
 fn the_units_are_understood() {
     let Some(analyze) = tool::optional_tool("systemd-analyze") else { return };
     let folder = tempfile::tempdir().unwrap();
-    // It looks for the programs too, where the page installs them.
+    // It also checks that the programs exist at the page's installation path.
     let strongroom = program("strongroom").get_program().to_string_lossy().into_owned();
     let built = strongroom.strip_suffix("strongroom").unwrap();
     let mut units = Vec::new();

@@ -1,4 +1,4 @@
-//! The chapter on total loss, typed on a machine that has a few files of the old one and nothing else.
+//! The chapter on total loss, typed on a machine that has only a few files of the old one.
 
 use std::path::Path;
 use std::time::Duration;
@@ -22,7 +22,7 @@ const CREDENTIALS: [(&str, &str); 3] = [
     ("Mistral", "mistral-0123456789abcdef"),
 ];
 
-/// What a restore brings back as it was, of the vault.
+/// The vault's rows that a restore brings back unchanged.
 const VAULT_ROWS: [&str; 4] = [
     "SELECT coalesce(string_agg(id || display_name || provider || secret || preview || CAST(active AS text) || \
      CAST(create_time AS text) || CAST(update_time AS text) || coalesce(CAST(expire_time AS text), '-') || labels || \
@@ -35,23 +35,23 @@ const VAULT_ROWS: [&str; 4] = [
      FROM credential_tombstones",
 ];
 
-/// The same of the application.
+/// The same for the application.
 const APPLICATION_ROWS: &str = "SELECT coalesce(string_agg(CAST(id AS text) || name || coalesce(bearer, '-'), '|' ORDER BY id), '') FROM endpoints";
 
-/// What the application's migrations make.
+/// The application's migrations.
 const MIGRATIONS: &str = "CREATE TABLE endpoints (id INTEGER PRIMARY KEY, name TEXT NOT NULL, bearer TEXT)";
 
 const FILE: &str = "hello\n";
 
-/// What is left of the old machine, and what was on it.
+/// The remains of the old machine, and its former rows.
 struct Left {
-    /// With `root.key`, `recovery.key`, `passphrase`, `signer.pub`, `head.json` and two archives.
+    /// Contains `root.key`, `recovery.key`, `passphrase`, `signer.pub`, `head.json` and two archives.
     safe: TempDir,
     vault_rows: [String; 4],
     application_rows: String,
 }
 
-/// A new machine, on which nothing runs yet.
+/// A new machine on which nothing runs yet.
 struct Machine {
     folder: TempDir,
     shell: Shell,
@@ -63,12 +63,12 @@ fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
-/// A command that needs no service.
+/// Runs a command that needs no service.
 fn offline(arguments: &[&str]) {
     let _ = finish(program("strongroom").args(arguments), b"", Duration::from_secs(60)).succeeded();
 }
 
-/// What the configuration says of seal, sources and destinations: the same on either machine.
+/// The configuration of seal, sources and destinations, which is the same on both machines.
 fn config(recipient: &str, application: &TestDb, uploads: &Path, owner: &Path, destination: &str) -> String {
     write_private(owner, application.url_text().as_bytes());
     let restorable = format!("restore_url_file = \"{}\"\n", text(owner));
@@ -86,7 +86,7 @@ fn recipient(safe: &Path) -> String {
     page.lines().find(|line| line.starts_with("age1")).unwrap().to_owned()
 }
 
-/// A folder or a bucket.
+/// A destination in a folder.
 fn destination(folder: &Path) -> String {
     format!("[[destinations]]\nname = \"offsite\"\nurl = \"file://{}\"\n", text(folder))
 }
@@ -102,7 +102,7 @@ fn bucket(s3: &S3, credentials: &Path) -> String {
 }
 
 impl Left {
-    /// Runs a deployment on databases of its own, backs it up, and loses it.
+    /// Runs a deployment on its own databases, backs it up, and loses it.
     fn of(vault: TestDb, application: TestDb, destination: &str) -> Self {
         let safe = tempfile::tempdir().unwrap();
         let path = |name: &str| safe.path().join(name);
@@ -127,7 +127,7 @@ impl Left {
         std::fs::copy(deployment.path("root.key"), path("root.key")).unwrap();
         let vault_rows = VAULT_ROWS.map(|sql| vault.text(sql));
         let application_rows = application.text(APPLICATION_ROWS);
-        // The processes, both databases and all folders go with their values.
+        // Dropping the values removes the processes, both databases and all folders.
         drop((deployment, vault, application, lost));
         Self { safe, vault_rows, application_rows }
     }
@@ -149,7 +149,7 @@ impl Left {
     }
 }
 
-/// A credential of each kind of history, a reference, a token and a sealed value of the application.
+/// Creates a credential for each kind of history, a reference, a token and a sealed value of the application.
 fn fill(admin: &Operator, application: &TestDb) {
     for (name, secret) in CREDENTIALS {
         let _ = admin.create_credential(name, "openai", secret.as_bytes());
@@ -163,7 +163,7 @@ fn fill(admin: &Operator, application: &TestDb) {
     ] {
         let _ = admin.run(command).succeeded();
     }
-    // The secret of before stays for an hour.
+    // The previous secret stays for an hour.
     let rotate = ["credential", "rotate", "Mistral", "--secret-file", "-", "--grace", "1h"];
     let _ = admin.feed(&rotate, CREDENTIALS[2].1.as_bytes()).succeeded();
     let request = EncryptRequest {
@@ -184,7 +184,7 @@ fn encrypt(operator: &Operator, request: EncryptRequest) -> String {
 }
 
 impl Machine {
-    /// With these files of the safe, a configuration, and what the applications' migrations make.
+    /// A machine with these files from the safe, a configuration, and the tables of the application's migrations.
     fn with(left: &Left, files: &[&str], (vault, application): (TestDb, TestDb), destination: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
@@ -218,14 +218,14 @@ impl Machine {
         Self { folder, shell, vault, application }
     }
 
-    /// The application has what it had.
+    /// Asserts that the application has all its former data.
     fn has_the_application_of(&self, left: &Left) {
         assert_eq!(self.application.text(APPLICATION_ROWS), left.application_rows);
         let file = self.folder.path().join("uploads/hello.txt");
         assert_eq!(std::fs::read_to_string(file).unwrap(), FILE);
     }
 
-    /// So has the vault.
+    /// Asserts that the vault has all its former rows.
     fn has_the_vault_of(&self, left: &Left) {
         assert_eq!(VAULT_ROWS.map(|sql| self.vault.text(sql)), left.vault_rows);
     }
@@ -240,7 +240,7 @@ fn chapter(heading: &str) -> Vec<Step> {
     acts.remove(0).steps
 }
 
-/// The chapters in the order in which a reader types them; then each credential is revealed.
+/// The chapters in the order in which a reader types them, followed by a reveal of each credential.
 fn chapters(headings: &[&str]) -> Vec<Step> {
     let mut steps: Vec<Step> = headings.iter().flat_map(|heading| chapter(heading)).collect();
     for (name, secret) in CREDENTIALS {
@@ -250,7 +250,7 @@ fn chapters(headings: &[&str]) -> Vec<Step> {
     steps
 }
 
-/// Databases of one engine each, as many as a test needs.
+/// Groups of databases, each of one engine, enough for any test here.
 fn databases() -> Vec<[TestDb; 4]> {
     let all = (TestDb::each(), TestDb::each(), TestDb::each(), TestDb::each());
     let (first, second, third, fourth) = all;

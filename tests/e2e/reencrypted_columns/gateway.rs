@@ -1,4 +1,4 @@
-//! An application with two sealed columns: one table with a number for its key, one whose key has two parts.
+//! An application with two sealed columns: one in a table with a numeric key, one in a table with a key of two columns.
 
 use std::collections::HashMap;
 
@@ -8,9 +8,9 @@ use strongroom_testkit::{TestDb, write_private};
 use super::sealer::{KEY, Sealer};
 use crate::dying_restores::site::Site;
 
-/// Rows of the smaller table.
+/// Number of rows in the smaller table.
 const TOKENS: i64 = 300;
-/// Values that one statement writes.
+/// Number of values that one statement writes.
 const TOGETHER: usize = 500;
 
 /// The application, with a vault.
@@ -18,7 +18,7 @@ pub(super) struct Gateway {
     pub(super) site: Site,
     pub(super) database: TestDb,
     pub(super) sealer: Sealer,
-    /// Of the role that owns the tables.
+    /// URL with the role that owns the tables.
     pub(super) url: String,
     role: String,
 }
@@ -29,7 +29,7 @@ pub(super) fn aad(id: i64) -> String {
 }
 
 fn tables(is_sqlite: bool) -> String {
-    // An application's function may count on the path of its role.
+    // An application's function may depend on its role's search path.
     let trigger = if is_sqlite {
         "CREATE TRIGGER touch AFTER UPDATE OF bearer ON servers BEGIN INSERT INTO touched VALUES (new.id); END;"
     } else {
@@ -48,7 +48,7 @@ fn tables(is_sqlite: bool) -> String {
 }
 
 impl Gateway {
-    /// With so many servers, whose values say `{id}-0`.
+    /// Creates the application with `servers` servers, whose plaintexts are `{id}-0`.
     pub(super) fn create(database: TestDb, servers: i64) -> Self {
         let is_sqlite = database.file().is_some();
         if is_sqlite {
@@ -97,7 +97,7 @@ impl Gateway {
         self.database.run(&format!("INSERT INTO tokens VALUES {}, ('none', 1, NULL)", rows.join(", ")));
     }
 
-    /// Makes a new version, and returns the kids of the old one and of the new one.
+    /// Creates a new key version, and returns the kids of the old and the new one.
     pub(super) fn rotate(&self) -> (String, String) {
         let admin = &self.site.deployment.admin;
         let old = self.primary();
@@ -117,7 +117,7 @@ impl Gateway {
         (!self.role.is_empty()).then_some(&*self.role)
     }
 
-    /// The servers' values by id, as they are in the database.
+    /// The servers' values by id, as stored in the database.
     pub(super) fn values(&self) -> HashMap<i64, String> {
         let gather = if self.database.file().is_some() { "group_concat" } else { "string_agg" };
         let all = self.database.text(&format!("SELECT {gather}(id || ' ' || bearer, ',') FROM servers"));
@@ -128,14 +128,14 @@ impl Gateway {
         all.split(',').map(pair).collect()
     }
 
-    /// How many values of the version the census knows.
+    /// Number of values that the census counts for the version.
     pub(super) fn census(&self, kid: &str) -> i64 {
         let counts = self.site.deployment.admin.json(&["key", "census", KEY]);
         let counts = counts["counts"].as_array().unwrap().iter().filter(|count| count["kid"] == kid);
         counts.map(|count| number(&count["values"])).sum()
     }
 
-    /// How many values in the database name the version.
+    /// Number of values in the database that name the version.
     pub(super) fn stored(&self, kid: &str) -> i64 {
         let of = |table: &str, column: &str| {
             self.database.number(&format!("SELECT count(*) FROM {table} WHERE {column} LIKE 'srv1.{kid}.%'"))
@@ -143,7 +143,7 @@ impl Gateway {
         of("servers", "bearer") + of("tokens", "secret")
     }
 
-    /// Every value opens, and says what is expected of it.
+    /// Asserts that every value opens to the expected text.
     pub(super) fn assert_open(&mut self, expected: impl Fn(i64) -> String) {
         let values: Vec<(i64, String)> = self.values().into_iter().collect();
         let sealed: Vec<_> = values.iter().map(|(id, value)| (aad(*id), value.clone())).collect();
@@ -153,12 +153,12 @@ impl Gateway {
     }
 }
 
-/// Proto3 JSON: whole numbers of 64 bits are texts, and 0 is left out.
+/// Proto3 JSON: 64-bit integers are strings, and 0 is omitted.
 pub(super) fn number(value: &Value) -> i64 {
     value.as_str().map_or(0, |text| text.parse().unwrap())
 }
 
-/// A role that owns the tables and is no superuser, and its URL.
+/// Creates a role that owns the tables and is not a superuser; returns it and its URL.
 fn owner(database: &TestDb) -> (String, String) {
     let role = format!("{}_owner", database.text("SELECT current_database()::text"));
     database.run(&format!("CREATE ROLE {role} LOGIN PASSWORD 'secret' NOSUPERUSER"));

@@ -1,5 +1,5 @@
-//! A rotation beside a writer: the process dies in the middle, a client leaves, and the next run goes on with the rest. No write
-//! is lost, every value opens, and the old version is not needed any more.
+//! A re-encryption beside a writer: the process dies in the middle, a client leaves, and the next run continues with
+//! the remaining values. No write is lost, every value opens, and the old version is no longer needed.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use super::gateway::{Gateway, number};
 use super::writer::write;
 use crate::dying_restores::restoring::DECLARED;
 
-/// Where the process dies.
+/// The failpoint at which the process dies.
 pub(super) const PLACE: &str = "reencrypt.batch";
 const REENCRYPT: [&str; 3] = ["source", "reencrypt", "gateway"];
 
@@ -19,7 +19,7 @@ fn servers() -> i64 {
     if long() { 100_000 } else { 4_000 }
 }
 
-/// Ends the writer when the test fails too; its thread would be waited for in vain otherwise.
+/// Ends the writer even if the test fails; otherwise the scope would wait for its thread for ever.
 struct StopAtEnd<'a>(&'a AtomicBool);
 
 impl Drop for StopAtEnd<'_> {
@@ -31,7 +31,7 @@ impl Drop for StopAtEnd<'_> {
 fn follows_a_rotation(database: TestDb) {
     let mut gateway = Gateway::create(database, servers());
     let (old, new) = gateway.rotate();
-    // Until then another process of the vault may seal with the old version.
+    // During this time, another process of the vault may still seal with the old version.
     std::thread::sleep(Duration::from_secs(5));
     let stop = AtomicBool::new(false);
     let last = std::thread::scope(|scope| {
@@ -58,7 +58,7 @@ fn follows_a_rotation(database: TestDb) {
     is_over(&gateway, &old);
 }
 
-/// The process dies, and then a client leaves.
+/// The process dies, and in the next run a client leaves.
 fn interrupted(gateway: &Gateway, old: &str) {
     let whole = gateway.stored(old);
     gateway.site.start(Some("reencrypt.batch#2")).dies_during(&REENCRYPT);
@@ -80,7 +80,7 @@ fn interrupted(gateway: &Gateway, old: &str) {
     replica.service.kill();
 }
 
-/// The census says so, and each beginning has its end.
+/// Asserts that the census has no value of the old version, and that every start event has an end event.
 fn is_over(gateway: &Gateway, old: &str) {
     assert_eq!(gateway.census(old), 0);
     let admin = &gateway.site.deployment.admin;

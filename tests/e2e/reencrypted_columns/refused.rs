@@ -1,11 +1,11 @@
-//! What is refused before anything is changed, each by its name, its reason and what helps.
+//! Refusals before any change, each with the name, the reason and the remedy.
 
 use strongroom_testkit::TestDb;
 
 use super::gateway::Gateway;
 use crate::dying_restores::site::Replica;
 
-/// Sources beside the application's.
+/// Sources in addition to the application's.
 fn others(gateway: &Gateway) -> String {
     let (folder, url) = (gateway.site.deployment.path("files"), &gateway.url);
     std::fs::create_dir_all(&folder).unwrap();
@@ -69,7 +69,7 @@ fn what_cannot_be_reencrypted_is_refused_by_name() {
     }
 }
 
-/// Tables that change under a running service: at its start it would refuse some of them itself.
+/// Tables that change while the service runs; some of them would make it refuse to start.
 fn changed_schemas(gateway: &Gateway, replica: &Replica) {
     let refused = |reason: &str, words: &[&str]| {
         let said = replica.operator.run(&["source", "reencrypt", "gateway", "-o", "json"]).failed_with(1);
@@ -96,7 +96,7 @@ fn changed_schemas(gateway: &Gateway, replica: &Replica) {
     }
 }
 
-/// Another table `tokens`, as the application's role has it.
+/// Replaces the table `tokens`, owned by the application's role.
 fn give(gateway: &Gateway, table: &str) {
     gateway.database.run("DROP TABLE IF EXISTS tokens");
     gateway.database.run(table);

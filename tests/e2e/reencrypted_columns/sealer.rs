@@ -1,4 +1,4 @@
-//! The application's own calls of the vault.
+//! The application's own calls to the vault.
 
 use e2e::Operator;
 use strongroom_api::vault::v1::crypto_service_client::CryptoServiceClient;
@@ -6,10 +6,10 @@ use strongroom_api::vault::v1::{BatchDecryptRequest, BatchEncryptRequest, Decryp
 use strongroom_runtime::client::{AuthorizedChannel, Bearer, Target};
 use tokio::runtime::Runtime;
 
-/// The caller key.
+/// Name of the caller key.
 pub(super) const KEY: &str = "gateway";
 
-/// A client of the vault, with a runtime of its own.
+/// A client of the vault with its own runtime.
 pub(super) struct Sealer {
     runtime: Runtime,
     client: CryptoServiceClient<AuthorizedChannel>,
@@ -26,7 +26,7 @@ impl Sealer {
         Self { runtime, client }
     }
 
-    /// Seals each text for its additional data.
+    /// Seals each text with its additional data.
     pub(super) fn seal(&mut self, values: &[(String, String)]) -> Vec<String> {
         let mut sealed = Vec::with_capacity(values.len());
         for batch in values.chunks(1000) {
@@ -43,7 +43,7 @@ impl Sealer {
         sealed
     }
 
-    /// Opens each value, which must open with its additional data.
+    /// Opens each value, which must succeed with its additional data.
     pub(super) fn open(&mut self, values: &[(String, String)]) -> Vec<String> {
         let mut opened = Vec::with_capacity(values.len());
         for batch in values.chunks(1000) {

@@ -1,4 +1,4 @@
-//! Values that no key opens: they stay as they are, are counted and named by their rows, and shown nowhere.
+//! Values that no key opens: they stay unchanged, are counted and listed with their rows, and never shown.
 
 use strongroom_testkit::TestDb;
 
@@ -13,7 +13,7 @@ fn values_that_do_not_open_stay_and_are_named_by_their_rows() {
         let before = gateway.values();
         gateway.database.run(&format!("UPDATE servers SET bearer = '{SECRET}' WHERE id = 3"));
         gateway.database.run(&format!("UPDATE servers SET bearer = 'srv1.{SECRET}.AAAA' WHERE id = 4"));
-        // Of another row.
+        // The value of another row.
         gateway.database.run(&format!("UPDATE servers SET bearer = '{}' WHERE id = 7", before[&8]));
         gateway.database.run("UPDATE servers SET bearer = '' WHERE id = 9");
         let (old, new) = gateway.rotate();
@@ -31,7 +31,7 @@ fn values_that_do_not_open_stay_and_are_named_by_their_rows() {
             .iter()
             .map(|row| (row["id"].as_str().unwrap(), row["kid"].as_str().unwrap_or_default()))
             .collect();
-        // What needs no vault is known first.
+        // Values that can be judged without the vault come first.
         rows.sort_unstable();
         assert_eq!(rows, [("3", ""), ("4", ""), ("7", &*old), ("9", "")]);
         assert_eq!(number(&answer["valuesLeft"]), 2, "those that look sealed: {answer}");

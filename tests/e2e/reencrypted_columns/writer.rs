@@ -1,4 +1,4 @@
-//! The application at work: it changes values all the time, and remembers the last one of each row.
+//! The running application: it constantly changes values and remembers the last one of each row.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,10 +9,10 @@ use strongroom_testkit::TestDb;
 use super::gateway::aad;
 use super::sealer::Sealer;
 
-/// Rows of one transaction, in any order.
+/// Number of rows in a transaction, in any order.
 const TOGETHER: usize = 20;
 
-/// Writes until `stop`; what it has written last, by id.
+/// Writes until `stop` is set, and returns the last written texts by id.
 pub(super) fn write(
     database: &TestDb,
     operator: &Operator,

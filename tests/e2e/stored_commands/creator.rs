@@ -1,4 +1,4 @@
-//! Whoever holds a creator's token can fill the storage, and learn or destroy nothing.
+//! The holder of a creator's token can fill the storage, but can neither read nor destroy anything.
 
 use super::{Storing, id_of, text};
 
@@ -30,7 +30,7 @@ fn a_creator_can_neither_read_nor_destroy_what_it_made() {
     }
     assert!(!out.exists());
 
-    // What it can stream itself is sealed, and it opens nothing.
+    // Archives that it can stream itself are sealed, and it cannot open them.
     let own = storing.deployment.path("own.zip.age");
     let _ = creator.run(&["backup", "export", "--out", text(&own)]).succeeded();
     let [stored, _] = storing.files("local", &id);

@@ -1,11 +1,11 @@
-//! Downloads that are cut, killed, resumed, and refused.
+//! Downloads that are cut, killed, resumed and refused.
 
 use e2e::{PATIENCE, eventually, random_table, start_unread};
 
 use super::proxy::{After, Proxy};
 use super::{Storing, text};
 
-/// Between two cuts: the backup has tens of megabytes.
+/// Bytes between two cuts: the backup has tens of megabytes.
 const PIECE: usize = 7 << 20;
 
 fn large() -> (Storing, String) {

@@ -1,4 +1,4 @@
-//! `strongroom drill …` on the two real services.
+//! `strongroom drill …` with the two real services.
 
 use serde_json::json;
 use strongroom_testkit::TestDb;
@@ -61,8 +61,8 @@ fn a_drill_prints_what_it_checked_and_its_exit_code_says_how_it_went() {
     assert_eq!(events.len(), 3, "{events:?}");
 }
 
-/// Types, partitions, generated and identity columns, an extension and a view come back in a database of their own, which is
-/// dropped.
+/// Types, partitions, generated and identity columns, an extension and a view are restored into a separate database,
+/// which is then dropped.
 #[test]
 fn a_database_of_postgresql_is_drilled_on_a_scratch_server() {
     let Some(shop) = TestDb::postgres() else { return };
@@ -80,7 +80,7 @@ fn a_database_of_postgresql_is_drilled_on_a_scratch_server() {
          INSERT INTO orders (person, price, at) SELECT i, i / 3.0, 'epoch'::timestamptz + i * interval '1 hour' FROM generate_series(1, 2000) i;
          INSERT INTO logs SELECT '2024-12-30'::date + i % 4, repeat('x', i % 50) FROM generate_series(1, 500) i",
     );
-    // It may create databases and nothing else.
+    // The role can create databases and do nothing else.
     let role = format!("drill_{}", shop.url_text().rsplit('_').next().unwrap());
     shop.run(&format!("CREATE ROLE {role} LOGIN CREATEDB"));
     let (_, host) = shop.url_text().split_once('@').unwrap();

@@ -1,4 +1,4 @@
-//! One backup from its creation to its end: text, `-o json`, exit codes.
+//! A backup from its creation to its purge: text, `-o json`, exit codes.
 
 use std::time::Duration;
 
@@ -86,7 +86,7 @@ fn a_deleted_backup_is_gone_after_the_delay() {
     assert!(late.contains("`strongroom backup list --deleted`"), "{late}");
 }
 
-/// 64-bit numbers are text in JSON.
+/// 64-bit numbers are strings in JSON.
 fn number(value: &Value) -> i64 {
     value.as_str().unwrap_or_else(|| panic!("a number: {value}")).parse().unwrap()
 }

@@ -1,4 +1,4 @@
-//! Destinations that cannot be written, are not there, or are not configured.
+//! Destinations that are read-only, missing or not configured.
 
 use std::process::Command;
 use std::time::Duration;
@@ -46,7 +46,7 @@ fn a_destination_that_fails_is_named_and_the_other_has_the_backup() {
     let storing = Storing::in_folders(&["local", "offsite"]);
     let folder = storing.folder("offsite");
     std::fs::remove_dir(&folder).unwrap();
-    // A file instead of a folder: also root cannot write there.
+    // A file instead of a folder: not even root can write there.
     std::fs::write(&folder, "").unwrap();
     let run = storing.admin().run(&["backup", "create", "-o", "json"]);
     let said = run.failed_with(1);
@@ -74,7 +74,7 @@ fn a_volume_that_is_read_only_is_said_to_be() {
     };
     mount(&["--bind", text(&folder)]);
     mount(&["-o", "remount,ro,bind"]);
-    // The service has the folder by its name, so that it sees the mount.
+    // The service reaches the folder by its path, so it sees the mount.
     let said = storing.admin().run(&["backup", "create"]).failed_with(1);
     assert!(said.contains("it is read-only; mount it writable [DESTINATION_READ_ONLY]"), "{said}");
     let _ = storing.admin().run(&["backup", "verify", &id]).succeeded();
@@ -82,7 +82,7 @@ fn a_volume_that_is_read_only_is_said_to_be() {
     let _ = storing.create();
 }
 
-/// True in a mount namespace of its own. Elsewhere runs the test of this name there, and returns false.
+/// Returns true in a separate mount namespace. Elsewhere, runs the test of this name there and returns false.
 fn has_own_mounts(test: &str) -> bool {
     const INSIDE: &str = "STRONGROOM_TEST_WITH_ITS_OWN_MOUNTS";
     if std::env::var_os(INSIDE).is_some() {

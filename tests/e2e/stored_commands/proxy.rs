@@ -1,4 +1,4 @@
-//! A connection that breaks: what lies between an operator and the service passes so many bytes on, and no more.
+//! A connection that breaks: a proxy between an operator and the service forwards a limited number of bytes.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -7,28 +7,28 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use e2e::Operator;
 
-/// What becomes of a connection after its bytes.
+/// What the proxy does with a connection after its bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum After {
     Cut,
     Hang,
 }
 
-/// Between an operator and the backup service.
+/// A proxy between an operator and the backup service.
 pub(super) struct Proxy {
     url: String,
     connections: Arc<AtomicUsize>,
 }
 
 impl Proxy {
-    /// In front of the service of `operator`: each connection gets `bytes` of answers.
+    /// Starts a proxy in front of the service of `operator`: each connection gets `bytes` of answers.
     pub(super) fn before(operator: &Operator, bytes: usize, after: After) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let service = operator.backup_url.strip_prefix("http://").unwrap().to_owned();
         let connections = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&connections);
-        // It ends with the test's process.
+        // The thread ends with the test's process.
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
                 counted.fetch_add(1, Ordering::Relaxed);
@@ -38,7 +38,7 @@ impl Proxy {
         Self { url, connections }
     }
 
-    /// The same person, behind it.
+    /// The same operator, calling through the proxy.
     pub(super) fn operator(&self, operator: &Operator) -> Operator {
         Operator { backup_url: self.url.clone(), ..operator.clone() }
     }

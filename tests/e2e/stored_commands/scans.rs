@@ -1,4 +1,4 @@
-//! `backup scan`: after the loss of the catalogue, and among records that nobody should trust.
+//! `backup scan` after the loss of the catalogue, and among untrustworthy records.
 
 use e2e::{PATIENCE, eventually};
 use serde_json::{Value, json};
@@ -40,7 +40,7 @@ fn a_lost_catalogue_comes_back_with_holds_and_pins() {
     let _ = storing.admin().run(&["backup", "undelete", &deleted]).succeeded();
 }
 
-/// Found, added, unverified, missing, refused.
+/// Counts: found, added, unverified, missing, refused.
 fn counts(scan: &Value) -> [&str; 5] {
     ["found", "added", "unverified", "missing", "refusedTotal"].map(|name| scan[name].as_str().unwrap())
 }
@@ -162,7 +162,7 @@ fn a_copy_that_somebody_deleted_is_missing() {
     assert!(from.contains("[COPY_MISSING]") && from.contains("it has one in: other"), "{from}");
     let _ = storing.admin().run(&download).succeeded();
 
-    // Somebody brings the file back, and nobody has its record.
+    // The file comes back, but its record is missing.
     std::fs::write(&files[0], content).unwrap();
     let _ = storing.admin().run(&["backup", "scan"]).succeeded();
     eventually("its record is written", PATIENCE, || files[1].exists().then_some(()));

@@ -1,4 +1,4 @@
-//! `strongroom schedule …` on the two real services. A minute is the shortest time between runs, so the tests wait.
+//! `strongroom schedule …` with the two real services. A minute is the shortest time between runs, so the tests wait.
 
 use std::time::{Duration, Instant};
 
@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 
 use super::{Storing, id_of};
 
-/// Longer than a minute and a look.
+/// Longer than a minute and a schedule check.
 const A_RUN: Duration = Duration::from_secs(90);
 
-/// Waits until `look` has something.
+/// Waits until `look` returns a value.
 fn within<T>(what: &str, length: Duration, mut look: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + length;
     loop {
@@ -73,7 +73,7 @@ fn a_schedule_acts_for_its_creator_and_without_until_somebody_adopts_it() {
     assert!(!stored_runs(&storing, "minutely").is_empty(), "its backups stay");
 }
 
-/// Waits until the metrics have what a schedule that was run and drilled shows.
+/// Waits until the metrics contain the series of a schedule that has run and been drilled.
 fn until_measured(storing: &Storing, name: &str) {
     let [_, metrics] = storing.deployment.admin_addresses();
     within("the metrics of the schedule", Duration::from_secs(45), || {

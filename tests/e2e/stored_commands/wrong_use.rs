@@ -1,4 +1,4 @@
-//! Mistakes that operators make, and what they read.
+//! Operators' mistakes, and the messages for them.
 
 use super::{Storing, text};
 

@@ -1,5 +1,5 @@
-//! A source that stays away after another one is new: the restore says so, and goes on by itself when the source is back, or
-//! is taken back on request.
+//! A source stays unavailable after another one was swapped: the restore reports that, and continues by itself when the
+//! source is back, or is rolled back on request.
 
 use std::net::TcpListener;
 use std::process::Child;
@@ -13,7 +13,7 @@ use super::together::Everything;
 use crate::dying_restores::restoring::DECLARED;
 use crate::dying_restores::site::Replica;
 
-/// All of a restore's sources but the service are new when it is reached.
+/// When this failpoint is reached, all sources of a restore except the service have been swapped.
 const LAST_SWAP: &str = "restore.swapping#3";
 
 fn until(replica: &Replica, id: &str, state: &str) -> Value {
@@ -23,7 +23,7 @@ fn until(replica: &Replica, id: &str, state: &str) -> Value {
     })
 }
 
-/// Two databases and the service, which is away when its turn comes.
+/// Restores two databases and the service, which is unavailable when its turn comes.
 fn half_applied(all: &mut Everything) -> (Replica, String) {
     let replica = all.site.start(Some(&format!("stop:{LAST_SWAP}")));
     let id = replica.plan_of(&all.backup, "s0,s1,gateway");
@@ -44,7 +44,7 @@ fn half_applied(all: &mut Everything) -> (Replica, String) {
     (replica, id)
 }
 
-/// The command, once the restore is being taken back.
+/// Starts a rollback; returns the command once the rollback has begun.
 fn going_back(replica: &Replica, id: &str) -> Child {
     let command = replica.spawn(&["restore", "rollback", id, "--yes"]);
     eventually("it goes back", DECLARED, || {
@@ -76,7 +76,7 @@ fn a_restore_goes_on_when_the_source_is_back() {
     assert!(!all.has_ours());
 }
 
-/// A service that takes calls and does not answer keeps an attempt for long.
+/// A service that accepts calls and does not answer makes an attempt last long.
 #[test]
 fn a_restore_is_taken_back_in_the_middle_of_an_attempt() {
     let Some(mut all) = Everything::create() else { return };
@@ -99,7 +99,7 @@ fn a_restore_that_waits_outlives_its_process() {
     let Some(mut all) = Everything::create() else { return };
     let (mut replica, id) = half_applied(&mut all);
     replica.service.kill();
-    // Its heir postpones it too, and dies of that; the next one ends it.
+    // Its successor postpones the restore too, and dies there; the next one completes it.
     all.site.start(Some(POSTPONED)).wait_until_dead();
     all.gateway.restart();
     let replica = all.site.start(None);
@@ -107,7 +107,7 @@ fn a_restore_that_waits_outlives_its_process() {
     assert_eq!(all.are_restored(), [true, true, false, false, false, true]);
 }
 
-/// Somebody wanted to take it back, and gave that up before the attempt ended.
+/// A rollback was requested and abandoned before the attempt ended.
 #[test]
 fn an_attempt_that_was_to_end_is_followed_by_another() {
     for is_going_back in [false, true] {

@@ -1,5 +1,5 @@
-//! A database is gone in the middle of a restore of everything, with all sessions that it had, and comes back later: before the
-//! first source is new, all of them are old again; afterwards all of them become new.
+//! A database and all its sessions disappear in the middle of a restore of everything, and the database comes back
+//! later. Before the first source is swapped, all sources end up old; afterwards all end up new.
 
 use e2e::{eventually, long};
 use strongroom_testkit::TestDb;
@@ -8,8 +8,8 @@ use super::together::Everything;
 use crate::dying_restores::restoring::DECLARED;
 use crate::dying_restores::site::is_settled;
 
-/// Where the service is stopped meanwhile, which database it is (1 and 3 are PostgreSQL's), and whether everything is new in the
-/// end. The order of the sources: four databases, the service, the files.
+/// The failpoint at which the service is stopped, the index of the database (1 and 3 are on PostgreSQL), and whether
+/// all sources end up new. The order of the sources: four databases, the service, the files.
 const PLACES: [(&str, usize, bool); 6] = [
     ("restore.staging#2", 1, false),
     ("restore.staging#4", 3, false),
@@ -27,12 +27,12 @@ fn is_all_or_nothing((place, which, is_new): (&str, usize, bool), server: &TestD
     let mut command = replica.spawn(&["restore", "apply", id, "--confirm", "dying"]);
     replica.wait_until_paused();
     all.site.targets[which].close(server);
-    // The service is away too, at its own turn.
+    // The service is unavailable too when its turn comes.
     all.gateway.kill();
     replica.service.signal("CONT");
     let what = format!("{place} without database {which}");
     let said = eventually(&what, DECLARED, || {
-        // Once everything is new, nobody asks the database any more.
+        // Once all sources are new, the database is no longer queried.
         let restore = replica.get(id);
         let is_stuck = restore["problem"].as_str().is_some_and(|problem| !problem.is_empty());
         (is_stuck || is_settled(&restore)).then_some(restore)

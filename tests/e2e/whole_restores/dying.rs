@@ -1,5 +1,5 @@
-//! Processes die in restores of several sources, one after the other; their heirs, of which some die too, bring each of them to
-//! its end.
+//! Processes die in restores of several sources, one after another; their successors, some of which die too, complete
+//! each restore.
 
 use e2e::{eventually, long};
 use serde_json::Value;
@@ -12,7 +12,7 @@ use crate::dying_restores::site::{Replica, Site, is_settled};
 
 fn begin(replica: &mut Replica, backup: &str, platform: &Platform<'_>, place: &Place) -> String {
     let id = replica.plan_of(backup, &platform.sources());
-    // The application's name.
+    // The application's name is the confirmation.
     let apply = ["restore", "apply", &id, "--confirm", "dying"];
     if place.rolls_back {
         let _ = replica.operator.run(&apply).succeeded();
@@ -35,7 +35,7 @@ fn check(place: &Place, platform: &Platform<'_>, restore: &Value) {
     assert_eq!(platform.have_ours(), [is_new; 3], "{name}: {restore}");
 }
 
-/// Every second place in the short form, and those within a set of files; all of them in the long one.
+/// In the short form every second failpoint and all those within a set of files; in the long form all of them.
 fn places() -> Vec<Place> {
     let is_tried = |(at, place): &(usize, Place)| long() || at % 2 == 0 || place.name.starts_with("files.");
     PLACES.into_iter().enumerate().filter(is_tried).map(|(_, place)| place).collect()
@@ -76,7 +76,8 @@ fn sqlite_and_files_are_old_or_new_together_wherever_a_process_dies() {
     goes_on(TestDb::sqlite);
 }
 
-/// In the long form: the other tests of whole restores have PostgreSQL too, and those of single databases try each place on it.
+/// Only in the long form: the other tests of whole restores use PostgreSQL too, and those of single databases test
+/// every failpoint on it.
 #[test]
 fn postgres_and_files_are_old_or_new_together_wherever_a_process_dies() {
     let Some(first) = TestDb::postgres().filter(|_| long()) else { return };

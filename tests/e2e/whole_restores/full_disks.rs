@@ -1,5 +1,5 @@
-//! A disk is full in the middle of a restore of several sources: that of the sources, or that of the backup service. Before the
-//! first source is new everything becomes old again, afterwards everything becomes new, as soon as there is room.
+//! A disk fills up in the middle of a restore of several sources: the sources' disk or the backup service's. Before the
+//! first source is swapped, all sources become old again; afterwards all become new, once there is space.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -16,10 +16,10 @@ use crate::dying_restores::site::{Replica, Site, is_settled};
 
 const MOUNTED: &str = "mount -t tmpfs -o size=64m tmpfs \"$1\"";
 
-/// Where the process is stopped while the disk is filled, and whether everything is new in the end.
+/// The failpoint at which the process is stopped while the disk is filled, and whether all sources end up new.
 type Place = (&'static str, bool);
 
-/// Of two databases and a set of files.
+/// Failpoints of two databases and a set of files.
 const OF_SOURCES: [Place; 6] = [
     ("restore.staging", false),
     ("restore.stage_begun", false),
@@ -34,10 +34,10 @@ const OF_SERVICE: [Place; 4] = [
     ("restore.swapping", true),
     ("restore.swapping#2", true),
 ];
-/// How long a service has no room for what it records.
+/// How long a service has no space for its records.
 const FULL: Duration = Duration::from_secs(3);
 
-/// `sources` and `service` are where those are; one of them is the disk that gets full.
+/// `sources` and `service` are the folders of each; one of them is on the disk that fills up.
 fn goes_through(
     disk: &Path,
     (sources, service): (&Path, &Path),
@@ -70,7 +70,7 @@ fn goes_through(
     }
 }
 
-/// What it says of itself, without its plan.
+/// The restore's state and problems, without its plan.
 fn brief(restore: &Value) -> String {
     let of = |name: &str| restore[name].to_string();
     ["state", "reason", "problem", "steps"].map(of).join(" ")
@@ -93,7 +93,7 @@ fn works(replica: &Replica, backup: &str, platform: &Platform<'_>) {
     assert_eq!(platform.are_restored(), [true; 3], "{again}");
 }
 
-/// Leaves no room.
+/// Fills the disk completely.
 fn fill(disk: &Path) -> PathBuf {
     let path = disk.join("ballast");
     let mut file = File::create(&path).unwrap();
@@ -115,7 +115,7 @@ fn a_full_disk_of_the_sources_leaves_all_of_them_old_or_makes_all_of_them_new() 
 fn a_full_disk_of_the_service_leaves_all_sources_old_or_makes_all_of_them_new() {
     let test = "whole_restores::full_disks::a_full_disk_of_the_service_leaves_all_sources_old_or_makes_all_of_them_new";
     let Some(disk) = in_mount_namespace(test, MOUNTED) else { return };
-    // It has no room to say anything.
+    // The service has no space to record a problem.
     let waits = |_: &Value| {
         std::thread::sleep(FULL);
         true

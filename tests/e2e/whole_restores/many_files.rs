@@ -1,5 +1,5 @@
-//! Thousands of files and a huge one beside a database: restored and taken back as one, in bounded memory, with their content,
-//! permissions and times.
+//! Thousands of files and a huge one beside a database: restored and rolled back as one, in bounded memory, with their
+//! content, permissions and times.
 
 use std::collections::BTreeMap;
 use std::fs::{File, Permissions};
@@ -16,10 +16,10 @@ use crate::dying_restores::site::{Site, is_settled};
 use crate::unhurried::ABOVE_IDLE;
 
 const HUGE: &str = "huge.cast";
-/// When every file was written last, after its own number of seconds.
+/// Base of the files' modification times, in seconds since 1970; each file adds its number.
 const WRITTEN: u64 = 1_000_000_000;
 
-/// Content, permissions and time by the number in the name.
+/// Content, permissions and time, by the number in the file name.
 type Files = BTreeMap<u32, (Vec<u8>, u32, SystemTime)>;
 
 #[test]
@@ -49,7 +49,7 @@ fn thousands_of_files_and_a_huge_one_are_restored_and_taken_back() {
     assert!(above < ABOVE_IDLE, "the restore took {} MiB more than idle", above >> 20);
 }
 
-/// In the middle of their renames, most of which are still to come.
+/// In the middle of the renames, most of which are still to come.
 #[test]
 fn a_process_that_dies_among_thousands_of_files_leaves_them_to_its_heir() {
     let count = if long() { 5_000 } else { 1_000 };
@@ -87,7 +87,7 @@ fn site_of(folder: &Path) -> Site {
     site
 }
 
-/// Of five files one goes, one changes, and a new one comes.
+/// Of every five files, one is deleted, one is changed and one is added.
 fn change(folder: &Path, count: u32) {
     for number in 0..count {
         match number % 5 {
@@ -112,7 +112,7 @@ fn write(folder: &Path, number: u32, word: &str, mode: u32) {
     file.set_modified(UNIX_EPOCH + Duration::from_secs(WRITTEN + u64::from(number))).unwrap();
 }
 
-/// All but the huge one.
+/// All files except the huge one.
 fn read(folder: &Path) -> Files {
     let mut found = Files::new();
     let days = std::fs::read_dir(folder).unwrap().map(|day| day.unwrap());
@@ -127,7 +127,7 @@ fn read(folder: &Path) -> Files {
     found
 }
 
-/// Holes, with something at both ends.
+/// Creates a sparse file with data at both ends.
 fn make_sparse(path: &Path, bytes: u64, ends: &[u8; 8]) {
     let mut file = File::create(path).unwrap();
     file.write_all(ends).unwrap();

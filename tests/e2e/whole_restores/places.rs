@@ -1,22 +1,22 @@
-//! Where a process can die while it restores several sources, and what must become of the whole.
+//! The failpoints at which a process can die in a restore of several sources, and the required fate of all of them.
 
-/// What all sources hold afterwards.
+/// The rows and files in all sources afterwards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fate {
-    /// What they held before the restore; it has failed.
+    /// The content from before the restore, which has failed.
     Old,
-    /// What the archive holds.
+    /// The archive's content.
     New,
-    /// What they held before the restore, which was applied and taken back.
+    /// The content from before the restore, which was applied and rolled back.
     Back,
 }
 
-/// A place, as in `STRONGROOM_FAILPOINT`.
+/// A failpoint, named as in `STRONGROOM_FAILPOINT`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place {
     pub(super) name: &'static str,
     pub(super) fate: Fate,
-    /// It comes in a rollback.
+    /// Whether it is in a rollback.
     pub(super) rolls_back: bool,
 }
 
@@ -32,7 +32,7 @@ const fn rolling_back(name: &'static str, fate: Fate) -> Place {
     Place { name, fate, rolls_back: true }
 }
 
-/// Of three sources: two databases and a set of files, in the order in which a process comes through them.
+/// For three sources: two databases and a set of files, in the order in which a process reaches them.
 pub(super) const PLACES: [Place; 20] = [
     old("restore.safety_backup"),
     old("restore.staging#2"),
@@ -56,14 +56,14 @@ pub(super) const PLACES: [Place; 20] = [
     rolling_back("rollback.done#3", Fate::Back),
 ];
 
-/// Where whoever goes on can die too.
+/// Failpoints at which a successor can also die.
 pub(super) const FORWARD: [&str; 3] = ["forward.begun", "forward.staged", "forward.swapped"];
-/// The same of a rollback.
+/// The same for a rollback.
 pub(super) const BACK: &str = "back.begun";
-/// What is reached where a restore cannot go on.
+/// Reached when a restore cannot continue.
 pub(super) const POSTPONED: &str = "restore.postponed";
 
-/// But those within a set of files, of which the tests of the engine try every one.
+/// Names of all except those within a set of files, which the engine's own tests cover completely.
 pub(super) fn names() -> impl Iterator<Item = &'static str> {
     let name = |place: &Place| place.name.split('#').next().unwrap_or_default();
     let named = PLACES.iter().map(name).filter(|name| !name.starts_with("files."));

@@ -1,4 +1,4 @@
-//! Several sources, each with an archived and a changed state that a test can tell apart.
+//! Several sources, each with an archived and a changed state that tests can tell apart.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use crate::dying_restores::databases::Target;
 
-/// Content, permissions and seconds since 1970 of the files of a set by their names, in order.
+/// Names, content, permissions and seconds since 1970 of the files in a set, sorted by name.
 type Listed = Vec<(String, String, u32, u64)>;
 
 /// A directory whose files are restored.
@@ -20,7 +20,7 @@ pub(super) struct Files {
 }
 
 impl Files {
-    /// With the files that the backup will hold.
+    /// Creates it with the files that will be in the backup.
     pub(super) fn create(source: &str) -> Self {
         Self::create_in(tempfile::tempdir().unwrap(), source)
     }
@@ -33,7 +33,7 @@ impl Files {
         Self { source: source.to_owned(), folder, archived, changed: Vec::new() }
     }
 
-    /// What an application did after the backup.
+    /// Makes the application's changes after the backup.
     pub(super) fn change(&mut self) {
         let folder = self.folder.path();
         write(folder, "a/changed.txt", "changed since", 0o644, 1_300_000_000);
@@ -47,7 +47,7 @@ impl Files {
         format!("[[sources]]\nname = \"{source}\"\nkind = \"files\"\npath = \"{path}\"\n\n")
     }
 
-    /// Whether it holds the archive's files; a mixture is a failure.
+    /// Whether it has the archive's files; a mixture fails the test.
     pub(super) fn is_restored(&self) -> bool {
         let found = list(self.folder.path());
         assert!(found == self.archived || found == self.changed, "{}: {found:?}", self.source);
@@ -63,7 +63,7 @@ impl Files {
     }
 }
 
-/// Some databases and a set of files, which are restored together.
+/// Some databases and a set of files that are restored together.
 pub(super) struct Platform<'a> {
     pub(super) databases: &'a [Target],
     pub(super) files: &'a Files,
@@ -75,7 +75,7 @@ impl Platform<'_> {
         format!("{},{}", names.join(","), self.files.source)
     }
 
-    /// Of each source.
+    /// Whether each source is restored.
     pub(super) fn are_restored(&self) -> Vec<bool> {
         let mut all: Vec<bool> = self.databases.iter().map(Target::is_restored).collect();
         all.push(self.files.is_restored());

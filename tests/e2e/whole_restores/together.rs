@@ -1,4 +1,4 @@
-//! Two PostgreSQL databases, two SQLite files, a set of files and a service: planned, applied and taken back as one.
+//! Two PostgreSQL databases, two SQLite files, a set of files and a service: planned, applied and rolled back as one.
 
 use serde_json::Value;
 use strongroom_testkit::TestDb;
@@ -8,12 +8,12 @@ use crate::dying_restores::databases::Target;
 use crate::dying_restores::site::Site;
 use crate::integrating::Gateway;
 
-/// Everything that a platform consists of.
+/// All parts of a platform.
 pub(super) struct Everything {
     pub(super) site: Site,
     pub(super) files: Files,
     pub(super) gateway: Gateway,
-    /// That of the backup service.
+    /// The backup service's database.
     pub(super) database: TestDb,
     pub(super) backup: String,
 }
@@ -21,7 +21,7 @@ pub(super) struct Everything {
 const USERS: &str = "SELECT group_concat(name, ',') FROM (SELECT name FROM users ORDER BY id)";
 
 impl Everything {
-    /// Backed up, and then changed. None without PostgreSQL, or without Python's gRPC.
+    /// Makes a backup and then changes all sources. `None` without PostgreSQL or without Python's gRPC.
     pub(super) fn create() -> Option<Self> {
         let (first, second) = (TestDb::postgres()?, TestDb::postgres()?);
         let gateway = Gateway::start()?;
@@ -37,7 +37,7 @@ impl Everything {
         Some(Self { site, files, gateway, database, backup })
     }
 
-    /// By source, in the order of the configuration.
+    /// Whether each source is restored, in the order of the configuration.
     pub(super) fn are_restored(&self) -> [bool; 6] {
         let users = self.gateway.database.text(USERS);
         assert!(["Zoë,b", "Eve"].contains(&users.as_str()), "{users}");
@@ -68,7 +68,7 @@ fn everything_is_restored_as_one_and_taken_back_as_one() {
         (&"RESTORE_STATE_PLANNED".into(), &"dying".into()),
         "{plan}"
     );
-    // The vault has no credentials yet, so that it is restored too.
+    // The vault has no credentials yet, so it is restored too.
     let sources = ["vault", "s0", "s1", "s2", "s3", "recordings", "gateway"];
     assert_eq!(plan["sources"], serde_json::json!(sources));
     let sources = plan["plan"]["sources"].as_array().unwrap();

@@ -1,4 +1,4 @@
-//! Containers as the manifests of their pods describe them.
+//! Containers as described by their pods' manifests.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{elements, of_kind, pod_spec};
 
-/// A container, with the files that it sees.
+/// A container with the files that it sees.
 #[derive(Debug, Clone)]
 pub struct Container {
     /// Its name in the pod.
@@ -15,11 +15,11 @@ pub struct Container {
     pub image: String,
     /// The program: `command` of the manifest.
     pub command: Vec<String>,
-    /// Its arguments, with `$(NAME)` as in the manifest; see [`Self::arguments`].
+    /// Its arguments, with `$(NAME)` as in the manifest; see [`Self::arguments`] for the expanded ones.
     pub args: Vec<String>,
     /// Its environment, in order; see [`Self::environment`].
     pub env: Vec<(String, Variable)>,
-    /// What is mounted.
+    /// Its mounted volumes.
     pub mounts: Vec<Mount>,
 }
 
@@ -37,29 +37,29 @@ pub enum Variable {
 /// A volume at a path.
 #[derive(Debug, Clone)]
 pub struct Mount {
-    /// Where the container sees it.
+    /// Its path in the container.
     pub path: String,
     /// Whether the container cannot write to it.
     pub read_only: bool,
-    /// The volume's name in the pod: equal names are one volume.
+    /// The volume's name in the pod; equal names denote the same volume.
     pub name: String,
-    /// What it is.
+    /// The mounted volume.
     pub volume: Volume,
 }
 
 /// A volume.
 #[derive(Debug, Clone)]
 pub enum Volume {
-    /// Files of a ConfigMap, by name; none where the chart does not render it.
+    /// Files of a ConfigMap, by name; empty if the chart does not render the ConfigMap.
     ConfigMap {
-        /// The ConfigMap.
+        /// Name of the ConfigMap.
         name: String,
-        /// Names and contents.
+        /// File names and contents.
         files: BTreeMap<String, String>,
     },
     /// Files of Secrets.
     Secrets {
-        /// Each with its place.
+        /// The files and their sources.
         files: Vec<SecretFile>,
         /// Their mode, as a number: 0o440.
         mode: u32,
@@ -68,7 +68,7 @@ pub enum Volume {
     Pod(Vec<(String, String)>),
     /// An empty folder.
     Empty,
-    /// A volume claim by name.
+    /// A volume claim, by name.
     Claim(String),
     /// Anything else, as in the manifest.
     Other(Value),
@@ -79,16 +79,16 @@ pub enum Volume {
 pub struct SecretFile {
     /// The Secret.
     pub secret: String,
-    /// Its key; empty: all of them, each under its own name.
+    /// Its key; if empty, all keys, each under its own name.
     pub key: String,
-    /// The file's name; empty like the key.
+    /// The file's name; empty if the key is empty.
     pub path: String,
 }
 
-/// The containers of a pod, or of what makes pods: first those that initialise it, in order.
+/// The containers of a pod, or of an object that creates pods: init containers first, in order.
 ///
 /// # Panics
-/// When `owner` makes no pods.
+/// If `owner` creates no pods.
 #[must_use]
 pub fn containers(objects: &[Value], owner: &Value) -> Vec<Container> {
     let pod = pod_spec(owner).unwrap_or_else(|| panic!("{} makes no pods", owner["kind"]));
@@ -97,10 +97,10 @@ pub fn containers(objects: &[Value], owner: &Value) -> Vec<Container> {
 }
 
 impl Container {
-    /// Its environment, where `field` knows the pod's fields.
+    /// Its environment; `field` returns the pod's fields.
     ///
     /// # Panics
-    /// For a variable that comes from elsewhere.
+    /// If a variable has another source.
     #[must_use]
     pub fn environment(&self, field: impl Fn(&str) -> String) -> Vec<(String, String)> {
         let value = |variable: &Variable| match variable {
@@ -111,7 +111,7 @@ impl Container {
         self.env.iter().map(|(name, variable)| (name.clone(), value(variable))).collect()
     }
 
-    /// Its arguments with variables of `environment` put in.
+    /// Its arguments, with the variables of `environment` expanded.
     #[must_use]
     pub fn arguments(&self, environment: &[(String, String)]) -> Vec<String> {
         let expand = |argument: &String| {
@@ -122,10 +122,10 @@ impl Container {
         self.args.iter().map(expand).collect()
     }
 
-    /// What is mounted at `path`.
+    /// The mount at `path`.
     ///
     /// # Panics
-    /// When nothing is.
+    /// If nothing is mounted there.
     #[must_use]
     pub fn mount(&self, path: &str) -> &Mount {
         let found = self.mounts.iter().find(|mount| mount.path == path);
@@ -215,7 +215,7 @@ fn secret_files(secret: &str, items: &Value) -> Vec<SecretFile> {
 }
 
 fn mode(manifest: &Value) -> u32 {
-    // Kubernetes' own default.
+    // Kubernetes' default.
     manifest["defaultMode"].as_u64().map_or(0o644, |mode| u32::try_from(mode).unwrap())
 }
 

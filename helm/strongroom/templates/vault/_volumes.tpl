@@ -1,4 +1,4 @@
-{{/* The vault's Secrets: of each only the named key, readable by the pod's group alone. */}}
+{{/* The vault's Secrets: only the named key of each, readable by the pod's group alone. */}}
 {{- define "strongroom.vault.secretVolumes" -}}
 - name: root-key
   secret:

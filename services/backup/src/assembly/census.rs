@@ -1,15 +1,15 @@
-//! Which key versions the encrypted columns of databases need: for the manifest, and for the vault, which retires no
-//! version that somebody still needs.
+//! The key versions that the encrypted columns of databases need: for the manifest, and for the vault, which retires no
+//! version that is still needed.
 //!
-//! The database counts each column once its table was read, in the same snapshot; tables without such a column
-//! cost nothing.
+//! The database counts each column after its table was read, in the same snapshot; tables without such a column cost
+//! nothing.
 
 use std::collections::HashMap;
 
 use crate::sources::ColumnCount;
 use crate::vault_client::{PinnedVersions, VaultClient};
 
-/// What the sources of one export have counted.
+/// The columns counted by the sources of one export.
 #[derive(Default)]
 pub(super) struct Census {
     columns: Vec<ColumnCount>,
@@ -20,7 +20,7 @@ impl Census {
         self.columns.extend_from_slice(counted);
     }
 
-    /// Adds what the columns need to the manifest's list of kids. A version that is not `pinned` could not open
+    /// Adds the columns' key versions to the manifest's list of kids. A version that is not `pinned` could not open
     /// anything: it was destroyed, or a value that names it only looks sealed.
     pub(super) fn complete(&self, kids: &mut Vec<String>, pinned: &PinnedVersions) {
         let counted = self.columns.iter().flat_map(|column| &column.kids);
@@ -29,8 +29,8 @@ impl Census {
         kids.dedup();
     }
 
-    /// Tells the vault, as counted at `time` (microseconds). An export is no worse without a report, and the vault
-    /// waits for a fresh one before it retires anything; so a failure is logged and no more.
+    /// Reports the counts to the vault, with their `time` in microseconds. A failure is only logged: the export is
+    /// valid without the report, and the vault waits for a fresh one before it retires anything.
     pub(super) async fn report(&self, vault: &VaultClient, pinned: &PinnedVersions, time: i64) {
         for counted in &self.columns {
             let (key, source) = (counted.column.key.as_str(), counted.source.as_str());
@@ -46,7 +46,7 @@ impl Census {
     }
 }
 
-/// The values of the key's own versions, and how many others there are.
+/// The number of values by version of the column's own key, and the number of all other values.
 fn split(counted: &ColumnCount, pinned: &PinnedVersions) -> (HashMap<String, i64>, u64) {
     let mut values = HashMap::new();
     let mut strange = 0;

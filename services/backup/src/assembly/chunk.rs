@@ -1,4 +1,4 @@
-//! Cutting an archive into the numbered chunks of `ExportBackup`, while it is hashed and counted.
+//! Cuts an archive into the numbered chunks of `ExportBackup`, and hashes and counts it.
 
 use std::io::{self, Write};
 
@@ -6,24 +6,24 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use strongroom_api::backup::v1::export_backup_response::Chunk;
 
-/// Bytes of every chunk but the last: 256 KiB. Why this size: the smaller ones cost more calls into HTTP/2,
-/// the larger ones only memory.
+/// Bytes of every chunk but the last: 256 KiB. Smaller chunks cost more calls into HTTP/2, larger ones only need more
+/// memory.
 pub(crate) const CHUNK_SIZE: usize = 256 * 1024;
 
-/// What the whole file was.
+/// Summary of the whole file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct FileSummary {
-    /// Its length.
+    /// Number of bytes.
     pub(crate) bytes: i64,
-    /// How many chunks it took.
+    /// Number of chunks.
     pub(crate) chunks: i64,
     /// Its SHA-256, lower-case hex.
     pub(crate) sha256: String,
 }
 
-/// Gathers what is written and hands it on as chunks.
+/// Collects the written bytes and passes them on in chunks.
 ///
-/// A writer that is dropped before [`Self::finish`] keeps the last, smaller chunk to itself.
+/// A writer that is dropped before [`Self::finish`] does not pass on the last, smaller chunk.
 pub(crate) struct ChunkWriter<F> {
     hand_on: F,
     buffer: Vec<u8>,
@@ -33,13 +33,13 @@ pub(crate) struct ChunkWriter<F> {
 }
 
 impl<F: FnMut(Chunk) -> io::Result<()>> ChunkWriter<F> {
-    /// Hands each chunk to `hand_on`; its error ends the writing.
+    /// Passes each chunk to `hand_on`; its error ends the writing.
     pub(crate) fn create(hand_on: F) -> Self {
         let buffer = Vec::with_capacity(CHUNK_SIZE);
         Self { hand_on, buffer, number: 0, offset: 0, digest: Sha256::new() }
     }
 
-    /// Hands on what is left.
+    /// Passes on the remaining bytes.
     pub(crate) fn finish(mut self) -> io::Result<FileSummary> {
         if !self.buffer.is_empty() {
             self.send()?;
@@ -74,7 +74,7 @@ impl<F: FnMut(Chunk) -> io::Result<()>> Write for ChunkWriter<F> {
         Ok(taken)
     }
 
-    /// Chunks leave when they are full; nothing is sent early.
+    /// Chunks leave only when they are full.
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! What the ZIP is written into: the seal, or nothing but the way out.
+//! The destination of the ZIP: the seal, or the output itself.
 
 use std::io::{self, Write};
 
@@ -7,7 +7,7 @@ use strongroom_age::SealWriter;
 use crate::error::Result;
 use crate::seal::Seal;
 
-/// Seals what is written to it, unless the archive is a plain one.
+/// Seals the written bytes, unless the archive is plain.
 pub(crate) enum Envelope<W: Write> {
     Plain(W),
     Sealed(Box<SealWriter<W>>),
@@ -24,7 +24,7 @@ impl<W: Write> Envelope<W> {
         }
     }
 
-    /// Writes the end of the seal and returns the receiver.
+    /// Writes the end of the seal and returns the output.
     pub(crate) fn finish(self) -> Result<W> {
         match self {
             Self::Plain(out) => Ok(out),

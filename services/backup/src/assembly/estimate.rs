@@ -1,25 +1,26 @@
-//! How large an archive may become, from the room that its sources take: the parts of an upload are chosen by it.
+//! Estimates the maximum size of an archive from the space that its sources take, to choose the part size of its
+//! upload.
 
 use futures_util::future::join_all;
 
 use super::plan::Plan;
 use crate::sources::Sources;
 
-/// What the sources of an archive take.
+/// The space that the sources of an archive take.
 pub(crate) struct Estimate {
-    /// Each source with its bytes; `None` where it cannot tell, or could not be asked.
+    /// Each source with its bytes; `None` if it does not know, or could not be asked.
     pub(crate) sources: Vec<(String, Option<u64>)>,
 }
 
 impl Estimate {
-    /// An archive that compresses to nothing less than its sources.
+    /// The size of an archive that is no smaller than its sources.
     pub(crate) fn bytes(&self) -> u64 {
         self.sources.iter().filter_map(|(_, bytes)| *bytes).fold(0, u64::saturating_add)
     }
 }
 
 impl Plan {
-    /// Asks the sources of the plan. One that cannot be asked fails the archive itself, with a better error.
+    /// Asks the sources of the plan. A source that cannot be asked makes the archive fail later, with a better error.
     pub(crate) async fn estimate(&self, sources: &Sources) -> Estimate {
         let asked = self.reads.iter().map(|(at, choice)| async move {
             let source = &sources.all()[*at];

@@ -1,4 +1,4 @@
-//! The way out of the writer's thread: to the receiver, and to the vault.
+//! The writer thread's calls to the receiver and the vault.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,7 +14,7 @@ use crate::error::Result;
 use crate::operation::Blocking;
 use crate::vault_client::VaultClient;
 
-/// Waits for others on a thread that may block, until `stop`.
+/// Waits for async calls on a blocking thread, until `stop`.
 pub(super) struct Exit {
     receiver: Arc<dyn Receiver>,
     vault: VaultClient,
@@ -25,7 +25,7 @@ pub(super) struct Exit {
 }
 
 impl Exit {
-    /// For the runtime that this is called on.
+    /// Uses the runtime on which it is called.
     pub(super) fn create(
         receiver: Arc<dyn Receiver>,
         (vault, archive_id): (VaultClient, String),
@@ -34,7 +34,7 @@ impl Exit {
         Self { receiver, vault, archive_id, blocking: Blocking::create(stop), waited: AtomicU64::new(0) }
     }
 
-    /// Blocks until the receiver has it.
+    /// Blocks until the receiver has taken it.
     pub(super) fn send_progress(&self, progress: Progress) -> Result<()> {
         self.send(self.receiver.progress(progress))
     }
@@ -46,12 +46,12 @@ impl Exit {
         sent
     }
 
-    /// How long the receiver was waited for.
+    /// Time spent waiting for the receiver.
     pub(super) fn waited(&self) -> Duration {
         Duration::from_micros(self.waited.load(Ordering::Relaxed))
     }
 
-    /// An error once somebody wants the writer to stop.
+    /// Returns an error once the writer is told to stop.
     pub(super) fn check_stop(&self) -> Result<()> {
         self.blocking.check()
     }

@@ -1,5 +1,5 @@
-//! File sets on the writer's thread: files are read where they are compressed, because reading them blocks
-//! anyway, and one buffer is all that it takes.
+//! File sets on the writer's thread: files are read where they are compressed, because reading blocks anyway, and one
+//! buffer is enough.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read as _, Write};
@@ -12,17 +12,17 @@ use crate::error::{Error, Result};
 use crate::left_out::FirstFew;
 use crate::sources::{FileSet, ListedFile, OpenFile};
 
-/// How much is read at once.
+/// Bytes per read.
 const BLOCK: usize = 128 << 10;
-/// Why a file is not in the archive.
+/// The reason why a file is not in the archive.
 pub(super) const GONE: &str = "removed after the directory was listed";
 
-/// Writes all files of `set`, each with the size it was listed with. Returns those that are gone by now: a file that
-/// is removed in time is not in a backup either.
+/// Writes all files of `set`, each with its listed size. Returns the files that were removed meanwhile: a file removed
+/// before the backup would not be in it either.
 ///
 /// # Errors
-/// [`Error::FileShrank`], [`Error::FileReplaced`] and [`Error::FileUnreadable`] with the file's name, and those of the
-/// archive and its receiver.
+/// [`Error::FileShrank`], [`Error::FileReplaced`] and [`Error::FileUnreadable`] with the file's name, and the errors of
+/// the archive and its receiver.
 pub(super) fn write_set<W: Write>(
     archive: &mut ArchiveWriter<W>,
     set: &FileSet,
@@ -67,7 +67,7 @@ fn read(file: &mut File, block: &mut [u8]) -> std::io::Result<usize> {
     }
 }
 
-/// Whether there is more of it now than was listed.
+/// Whether it is longer now than when it was listed.
 fn has_grown(set: &FileSet, file: &ListedFile, open: &File) -> Result<bool> {
     let bytes = open.metadata().map_err(|error| set.failed(file, error))?.len();
     if bytes < file.bytes { Err(shrank(set, file, bytes)) } else { Ok(bytes > file.bytes) }

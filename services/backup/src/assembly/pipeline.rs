@@ -1,8 +1,8 @@
-//! The one bridge between readers, which are async, and the archive writer, which is not.
+//! The bridge between readers, which are async, and the archive writer, which blocks.
 //!
-//! One blocking thread compresses, seals, hashes and cuts; bounded channels on both sides keep memory constant and
-//! let a slow receiver slow the database down. A table's blocks end with their channel, so the manifest
-//! is written only when the feeder says that nothing went wrong: an archive is never ended by accident.
+//! One blocking thread compresses, seals, hashes and cuts; bounded channels on both sides keep memory constant and let
+//! a slow receiver slow down the database. A table's blocks end when their channel closes. The manifest is written only
+//! after an explicit step of the feeder, so an archive is never completed after an error.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -35,27 +35,26 @@ use crate::seal::Seal;
 use crate::sources::FileSet;
 use crate::vault_client::VaultClient;
 
-/// Blocks that may wait for the writer, about 128 KiB each.
+/// Number of blocks that can wait for the writer, about 128 KiB each.
 const BLOCKS: usize = 4;
 
-/// What was written.
+/// The written archive.
 #[derive(Debug, Clone)]
 pub(crate) struct Summary {
-    /// The file.
     pub(crate) file: FileSummary,
-    /// Tables in it.
+    /// Number of tables.
     pub(crate) tables: i64,
-    /// Rows of all tables.
+    /// Number of rows of all tables.
     pub(crate) rows: i64,
-    /// Rows by table, by their names in the archive.
+    /// Number of rows by the table's name in the archive.
     pub(crate) table_rows: BTreeMap<String, i64>,
-    /// Rows of all tables that are not the vault's.
+    /// Number of rows of all tables except the vault's.
     pub(crate) rows_beside_vault: i64,
-    /// Files of all file sets.
+    /// Number of files of all file sets.
     pub(crate) files: i64,
-    /// Of its canary: SHA-256, lower-case hex.
+    /// SHA-256 of its canary, lower-case hex.
     pub(crate) canary_sha256: String,
-    /// What the sources have beside that.
+    /// Items of the sources that the archive leaves out.
     pub(super) left_out: LeftOuts,
 }
 
@@ -67,29 +66,29 @@ enum Step {
     Finish { end: Box<ArchiveEnd> },
 }
 
-/// What an archive ends with.
+/// The last entries of an archive.
 pub(crate) struct ArchiveEnd {
-    /// Wrapped by the root key.
+    /// The key ring, wrapped by the root key.
     pub(crate) ring: Vec<u8>,
-    /// The document of schedules, where there are any.
+    /// The document of schedules, if there are any.
     pub(crate) schedules: Option<Vec<u8>>,
-    /// Of the manifest.
+    /// The manifest's head.
     pub(crate) head: ManifestHead,
     /// Key versions that the archive needs.
     pub(crate) needs: Needs,
 }
 
-/// How an archive is written.
+/// The parameters of writing an archive.
 pub(crate) struct Shape {
-    /// Deflate's effort.
+    /// Compression level of deflate.
     pub(crate) compression: Compression,
-    /// None for a plain one.
+    /// `None` for a plain archive.
     pub(crate) seal: Option<Arc<Seal>>,
-    /// How many tables there will be.
+    /// Expected number of tables.
     pub(crate) tables: usize,
-    /// How many files.
+    /// Expected number of files.
     pub(crate) files: usize,
-    /// Where the time of the stages is added up.
+    /// Sums up the time per stage.
     pub(crate) metrics: ExportMetrics,
 }
 
@@ -101,8 +100,8 @@ pub(crate) struct Pipeline {
 }
 
 impl Pipeline {
-    /// Starts the writer. It hands its chunks to `receiver` until `stop`, and has the vault sign the manifest
-    /// of the archive with the id in `signer`.
+    /// Starts the writer. It passes its chunks to `receiver` until `stop`, and has the vault sign the manifest of the
+    /// archive with the id in `signer`.
     pub(crate) fn start(
         receiver: Arc<dyn Receiver>,
         signer: (VaultClient, String),
@@ -116,11 +115,11 @@ impl Pipeline {
         Self { steps, writer, stop }
     }
 
-    /// Begins a table; its blocks go into the returned channel, whose end is the table's. With `since`, rows from before
-    /// it are left out.
+    /// Begins a table; its blocks go into the returned channel, and closing the channel ends the table. With `since`,
+    /// older rows are left out.
     ///
     /// # Errors
-    /// [`Error::ClientLeft`] as a stand-in when the writer has failed: [`Self::cause`] has the real one.
+    /// [`Error::ClientLeft`] as a stand-in when the writer has failed: [`Self::cause`] has the real error.
     pub(crate) async fn start_table(
         &self,
         schema: TableSchema,
@@ -131,20 +130,20 @@ impl Pipeline {
         Ok(sender)
     }
 
-    /// Begins a large object; its bytes go into the returned channel, whose end is the object's.
+    /// Begins a large object; its bytes go into the returned channel, and closing the channel ends the object.
     ///
     /// # Errors
-    /// As [`Self::start_table`].
+    /// As for [`Self::start_table`].
     pub(crate) async fn start_large_object(&self, source: &str, oid: u32) -> Result<mpsc::Sender<Bytes>> {
         let (sender, pieces) = mpsc::channel(1);
         self.step(Step::LargeObject { source: source.to_owned(), oid, pieces }).await?;
         Ok(sender)
     }
 
-    /// Writes what a database has beside its tables.
+    /// Writes the contents of a database other than tables.
     ///
     /// # Errors
-    /// As [`Self::start_table`].
+    /// As for [`Self::start_table`].
     pub(crate) async fn write_database(&self, database: DatabaseSchema) -> Result<()> {
         self.step(Step::Database(Box::new(database))).await
     }
@@ -152,7 +151,7 @@ impl Pipeline {
     /// Has all files of a set read and written. [`Self::finish`] waits for them.
     ///
     /// # Errors
-    /// As [`Self::start_table`].
+    /// As for [`Self::start_table`].
     pub(crate) async fn write_files(&self, files: Arc<FileSet>) -> Result<()> {
         self.step(Step::Files(files)).await
     }
@@ -164,15 +163,15 @@ impl Pipeline {
     /// Writes the ring, the manifest and the end of the file.
     ///
     /// # Errors
-    /// Whatever the writer failed with.
+    /// The writer's error.
     pub(crate) async fn finish(self, end: ArchiveEnd) -> Result<Summary> {
-        // A failed send is a failed writer, which says more itself.
+        // If sending fails, the writer has failed, and its own error says more.
         let _ = self.steps.send(Step::Finish { end: Box::new(end) }).await;
         joined(self.writer.await)
     }
 
-    /// Stops the writer and tells why an export failed: by its own error when it had one, because then the
-    /// feeder's `error` is only the echo.
+    /// Stops the writer and returns the reason why an export failed. The writer's own error takes precedence: then the
+    /// feeder's `error` is only its consequence.
     pub(crate) async fn cause(self, error: Error) -> Error {
         self.stop.cancel();
         drop(self.steps);
@@ -194,7 +193,7 @@ fn write(steps: mpsc::Receiver<Step>, exit: &Exit, shape: &Shape) -> Result<Summ
     written
 }
 
-/// What `receiver` gives next; the time that it takes is added to `read`.
+/// The next item of `receiver`; the waiting time is added to `read`.
 fn next<T>(receiver: &mut mpsc::Receiver<T>, read: &mut Duration) -> Option<T> {
     let began = Instant::now();
     let next = receiver.blocking_recv();
@@ -269,14 +268,14 @@ fn write_steps(
     Err(Error::ShuttingDown)
 }
 
-/// A text that no other archive has: whoever shows it has opened this one.
+/// A text that no other archive contains: knowing it proves that this archive was opened.
 fn canary() -> String {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).expect("every supported operating system has a random source");
     hex::encode(bytes)
 }
 
-/// The manifest is written last, so that it can say what happened to the files.
+/// The manifest is written last, so it can report removed files.
 fn record_gone(gone: Vec<(String, FirstFew<Skipped>)>, head: &mut ManifestHead) {
     for (set, removed) in gone {
         if let Some(record) = head.sources.iter_mut().find(|record| record.name == set) {

@@ -1,4 +1,4 @@
-//! What a request chooses, checked against what there is.
+//! The selection of a request, checked against the available sources.
 
 use jiff::Timestamp;
 use strongroom_archive::manifest::{Ordered, Partial};
@@ -6,37 +6,37 @@ use strongroom_archive::manifest::{Ordered, Partial};
 use crate::error::{Error, Result};
 use crate::sources::{Choice, Names, Sources, Survey};
 
-/// What an archive is to hold, parsed.
+/// The requested contents of an archive, parsed.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ArchiveRequest {
-    /// Optional groups.
+    /// Optional groups to include.
     pub(crate) include: Vec<String>,
     /// Only these tables; empty means all.
     pub(crate) tables: Vec<String>,
-    /// Sets of files beside those tables; without tables, only these sets.
+    /// File sets in addition to those tables; without tables, only these sets.
     pub(crate) sets: Vec<String>,
     /// Only newer rows of groups with a time column.
     pub(crate) since: Option<Timestamp>,
 }
 
-/// Which sources to open and what to ask of each.
+/// The sources to open, and the contents to read from each.
 #[derive(Debug)]
 pub(crate) struct Plan {
-    /// Positions among the sources, with what is wanted of each.
+    /// Indexes of sources, each with the contents to read from it.
     pub(crate) reads: Vec<(usize, Choice)>,
-    /// `include_<group>` by optional group.
+    /// `include_<group>` for each optional group.
     pub(crate) options: Ordered<bool>,
-    /// The selection, when there is one.
+    /// The selection, if there is one.
     pub(crate) partial: Option<Partial>,
     /// As in the request.
     pub(crate) since: Option<Timestamp>,
-    /// Names in archives; `None` where everything is read, which then says what names there are.
+    /// Names in archives; `None` if everything is read, because then reading determines the names.
     pub(crate) names: Option<Names>,
-    /// Sources that were never read, although names in this archive may be theirs.
+    /// Sources that were never read, although they might claim names in this archive.
     pub(crate) unread: Vec<String>,
 }
 
-/// What is read of tables that were chosen.
+/// The sources to read for selected tables.
 #[derive(Debug, Default)]
 struct Chosen {
     reads: Vec<(usize, Choice)>,
@@ -44,8 +44,8 @@ struct Chosen {
 }
 
 impl Plan {
-    /// Asks sources only for what the request makes necessary. Where it names tables, a source that cannot be read
-    /// matters only if something of it is wanted.
+    /// Asks only the sources that the request needs. If it names tables, a source that cannot be read matters only if
+    /// the request needs something from it.
     ///
     /// # Errors
     /// [`Error::Field`] for a group or table that does not exist, and the sources' own errors.
@@ -66,7 +66,7 @@ impl Plan {
                 let (since, names) = (request.since, Some(survey.names));
                 Ok(Self { reads, options, partial, since, names, unread })
             }
-            // What was not found may be in a source that was never read.
+            // A missing table or group may be in a source that was never read.
             Err(refused) => Err(survey.take_unknown().unwrap_or(refused)),
         }
     }
@@ -85,7 +85,7 @@ fn options(groups: &[String], request: &ArchiveRequest) -> Result<Ordered<bool>>
     Ok(options)
 }
 
-/// Sources of which nothing is wanted are not opened. A file set has no tables: it is wanted with its group.
+/// Sources that the request does not need are not opened. A file set has no tables: it is needed with its group.
 fn choose_tables(survey: &Survey, request: &ArchiveRequest) -> Result<Chosen> {
     let mut tables: Vec<Vec<String>> = vec![Vec::new(); survey.sources.len()];
     for (position, name) in request.tables.iter().enumerate() {
@@ -119,7 +119,7 @@ fn choose_tables(survey: &Survey, request: &ArchiveRequest) -> Result<Chosen> {
     Ok(chosen)
 }
 
-/// A time limit makes no archive partial: it concerns single tables, whose entries have it.
+/// A time limit does not make an archive partial: it applies to single tables, whose entries record it.
 fn partial(request: &ArchiveRequest) -> Option<Partial> {
     let is_partial = !request.tables.is_empty() || !request.sets.is_empty();
     is_partial.then(|| Partial { tables: request.tables.clone() })

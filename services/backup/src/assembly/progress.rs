@@ -1,4 +1,4 @@
-//! What a receiver hears between chunks: both ends of each table and file set, and now and then inside.
+//! Progress for the receiver between chunks: at the start and end of each table and file set, and at intervals within.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -10,34 +10,32 @@ use super::exit::Exit;
 use crate::error::Result;
 use crate::operation::PROGRESS_INTERVAL;
 
-/// Counts, and tells the receiver.
+/// Counts and reports to the receiver.
 pub(super) struct Reporter<'a> {
     exit: &'a Exit,
     progress: Progress,
     rows: RowCounts,
-    /// All rows when the table began.
+    /// Number of rows of earlier tables.
     before: i64,
     sent: Instant,
 }
 
-/// Rows of the tables that have ended.
+/// Number of rows of finished tables.
 #[derive(Debug, Default)]
 pub(super) struct RowCounts {
     /// By the table's name in the archive.
     pub(super) by_table: BTreeMap<String, i64>,
-    /// Of all tables that are not the vault's.
+    /// Number of rows of all tables except the vault's.
     pub(super) beside_vault: i64,
 }
 
 impl<'a> Reporter<'a> {
-    /// With nothing done yet.
     pub(super) fn create(exit: &'a Exit, tables: usize, files: usize) -> Self {
         let (tables_total, files_total) = (tables as i64, files as i64);
         let progress = Progress { tables_total, files_total, ..Progress::default() };
         Self { exit, progress, rows: RowCounts::default(), before: 0, sent: Instant::now() }
     }
 
-    /// What was counted.
     pub(super) fn into_counts(self) -> (Progress, RowCounts) {
         (self.progress, self.rows)
     }
@@ -83,7 +81,8 @@ impl<'a> Reporter<'a> {
         self.send()
     }
 
-    /// Sends when it is time. Bytes that compress to nothing reach no outlet for long, so a stop is felt here.
+    /// Sends progress when it is due. Bytes that compress to almost nothing may not reach an outlet for a long time, so
+    /// a stop is checked here.
     pub(super) fn step(&mut self) -> Result<()> {
         self.exit.check_stop()?;
         if self.sent.elapsed() >= PROGRESS_INTERVAL { self.send() } else { Ok(()) }

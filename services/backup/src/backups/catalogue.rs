@@ -1,8 +1,8 @@
-//! The catalogue of stored backups: looking things up, and the changes that people ask for.
+//! The catalogue of stored backups: look-ups, and the changes that callers request.
 //!
-//! A change is decided here on what was read, and written only if nothing has changed meanwhile; otherwise it is decided
-//! again. Its event is in the audit log before it is written: a change that could not be recorded is not made. What follows
-//! from it in the destinations is [`super::tending`]'s.
+//! A change is decided from the row as read, and written only if nothing has changed meanwhile; otherwise it is decided
+//! again. Its audit event is recorded before it is written: a change that cannot be recorded is not made.
+//! [`super::tending`] carries it out in the destinations.
 
 use strongroom_api::vault::v1::{AuditOutcome, ServiceEvent};
 use strongroom_runtime::Caller;
@@ -15,17 +15,16 @@ use crate::operation::{Metadata, put};
 use crate::store::{BackupFilter, BackupRow, BackupState, CopyRow, CopyState, Replaced, StoredBackup};
 use crate::vault_client::VaultClient;
 
-/// How often a change is decided again before it is given up. Others would have to change the backup as often meanwhile.
+/// Maximum number of attempts at a change. It fails only if others change the backup as often meanwhile.
 const ATTEMPTS: usize = 10;
 
-/// Newest backups that are looked at for one of a kind.
+/// Number of newest backups among which one is searched.
 const COMPARED: i64 = 100;
 
-/// Stored backups.
 #[derive(Clone)]
 pub(crate) struct Catalogue {
     base: Base,
-    /// How long a deleted backup can be brought back, in microseconds.
+    /// How long a deleted backup can be undeleted, in microseconds.
     delay: i64,
 }
 
@@ -41,7 +40,7 @@ impl Catalogue {
         found.ok_or_else(|| Error::BackupNotFound(id.to_owned()))
     }
 
-    /// Of the newest stored backup that was asked to hold the same, in bytes.
+    /// Size in bytes of the newest stored backup with the same selection.
     pub(crate) async fn last_size(&self, request: &ArchiveRequest) -> Result<Option<i64>> {
         let filter = BackupFilter { states: vec![BackupState::Available], ..BackupFilter::default() };
         let newest = self.list(&filter, COMPARED).await?;
@@ -57,14 +56,14 @@ impl Catalogue {
         Ok(self.base.store.backups(filter, limit).await?)
     }
 
-    /// The newest one that can be restored, of the schedule where one is given.
+    /// The newest backup that can be restored; only of `schedule`, if given.
     pub(crate) async fn newest_restorable(&self, schedule: Option<&str>) -> Result<Option<StoredBackup>> {
         let filter = BackupFilter::of_schedule(schedule.unwrap_or_default(), &[BackupState::Available]);
         let newest = self.list(&filter, COMPARED).await?;
         Ok(newest.into_iter().find(StoredBackup::is_restorable))
     }
 
-    /// Keeps a backup from being deleted.
+    /// Protects a backup from deletion.
     ///
     /// # Errors
     /// [`Error::BackupState`] for one that is deleted or not complete.
@@ -81,7 +80,7 @@ impl Catalogue {
         .await
     }
 
-    /// Takes a hold back.
+    /// Ends a hold.
     pub(crate) async fn release(&self, caller: &Caller, id: &str) -> Result<StoredBackup> {
         self.change(id, Some(Change::new(caller, "backup.released")), |backup| {
             if !backup.row.hold {
@@ -94,7 +93,7 @@ impl Catalogue {
         .await
     }
 
-    /// Deletes a backup after the delay; a failed one at once. `etag` is that of the backup, or empty.
+    /// Deletes a backup after the delay; a failed one at once. `etag` is the backup's, or empty.
     ///
     /// # Errors
     /// [`Error::BackupHeld`], [`Error::BackupNeeded`], [`Error::BackupState`], [`Error::BackupEtag`].
@@ -102,7 +101,7 @@ impl Catalogue {
         self.delete_because(caller, id, (etag, None)).await
     }
 
-    /// The same, with the schedule whose retention wants it.
+    /// The same, naming the schedule whose retention deletes it.
     pub(crate) async fn delete_because(
         &self,
         caller: &Caller,
@@ -145,7 +144,7 @@ impl Catalogue {
         .await
     }
 
-    /// Takes a deletion back.
+    /// Undoes a deletion.
     ///
     /// # Errors
     /// [`Error::BackupPurging`] once files are being deleted, [`Error::BackupState`].
@@ -165,7 +164,7 @@ impl Catalogue {
         .await
     }
 
-    /// Records what a verification found.
+    /// Records the result of a verification.
     pub(crate) async fn verified(&self, id: &str, verification: &str) -> Result<StoredBackup> {
         let now = self.base.clock.now_micros();
         self.change(id, None, |backup| {
@@ -179,8 +178,8 @@ impl Catalogue {
         .await
     }
 
-    /// Reads, decides, and writes if nothing has changed meanwhile. `decide` says whether there is anything to write, and
-    /// `event` in whose name that is recorded.
+    /// Reads, decides, and writes if nothing has changed meanwhile. `decide` returns whether there is something to
+    /// write; `event` names the caller and the audit event.
     async fn change(
         &self,
         id: &str,
@@ -195,7 +194,7 @@ impl Catalogue {
         changed
     }
 
-    /// The event that was written stays in `recorded`, whatever becomes of the change.
+    /// The recorded event stays in `recorded`, whether or not the change succeeds.
     async fn try_change(
         &self,
         id: &str,
@@ -229,7 +228,7 @@ impl Catalogue {
     }
 }
 
-/// What was recorded as done was not, or nobody knows.
+/// Records that a change reported as successful has failed, or that its outcome is unknown.
 pub(crate) async fn record_failure(
     vault: &VaultClient,
     caller: &Caller,
@@ -245,7 +244,7 @@ pub(crate) async fn record_failure(
     }
 }
 
-/// In whose name a change is made, and what its event says.
+/// The caller of a change, and its event.
 struct Change<'a> {
     caller: &'a Caller,
     event: &'static str,
@@ -257,7 +256,7 @@ impl<'a> Change<'a> {
         Self { caller, event, metadata: Metadata::new() }
     }
 
-    /// The event, which is written before the change.
+    /// The event, which is recorded before the change.
     fn event_of(&self, row: &BackupRow) -> ServiceEvent {
         let mut metadata = self.metadata.clone();
         put(&mut metadata, "archive_id", row.id.as_str());
@@ -277,18 +276,18 @@ pub(crate) fn etag(row: &BackupRow) -> String {
     format!("\"{}\"", row.revision)
 }
 
-/// Why a backup in its state cannot be read, held or deleted.
+/// The error for a backup whose state does not allow reading, holding or deleting it.
 fn refusal(backup: &StoredBackup, wish: &'static str) -> Error {
     Error::BackupState { id: backup.row.id.clone(), state: backup.row.state.as_str(), wish }
 }
 
-/// The copy to read from: that in `destination`, or the first that is stored.
+/// The copy to read: the one in `destination`, or the first that is stored.
 ///
 /// # Errors
 /// [`Error::BackupState`] for a backup that is neither available nor unverified, [`Error::CopyMissing`].
 pub(crate) fn readable_copy<'a>(backup: &'a StoredBackup, destination: &str) -> Result<&'a CopyRow> {
-    // What an unverified record says of an archive is not trusted; the archive itself is verified by whoever reads it. After a
-    // total loss every backup is unverified until one of them was restored.
+    // An unverified record is not trusted; its reader verifies the archive itself. After a total loss, every backup is
+    // unverified until one of them has been restored.
     if !matches!(backup.row.state, BackupState::Available | BackupState::Unverified) {
         return Err(refusal(backup, "only one that is available or unverified can be read"));
     }

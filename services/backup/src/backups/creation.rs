@@ -1,9 +1,9 @@
-//! Making a stored backup: a long operation that no client waits for.
+//! Makes stored backups: long operations without a waiting client.
 //!
-//! The order: the catalogue has the backup before anything is read; the archive goes into its destinations while it is made;
-//! every copy is completed; sidecars are written, which make the copies count; the catalogue says AVAILABLE; the end is in
-//! the audit log; the key versions are held until the backup is purged. Whatever fails before AVAILABLE fails the backup, and
-//! [`super::tending`] removes what was sent.
+//! Order: add the backup to the catalogue before anything is read; upload the archive to its destinations while it is
+//! made; complete every copy; write the sidecars, which make the copies count; set the state AVAILABLE; record the end
+//! in the audit log; pin the key versions until the backup is purged. A failure before AVAILABLE fails the backup, and
+//! [`super::tending`] removes the uploaded data.
 
 mod anomalies;
 mod making;
@@ -33,7 +33,7 @@ use making::Making;
 use rows::{backup_row, copy_row, operation_row, request_of};
 use strongroom_runtime::failpoint;
 
-/// Stored backups in the making, among the operations.
+/// The operation kind of making stored backups.
 pub(crate) static KIND: Kind = Kind {
     name: "create",
     started: Some("backup.create_started"),
@@ -46,36 +46,36 @@ pub(crate) static KIND: Kind = Kind {
     stalled: Error::Stalled,
 };
 
-/// What is wanted of a backup beside its content.
+/// The options of a backup other than its content.
 #[derive(Debug, Default)]
 pub(crate) struct Order<'a> {
-    /// Names of destinations; all where there are none.
+    /// Names of destinations; empty means all.
     pub(crate) destinations: &'a [String],
-    /// A UUID by which a repeated request finds the backup of the first, or empty.
+    /// A UUID by which a repeated request finds the first one's backup, or empty.
     pub(crate) request_id: &'a str,
-    /// The run of a schedule that makes it.
+    /// The schedule's run that makes it.
     pub(crate) run: Option<Run>,
 }
 
 /// A run of a schedule.
 #[derive(Debug, Clone)]
 pub(crate) struct Run {
-    /// What becomes of the schedule when the run begins.
+    /// The change of the schedule when the run begins.
     pub(crate) turn: Turn,
-    /// When it was due; `None` for one that somebody asked for.
+    /// When it was due; `None` for a run that somebody requested.
     pub(crate) due_time: Option<i64>,
-    /// The longest that it may take, where that is shorter than the server's limit.
+    /// Maximum duration, if shorter than the server's limit.
     pub(crate) limit: Option<Duration>,
 }
 
-/// `work` unless it takes longer.
+/// Runs `work`, at most for `limit`.
 async fn within<T>(limit: Option<Duration>, work: impl Future<Output = Result<T>>) -> Result<T> {
     let Some(limit) = limit else { return work.await };
     let ended = tokio::time::timeout(limit, work).await;
     ended.unwrap_or(Err(ScheduleError::Timeout(limit.as_secs()).into()))
 }
 
-/// Makes stored backups; one for the whole process.
+/// Makes stored backups; one instance per process.
 pub(crate) struct Creations {
     context: Arc<AssemblyContext>,
     membership: Arc<Membership>,
@@ -87,7 +87,6 @@ pub(crate) struct Creations {
 }
 
 impl Creations {
-    /// With none in the making.
     pub(super) fn create(
         context: Arc<AssemblyContext>,
         membership: Arc<Membership>,
@@ -102,8 +101,9 @@ impl Creations {
     /// Begins a backup for `caller`.
     ///
     /// # Errors
-    /// [`ScheduleError::Taken`], [`Error::BackupsBusy`], [`Error::NoDestination`], [`Error::Field`], [`Error::NoRecoveryRecipient`], the vault's, the
-    /// store's, and those of sources that have to be asked first.
+    /// [`ScheduleError::Taken`], [`Error::BackupsBusy`], [`Error::NoDestination`], [`Error::Field`],
+    /// [`Error::NoRecoveryRecipient`], the errors of the vault and the store, and those of sources that have to be
+    /// asked first.
     pub(crate) async fn begin(
         &self,
         caller: &Caller,
@@ -122,7 +122,7 @@ impl Creations {
         let context = &self.context;
         let plan = Plan::create(&context.sources, request).await?;
         let estimate = plan.estimate(&context.sources).await.bytes();
-        // A service does not say how much it has.
+        // A service does not report the size of its data.
         let last = self.catalogue.last_size(request).await?.unwrap_or(0);
         let estimate = estimate.max(last.unsigned_abs());
         let mut described = describe_plan(&plan, choice.name(), context.policy.recipients(&choice))?;
@@ -148,7 +148,7 @@ impl Creations {
             Ok(Replaced::Done) => {}
             Ok(Replaced::Fenced) => return Err(Error::Fenced),
             Ok(Replaced::Stale) => return Err(ScheduleError::Taken.into()),
-            // The same request came twice at once.
+            // The same request arrived twice at once.
             Err(error) if error.kind() == strongroom_store::Kind::Unique => {
                 let first = self.repeated(repeatable.as_deref(), &selection).await?;
                 return first.ok_or(Error::Store(error));
@@ -236,7 +236,7 @@ impl Creations {
             .with_at_start("archive_id", id)
     }
 
-    /// Ends what is still being made and waits for its closing events.
+    /// Ends backups being made and waits for their closing events.
     pub(crate) async fn stop(&self) {
         self.operations.stop().await;
     }

@@ -1,8 +1,8 @@
-//! The places in which backups are stored: folders and buckets behind the same few verbs.
+//! Destinations of backups: folders and buckets with the same few operations.
 //!
-//! An object is written in parts and becomes visible as a whole, or not at all. Nothing here knows what an object holds.
-//! `folder` and `bucket` do the work; [`Destination`] adds what both need: a check of the key, retries, the check of the
-//! final size, and the names that an error needs.
+//! An object is written in parts and becomes visible as a whole, or not at all. Nothing here depends on an object's
+//! content. `folder` and `bucket` do the work; [`Destination`] adds what both need: a check of the key, retries, the
+//! check of the final size, and the names that an error needs.
 
 mod bucket;
 pub(crate) mod error;
@@ -35,13 +35,13 @@ use retry::Retry;
 type Answer<T> = std::result::Result<T, Problem>;
 type Stored<T> = std::result::Result<T, StorageError>;
 
-/// How long a destination may be away. A request to a silent server fails after a minute: half a minute of silence, and
-/// another after it was tried again.
+/// How long a destination may be unavailable. A request to a silent server fails after a minute: half a minute of
+/// silence, and another half for a retry.
 #[derive(Debug, Clone, Copy)]
 struct Patience {
-    /// A request is tried again until so long after its first failure.
+    /// Time after the first failure of a request during which it is retried.
     retries: Duration,
-    /// A server may say nothing, and take nothing, for so long.
+    /// How long a server may neither send nor receive anything.
     silence: Duration,
 }
 
@@ -55,7 +55,7 @@ impl Default for Patience {
 pub(crate) struct Destinations(Vec<Arc<Destination>>);
 
 impl Destinations {
-    /// Prepares each destination of a checked configuration. Nothing is reached yet.
+    /// Prepares each destination of a checked configuration, without connecting to it.
     ///
     /// # Errors
     /// [`Error::Config`](crate::Error::Config) for a URL, credentials or an environment that cannot be used,
@@ -74,7 +74,7 @@ impl Destinations {
         found.ok_or_else(|| Error::DestinationUnknown(name.to_owned()))
     }
 
-    /// Those of these names, in the order of the configuration; all where there are none.
+    /// The destinations with these names, in the order of the configuration; all if `names` is empty.
     ///
     /// # Errors
     /// [`Error::NoDestination`](crate::Error::NoDestination), [`Error::Field`](crate::Error::Field).
@@ -93,13 +93,12 @@ impl Destinations {
         Ok(self.0.iter().filter(wanted).cloned().collect())
     }
 
-    /// All of them.
     pub(crate) fn all(&self) -> &[Arc<Destination>] {
         &self.0
     }
 }
 
-/// A stored object as it is now.
+/// The current state of a stored object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Object {
     /// Changes whenever the object does.
@@ -108,13 +107,13 @@ pub(crate) struct Object {
     pub(crate) size: u64,
 }
 
-/// Names an uploaded part in [`Destination::complete`].
+/// Identifies an uploaded part in [`Destination::complete`].
 #[derive(Debug, Clone)]
 pub(crate) struct PartId(String);
 
 /// One folder or bucket.
 pub(crate) struct Destination {
-    /// As configured; in messages and in the catalogue.
+    /// The configured name, used in messages and in the catalogue.
     pub(crate) name: String,
     place: Arc<dyn Place>,
     retries: Duration,
@@ -132,22 +131,21 @@ impl Destination {
         Ok(Self { name: config.name.clone(), place, retries: patience.retries })
     }
 
-    /// What it is: `folder` or `bucket`.
+    /// Its kind: `folder` or `bucket`.
     pub(crate) fn kind(&self) -> &'static str {
         self.place.kind()
     }
 
-    /// Begins an upload. Record the id that it returns before the first part, so that the upload can be aborted after a
-    /// crash.
+    /// Begins an upload. Record the returned id before the first part, so that the upload can be aborted after a crash.
     ///
     /// # Errors
-    /// [`StorageError`], as all verbs.
+    /// [`StorageError`], as for all operations.
     pub(crate) async fn begin(&self, key: &str) -> Stored<String> {
         self.tried(key, || self.place.begin(key)).await
     }
 
-    /// Writes part `number`, counted from 0, whose first byte is the object's byte `offset`. Sending a part again replaces
-    /// it. Several parts may be sent at the same time.
+    /// Writes part `number`, counted from 0, which begins at the object's byte `offset`. Sending a part again replaces
+    /// it. Several parts may be sent concurrently.
     pub(crate) async fn put_part(
         &self,
         key: &str,
@@ -159,10 +157,11 @@ impl Destination {
         self.tried(key, || self.place.put_part(key, upload_id, number, offset, part.clone())).await
     }
 
-    /// Makes the object visible: all of `parts`, in their order, `size` bytes in all. It may be repeated.
+    /// Makes the object visible: all of `parts` in order, `size` bytes in total. It may be repeated.
     ///
     /// # Errors
-    /// [`Problem::Short`] if the object has another size; it is then not visible in a folder, and deleted from a bucket.
+    /// [`Problem::Short`] if the object has another size; it is then not visible in a folder, and deleted from a
+    /// bucket.
     pub(crate) async fn complete(
         &self,
         key: &str,
@@ -173,7 +172,7 @@ impl Destination {
         let completed = self.tried(key, || self.place.complete(key, upload_id, parts, size));
         let is_ours = match completed.await {
             Ok(()) => true,
-            // The answer of an earlier try may have been lost: its object has the right size.
+            // The answer to an earlier attempt may have been lost: then an object of the right size exists.
             Err(StorageError { problem: Problem::UploadMissing, .. }) => false,
             Err(error) => return Err(error),
         };
@@ -188,7 +187,7 @@ impl Destination {
         Err(self.error(key, Problem::Short { expected: size, found: object.size }))
     }
 
-    /// Removes an unfinished upload and its parts. An upload that is gone already is no error.
+    /// Removes an unfinished upload and its parts. A missing upload is not an error.
     pub(crate) async fn abort(&self, key: &str, upload_id: &str) -> Stored<()> {
         let aborted = self.tried(key, || self.place.abort(key, upload_id));
         match aborted.await {
@@ -197,15 +196,15 @@ impl Destination {
         }
     }
 
-    /// Writes a small object at once, in place of one of that key.
+    /// Writes a small object at once, replacing an existing one with the key.
     pub(crate) async fn put_small(&self, key: &str, bytes: Bytes) -> Stored<()> {
         self.tried(key, || self.place.put_small(key, bytes.clone())).await
     }
 
-    /// A whole object of at most `limit` bytes; `None` if there is none of that key.
+    /// A whole object of at most `limit` bytes; `None` if the key has no object.
     ///
     /// # Errors
-    /// [`Problem::TooLarge`] for a longer one, of which no more than `limit` bytes are read.
+    /// [`Problem::TooLarge`] for a longer one, of which at most `limit` bytes are read.
     pub(crate) async fn read_small(&self, key: &str, limit: usize) -> Stored<Option<Bytes>> {
         let Some(object) = self.head(key).await? else { return Ok(None) };
         if object.size > limit as u64 {
@@ -224,7 +223,7 @@ impl Destination {
         Ok(Some(whole.await?.freeze()))
     }
 
-    /// The object's size and state; `None` if there is none of that key.
+    /// The object's size and state; `None` if the key has no object.
     pub(crate) async fn head(&self, key: &str) -> Stored<Option<Object>> {
         let found = self.tried(key, || self.place.head(key));
         match found.await {
@@ -234,11 +233,11 @@ impl Destination {
         }
     }
 
-    /// The bytes `range` of an object, in pieces of at most 1 MiB, which are read as they are taken. With an `etag`, the
-    /// object must still be that one, at each moment.
+    /// The bytes `range` of an object, in pieces of at most 1 MiB, which are read as they are taken. With an `etag`,
+    /// the object must not change at any time.
     ///
     /// # Errors
-    /// Also as the stream's last element: [`Problem::ObjectChanged`], and [`Problem::Short`] when the object ends before
+    /// Also as the stream's last element: [`Problem::ObjectChanged`], and [`Problem::Short`] if the object ends before
     /// the range.
     pub(crate) async fn read(
         &self,
@@ -259,15 +258,15 @@ impl Destination {
         Ok(pieces.map_err(move |problem| StorageError::new(&destination, Some(&key), problem)))
     }
 
-    /// Deletes an object. One that is gone already is no error.
+    /// Deletes an object. A missing object is not an error.
     ///
     /// # Errors
-    /// [`Problem::DeleteRefused`] where somebody protects it.
+    /// [`Problem::DeleteRefused`] if it is protected.
     pub(crate) async fn delete(&self, key: &str) -> Stored<()> {
         self.tried(key, || self.place.delete(key)).await
     }
 
-    /// The keys of all sidecars, in no order, at most a page of a listing in memory at a time.
+    /// The keys of all sidecars, unordered, with at most one page of a listing in memory.
     pub(crate) fn sidecars(&self) -> impl Stream<Item = Stored<String>> + Send + Unpin {
         self.place
             .keys()
@@ -276,12 +275,12 @@ impl Destination {
             .boxed()
     }
 
-    /// Whether the destination can be reached, and written to as far as that is known without writing.
+    /// Checks that the destination can be reached, and, as far as possible without writing, that it can be written to.
     pub(crate) async fn check(&self) -> Stored<()> {
         self.place.check().await.map_err(|problem| StorageError::new(&self.name, None, problem))
     }
 
-    /// Tries again what fails because the destination is not there for the moment. Each try is signed anew.
+    /// Retries failures of a destination that is temporarily unavailable. Each attempt is signed anew.
     async fn tried<T, F>(&self, key: &str, attempt: impl Fn() -> F) -> Stored<T>
     where
         F: Future<Output = Answer<T>>,

@@ -1,7 +1,7 @@
-//! Downloads of stored backups, from any byte on.
+//! Downloads of stored backups, from any offset.
 //!
-//! What is sent is the object that the header names, to its last byte: an object that is replaced meanwhile ends the stream
-//! with an error. A download from the first byte is hashed on the way, and one of a changed object does not get its trailer.
+//! A download sends the object that the header names, to its last byte: if the object is replaced meanwhile, the stream
+//! ends with an error. A download from the first byte is hashed, and gets no trailer if the object has changed.
 
 use std::sync::Arc;
 
@@ -23,31 +23,31 @@ use crate::metrics::{KindMetrics, Size};
 use crate::operation::{AuditRecord, Ended, Kind, Limits, Metadata, Operations, Outlet, Replies, put};
 use crate::vault_client::VaultClient;
 
-/// Downloads among the operations.
+/// The operation kind of downloads.
 pub(crate) static KIND: Kind = Kind {
     name: "download",
     started: Some("backup.download_started"),
     ended: "backup.downloaded",
     keeps: false,
     hands_on: false,
-    // A chunk of 256 KiB each at most.
+    // Chunks of at most 256 KiB each.
     queue: 4,
     busy: Error::DownloadsBusy,
     too_long: Error::DownloadTooLong,
     stalled: Error::DownloadStalled,
 };
 
-/// What a client wants.
+/// The request of a client.
 pub(crate) struct DownloadRequest {
     pub(crate) id: String,
     pub(crate) offset: i64,
-    /// Of an earlier header; empty for a new download.
+    /// From an earlier header; empty for a new download.
     pub(crate) etag: String,
-    /// Empty means the first that has it.
+    /// Empty means the first destination that has the backup.
     pub(crate) destination: String,
 }
 
-/// Sends stored backups; one for the whole process.
+/// Sends stored backups; one instance per process.
 pub(crate) struct Downloads {
     catalogue: Catalogue,
     destinations: Arc<Destinations>,
@@ -57,7 +57,6 @@ pub(crate) struct Downloads {
 }
 
 impl Downloads {
-    /// With none going on.
     pub(crate) fn create(
         catalogue: Catalogue,
         destinations: Arc<Destinations>,
@@ -116,7 +115,7 @@ impl Downloads {
         Ok(self.operations.start(permit, record, work, |_| async {}))
     }
 
-    /// Ends what still runs and waits for its closing events.
+    /// Ends running operations and waits for their closing events.
     pub(crate) async fn stop(&self) {
         self.operations.stop().await;
     }
@@ -176,7 +175,7 @@ impl Download {
         Ok(Ended { outcome, metadata, replies, size: Size { bytes: sent, rows: 0 } })
     }
 
-    /// Sends a piece in chunks, and returns where the next one begins.
+    /// Sends a piece in chunks, and returns the offset of the next one.
     async fn send_piece(&self, mut piece: Bytes, mut offset: u64) -> Result<u64> {
         while !piece.is_empty() {
             let data = piece.split_to(piece.len().min(CHUNK_SIZE));

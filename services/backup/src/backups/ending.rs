@@ -1,8 +1,8 @@
-//! How the making of a backup ends in the catalogue, whoever ends it: the process that makes it, or the one that has taken
-//! over from a dead one.
+//! Records the end of making a backup in the catalogue, either in the process that makes it or in the heir of a dead
+//! one.
 //!
-//! Each step is tried until it succeeds, because a backup that nobody ends would be CREATING for ever. A process that stops
-//! meanwhile is inherited from.
+//! Each step is retried until it succeeds, because an unfinished backup would stay CREATING forever. If the process
+//! stops meanwhile, its heir takes over.
 
 use std::time::Duration;
 
@@ -23,8 +23,8 @@ pub(crate) struct Ending {
 }
 
 impl Ending {
-    /// Makes the backup of `operation` FAILED, unless another process has taken it over. What was sent is removed by
-    /// [`super::tending`], which hears of it at once.
+    /// Sets the backup of `operation` to FAILED, unless another process has taken it over. [`super::tending`] is
+    /// notified at once, and removes the uploaded data.
     pub(crate) async fn fail(&self, operation: &OperationRow, reason: &str, problem: &str) {
         let id = operation.id.as_str();
         let failed = self.until_done(id, || self.try_fail(operation, reason, problem)).await;
@@ -33,20 +33,20 @@ impl Ending {
             self.until_done(id, || self.remove_again(id)).await;
         }
         self.base.wake.notify_one();
-        // The backup of another process may be stored, and then needs them. Otherwise they lapse by themselves: a backup's pins
-        // are asserted for good once it is stored.
+        // If another process has taken over, the backup may be stored and then needs the pins. Otherwise they expire by
+        // themselves: a backup is pinned permanently only once it is stored.
         if failed == Some(true) {
             self.base.vault.release_pins(id).await;
         }
     }
 
-    /// After the making of `operation`'s backup: if it is stored, its key versions are held until it is purged. The operation
-    /// then ends.
+    /// After making `operation`'s backup: if it is stored, pins its key versions until it is purged. Then ends the
+    /// operation.
     pub(crate) async fn complete(&self, operation: &OperationRow) {
         self.until_done(&operation.id, || self.try_complete(operation)).await;
     }
 
-    /// Tries until it succeeds; `None` if the process stops first.
+    /// Retries until it succeeds; `None` if the process stops first.
     async fn until_done<T, F: Future<Output = Result<T>>>(
         &self,
         id: &str,
@@ -74,11 +74,11 @@ impl Ending {
         Ok(backup.is_some_and(|backup| PINNED.contains(&backup.row.state)))
     }
 
-    /// One attempt of [`Self::fail`], without the pins. False if another process has taken the operation over, or has ended
-    /// it.
+    /// One attempt of [`Self::fail`], without the pins. Returns false if another process has taken over the operation,
+    /// or has ended it.
     ///
     /// # Errors
-    /// The store's; [`Error::BackupBusy`] where the backup was changed meanwhile.
+    /// The store's errors; [`Error::BackupBusy`] if the backup was changed meanwhile.
     pub(crate) async fn try_fail(
         &self,
         operation: &OperationRow,
@@ -108,8 +108,8 @@ impl Ending {
         }
     }
 
-    /// Makes [`super::tending`] remove once more what there is of a failed backup: this process may have written after its
-    /// heir had removed everything, before it heard that it no longer counts.
+    /// Makes [`super::tending`] remove the remains of a failed backup once more: this process may have written after
+    /// its heir had removed everything, before it learnt that it no longer counts as alive.
     async fn remove_again(&self, id: &str) -> Result<()> {
         let Some(mut backup) = self.base.store.backup(id).await? else { return Ok(()) };
         if backup.row.state != BackupState::Failed {
@@ -129,7 +129,7 @@ impl Ending {
     /// One attempt of [`Self::complete`].
     ///
     /// # Errors
-    /// The store's and the vault's.
+    /// Errors of the store and the vault.
     pub(crate) async fn try_complete(&self, operation: &OperationRow) -> Result<()> {
         let backup = self.base.store.backup(&operation.id).await?;
         if let Some(backup) = backup.filter(|backup| PINNED.contains(&backup.row.state)) {

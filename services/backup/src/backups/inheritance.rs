@@ -1,5 +1,5 @@
-//! What becomes of the operations of a dead process: its backups fail, unless they were complete, and everything that it
-//! left open in the audit log is closed.
+//! Inherits the operations of a dead process: fails its backups unless they were complete, and closes everything that
+//! it left open in the audit log.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ pub(crate) struct Inheritance {
 }
 
 impl Inheritance {
-    /// As of [`crate::membership::Heir`], of backups.
+    /// Like [`crate::membership::Heir::inherit`], for backups.
     pub(crate) async fn inherit(&self, dead: &ProcessRow, operations: &[OperationRow]) -> bool {
         let (process, host) = (dead.id.as_str(), dead.host.as_str());
         match self.settle(dead, operations).await {
@@ -28,8 +28,8 @@ impl Inheritance {
         }
     }
 
-    /// Closes what the process has left open in the audit log, once everything of it is settled. False if that has to be tried
-    /// again.
+    /// Closes everything that the process left open in the audit log, once all of its operations are settled. Returns
+    /// false if that must be retried.
     pub(crate) async fn close(&self, dead: &ProcessRow) -> bool {
         let (process, host) = (dead.id.as_str(), dead.host.as_str());
         match self.unfinished.close(&dead.id).await {
@@ -46,7 +46,7 @@ impl Inheritance {
 
     async fn settle(&self, dead: &ProcessRow, operations: &[OperationRow]) -> Result<()> {
         let died = Error::ProcessDied(dead.host.clone());
-        // First what needs no vault: it may be away.
+        // Steps that do not need the vault come first: it may be unavailable.
         for operation in operations {
             self.ending.try_fail(operation, died.reason(), &died.to_string()).await?;
         }

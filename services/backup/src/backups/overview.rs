@@ -1,4 +1,4 @@
-//! The catalogue and the destinations at a glance, for metrics, the page and `GetStatus`.
+//! A summary of the catalogue and the destinations, for metrics, the page and `GetStatus`.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,24 +16,24 @@ use crate::error::{Error, Result};
 use crate::said::Said;
 use crate::store::{BackupFilter, BackupState, CopyState, Store, StoredBackup};
 
-/// Time between two looks.
+/// Interval between checks.
 const PERIOD: Duration = Duration::from_secs(20);
 const PAGE: i64 = 500;
 
-/// What the catalogue says in all.
+/// Totals of the catalogue.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Totals {
-    /// By state, in the order of [`BackupState::ALL`].
+    /// Number of backups by state, in the order of [`BackupState::ALL`].
     pub(crate) backups: [i64; BackupState::ALL.len()],
-    /// Of available backups.
+    /// Total size of available backups.
     pub(crate) bytes: i64,
-    /// Of the newest available backup.
+    /// When the newest available backup was stored.
     pub(crate) last_stored: Option<i64>,
-    /// Of the oldest available backup.
+    /// When the oldest available backup was stored.
     pub(crate) oldest_stored: Option<i64>,
     /// When a backup last passed its verification.
     pub(crate) last_verified: Option<i64>,
-    /// Copies that failed, or are not gone, by destination.
+    /// Number of copies that failed or could not be removed, by destination.
     pub(crate) in_trouble: HashMap<String, i64>,
 }
 
@@ -58,22 +58,22 @@ impl Totals {
         }
     }
 
-    /// Backups in this state.
+    /// Number of backups in this state.
     pub(crate) fn count(&self, state: BackupState) -> i64 {
         self.backups[state as usize]
     }
 }
 
-/// A destination as it was last seen.
+/// The last observed state of a destination.
 #[derive(Debug, Clone)]
 pub(crate) struct DestinationState {
     pub(crate) name: String,
     /// `folder` or `bucket`.
     pub(crate) kind: &'static str,
     pub(crate) state: State,
-    /// Why it cannot be used; empty otherwise.
+    /// The reason why it cannot be used; empty otherwise.
     pub(crate) reason: String,
-    /// Since when.
+    /// Time of the last change of state.
     pub(crate) since: i64,
 }
 
@@ -84,7 +84,7 @@ struct Seen {
     destinations: Vec<DestinationState>,
 }
 
-/// Looks at the catalogue and the destinations. Clones share what was seen.
+/// Checks the catalogue and the destinations. Clones share the results.
 #[derive(Clone)]
 pub(crate) struct Overview {
     store: Arc<dyn Store>,
@@ -121,7 +121,7 @@ impl Overview {
         self.seen().destinations.clone()
     }
 
-    /// Looks until `shutdown`.
+    /// Checks until `shutdown`.
     pub(crate) async fn run(&self, shutdown: &Shutdown) {
         let mut said = Said::default();
         let looking = async {
@@ -224,7 +224,7 @@ fn states(seen: &Seen) -> Vec<Sample> {
     BackupState::ALL.into_iter().map(|state| sample(state.as_str(), totals.count(state))).collect()
 }
 
-/// Of each configured destination, and of others that copies are in.
+/// For each configured destination, and for others that have copies.
 fn in_trouble(seen: &Seen) -> Vec<Sample> {
     let Some(totals) = &seen.totals else { return Vec::new() };
     let mut counts = totals.in_trouble.clone();

@@ -1,7 +1,7 @@
-//! The key versions that stored backups need: the vault does not retire them as long as a backup is not purged.
+//! Pins the key versions that stored backups need: the vault does not retire them until the backup is purged.
 //!
-//! They are asserted again at every start and after every restore of the vault, so that a vault that was restored from an older
-//! state has them again.
+//! All are pinned again at every start and after every restore of the vault, so that a vault restored from an older
+//! state has them too.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,17 +23,17 @@ const PAGE: i64 = 500;
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
-/// Asserts pins.
+/// Asserts the pins of all backups.
 pub(crate) struct Pinning {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) vault: VaultClient,
-    /// True once all are. Until then this process releases none: those of a backup that it purges in between would stay for ever if
-    /// it died.
+    /// True once all are pinned. Until then, this process releases no pins: for a backup purged in between, they could
+    /// be asserted again afterwards and would stay forever if the process died.
     pub(crate) done: watch::Sender<bool>,
 }
 
 impl Pinning {
-    /// Of all backups, now and each time that the vault was `restored`.
+    /// Pins the versions of all backups, now and each time that the vault was `restored`.
     pub(crate) async fn keep(&self, restored: &Notify, shutdown: &Shutdown) {
         loop {
             self.assert_all(shutdown).await;
@@ -43,7 +43,7 @@ impl Pinning {
         }
     }
 
-    /// Of all backups; tried until it succeeds, or `shutdown`.
+    /// The same once; retries until it succeeds, or `shutdown`.
     async fn assert_all(&self, shutdown: &Shutdown) {
         let mut backoff = Backoff::create(FIRST_WAIT, LONGEST_WAIT, shutdown.clone());
         let mut has_said = false;
@@ -71,13 +71,13 @@ impl Pinning {
     }
 }
 
-/// Of one backup.
+/// Pins the versions of one backup.
 ///
 /// # Errors
-/// The store's and the vault's.
+/// Errors of the store and the vault.
 pub(super) async fn assert_pins(store: &dyn Store, vault: &VaultClient, backup: &StoredBackup) -> Result<()> {
     vault.assert_pins(&backup.row.id, content_of(&backup.row)?.kids).await?;
-    // It may have been purged meanwhile, and then nobody would release them.
+    // It may have been purged meanwhile, and then nobody would release the pins.
     if store.backup(&backup.row.id).await?.is_none() {
         vault.try_release(&backup.row.id).await?;
     }

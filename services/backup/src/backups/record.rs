@@ -1,4 +1,4 @@
-//! What the catalogue and the sidecars say of a backup, as JSON.
+//! The JSON of a backup in the catalogue and in sidecars.
 
 use std::collections::BTreeMap;
 
@@ -10,10 +10,10 @@ use crate::assembly::{ArchiveRequest, Assembled};
 use crate::error::{Error, Result};
 use crate::store::BackupRow;
 
-/// Tables whose rows are counted in the catalogue: lists of backups read all of it.
+/// Maximum number of tables whose rows are counted in the catalogue: listing backups reads all of it.
 const MOST_TABLES: usize = 1000;
 
-/// What a backup was asked to hold.
+/// The requested contents of a backup.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Selection {
@@ -27,39 +27,38 @@ pub(crate) struct Selection {
 }
 
 impl Selection {
-    /// Of a request.
     pub(crate) fn of(request: &ArchiveRequest, seal: &str) -> Self {
         let ArchiveRequest { include, tables, since, .. } = request.clone();
         Self { include, tables, since, seal: seal.to_owned() }
     }
 }
 
-/// What a backup holds.
+/// The actual contents of a backup.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Content {
-    /// Of the file.
+    /// Size of the file.
     pub(crate) size_bytes: i64,
-    /// Of the file, in lower-case hex.
+    /// SHA-256 of the file, in lower-case hex.
     pub(crate) sha256: String,
     pub(crate) tables: i64,
     pub(crate) rows: i64,
-    /// By table, as the archive names it; empty where there are more than a thousand, and in sidecars.
+    /// Rows by the table's name in the archive; empty if there are more than a thousand tables, and in sidecars.
     pub(crate) table_rows: BTreeMap<String, i64>,
     pub(crate) rows_beside_vault: i64,
     pub(crate) files: i64,
     pub(crate) root_key_id: String,
     /// The key versions that it needs.
     pub(crate) kids: Vec<String>,
-    /// Of its canary, in lower-case hex: whoever shows the text has opened this backup.
+    /// SHA-256 of its canary, in lower-case hex: knowing the canary proves that this backup was opened.
     pub(crate) canary_sha256: String,
     pub(crate) left_out: Vec<Left>,
     pub(crate) left_out_total: i64,
-    /// What it has less of than the schedule's backups before it: sentences.
+    /// Sentences about content that is less than in the schedule's earlier backups.
     pub(crate) anomalies: Vec<String>,
 }
 
-/// Something of a source that is not in it.
+/// An item of a source that the backup leaves out.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Left {
@@ -69,7 +68,7 @@ pub(crate) struct Left {
 }
 
 impl Content {
-    /// Of an archive that was made.
+    /// From a finished archive.
     pub(crate) fn of(assembled: Assembled) -> Self {
         let Assembled { summary, kids, root_key_id, left_out } = assembled;
         let (left_out, left_out_total) = left_out.into_parts();
@@ -103,7 +102,7 @@ impl From<Left> for LeftOut {
     }
 }
 
-/// What the last verification of a stored backup found.
+/// The result of the last verification of a stored backup.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Verified {
@@ -113,17 +112,17 @@ pub(crate) struct Verified {
     pub(crate) levels: Vec<Level>,
 }
 
-/// What is known of a level.
+/// The result of one level.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Level {
-    /// As `VerifyLevel` and `VerifyOutcome` count.
+    /// The numbers of `VerifyLevel` and `VerifyOutcome`.
     pub(crate) level: i32,
     pub(crate) outcome: i32,
     pub(crate) problem: String,
 }
 
-/// How far a backup is.
+/// The progress of making a backup.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Progress {
@@ -136,10 +135,10 @@ pub(crate) struct Progress {
     pub(crate) files_total: i64,
 }
 
-/// What a backup holds; the default before it is stored.
+/// The contents of a backup; the default before it is stored.
 ///
 /// # Errors
-/// [`Error::Defect`] for a column that cannot be read: nothing may go by the default of that.
+/// [`Error::Defect`] for a column that cannot be read: its default must not be used.
 pub(crate) fn content_of(row: &BackupRow) -> Result<Content> {
     if row.content.is_empty() {
         return Ok(Content::default());
@@ -150,12 +149,12 @@ pub(crate) fn content_of(row: &BackupRow) -> Result<Content> {
     })
 }
 
-/// As a column of the catalogue. These types always make JSON.
+/// JSON for a column of the catalogue. These types can always be serialised.
 pub(crate) fn to_json<T: Serialize>(value: &T) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
 
-/// From a column of the catalogue that only people go by; the default where it is empty or cannot be read.
+/// From a column of the catalogue that is only for display; the default if it is empty or cannot be read.
 pub(crate) fn from_json<T: for<'a> Deserialize<'a> + Default>(text: &str) -> T {
     serde_json::from_str(text).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! Reading a stored backup back, to verify or restore it: its object arrives like an upload.
+//! Reads a stored backup back, to verify or restore it: its object is received like an upload.
 
 use std::sync::Arc;
 
@@ -38,10 +38,10 @@ impl Rereading {
         verifications.begin_stored(caller, parts, Arc::new(stored)).await
     }
 
-    /// The copy in `destination`, or the first that is stored, as a client would send it.
+    /// The copy in `destination`, or the first that is stored, as the messages of an upload.
     ///
     /// # Errors
-    /// [`Error::BackupNotFound`], [`Error::BackupState`], [`Error::CopyMissing`], and the destination's.
+    /// [`Error::BackupNotFound`], [`Error::BackupState`], [`Error::CopyMissing`], and the destination's errors.
     pub(crate) async fn read(&self, id: &str, destination: &str) -> Result<(StoredCopy, Parts)> {
         let backup = self.catalogue.get(id).await?;
         let copy = readable_copy(&backup, destination)?;
@@ -59,7 +59,7 @@ impl Rereading {
                 size = object.size;
                 place.read(&copy.key, 0..size, Some(&object.etag)).await?.map_err(Error::from).boxed()
             }
-            // The verification says so, as of a file that ends early.
+            // The verification reports it, as for a file that ends early.
             Some(_) => stream::iter([Err(stored.damaged("it is empty"))]).boxed(),
             None => stream::iter([Err(stored.damaged("it does not exist any more"))]).boxed(),
         };
@@ -74,7 +74,7 @@ impl Rereading {
     }
 }
 
-/// The copy that is read.
+/// The copy being read.
 pub(crate) struct StoredCopy {
     catalogue: Catalogue,
     id: String,
@@ -83,7 +83,7 @@ pub(crate) struct StoredCopy {
 }
 
 impl StoredCopy {
-    /// It is not what was stored.
+    /// The error for a copy that differs from the stored one.
     pub(crate) fn damaged(&self, problem: &str) -> Error {
         Error::BackupDamaged {
             id: self.id.clone(),
@@ -112,7 +112,7 @@ impl Subject for StoredCopy {
     }
 }
 
-/// The pieces of an object as those of an upload.
+/// Numbers the pieces of an object as those of an upload.
 fn numbered(
     pieces: impl stream::Stream<Item = Result<Bytes>> + Send + 'static,
 ) -> impl stream::Stream<Item = Result<Part>> + Send {

@@ -1,7 +1,7 @@
-//! Rebuilding the catalogue from the sidecars in the destinations.
+//! Rebuilds the catalogue from the sidecars in the destinations.
 //!
-//! A scan adds what the catalogue does not know, and tightens what it knows: a hold in a sidecar counts, the lack of one
-//! does not. A record that was edited is refused; one of an unknown signer is listed and has no effect.
+//! A scan adds missing entries to the catalogue, and tightens existing ones: a hold in a sidecar counts, a missing one
+//! does not. An edited record is refused; a record of an unknown signer is listed and has no effect.
 
 mod adoption;
 
@@ -23,18 +23,20 @@ use crate::store::BackupFilter;
 use crate::vault_client::SigningKey;
 use adoption::{Adopted, Adoption};
 
-/// Sidecars that are read at the same time.
+/// Number of sidecars that are read concurrently.
 const AT_ONCE: usize = 8;
-/// Refused records that are named.
+/// Maximum number of refused records that are named.
 const MOST_REFUSED: usize = 100;
-/// Sidecars of one destination that are read. Nobody has as many backups; whoever writes to a bucket may put more there.
+/// Maximum number of sidecars read in one destination. Nobody has as many backups, but an attacker with write access to
+/// a bucket may put more there.
 const MOST_SIDECARS: usize = 1_000_000;
-/// Backups of unknown signers that are listed: whoever writes to a destination may put any number there.
+/// Maximum number of listed backups of unknown signers: an attacker with write access to a destination may put any
+/// number there.
 const MOST_UNVERIFIED: i64 = 1000;
-/// How long no backup is purged that a scan finds deleted, in microseconds: a day, in which the other destinations can be
-/// scanned.
+/// Time during which a backup that a scan finds deleted is not purged, in microseconds: a day, in which the other
+/// destinations can be scanned.
 const UNPURGED: i64 = 24 * 3600 * 1_000_000;
-/// Backups of one page of the catalogue.
+/// Number of backups in one page of the catalogue.
 const PAGE: i64 = 500;
 
 /// Scans destinations, one scan at a time.
@@ -48,11 +50,11 @@ impl Scans {
         Self { base, running: Mutex::new(()) }
     }
 
-    /// Scans the destinations of these names, all where there are none.
+    /// Scans the destinations with these names; all if `names` is empty.
     ///
     /// # Errors
-    /// [`Error::ScanBusy`], [`Error::NoDestination`], [`Error::Field`], the vault's and the store's. A destination that cannot
-    /// be read is no error, but its answer's problem.
+    /// [`Error::ScanBusy`], [`Error::NoDestination`], [`Error::Field`], and errors of the vault and the store. A
+    /// destination that cannot be read is not an error, but the problem in its answer.
     pub(crate) async fn scan(&self, caller: &Caller, names: &[String]) -> Result<Vec<DestinationScan>> {
         let destinations = self.base.destinations.choose(names)?;
         let Ok(_running) = self.running.try_lock() else { return Err(Error::ScanBusy) };
@@ -68,7 +70,7 @@ impl Scans {
                 }
             }
         }
-        // Also of one that ended early: what it found has had its effect.
+        // Record also a scan that ended early: its findings have taken effect.
         self.record(caller, &scans, failed.as_ref()).await?;
         failed.map_or(Ok(scans), Err)
     }
@@ -109,7 +111,7 @@ impl Scans {
         Ok(scan)
     }
 
-    /// Copies that the catalogue has and the destination has not.
+    /// Marks copies that are in the catalogue but not in the destination.
     async fn mark_missing(&self, destination: &Destination, seen: &HashSet<String>) -> Result<i64> {
         let (mut missing, mut filter) = (0, BackupFilter::default());
         loop {
@@ -151,7 +153,7 @@ impl Scans {
     }
 }
 
-/// What was found in one place.
+/// The result of examining one sidecar.
 enum Examined {
     Complete(Box<Record>, String),
     UnknownSigner(Box<Record>),

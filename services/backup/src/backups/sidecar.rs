@@ -1,7 +1,8 @@
-//! The sidecar of a stored backup: a small JSON file beside each copy that says what the copy is, signed by the vault.
+//! The sidecar of a stored backup: a small JSON file beside each copy that describes the copy and is signed by the
+//! vault.
 //!
-//! It is written last, so that a copy without one does not count, and again whenever a hold or a deletion changes. From
-//! sidecars alone a scan makes the catalogue anew. The signature is over the record's bytes as they stand in the file.
+//! It is written last, so a copy without one does not count, and again whenever a hold or a deletion changes. A scan
+//! can rebuild the catalogue from sidecars alone. The signature covers the record's exact bytes in the file.
 
 use std::collections::BTreeMap;
 
@@ -19,17 +20,17 @@ use crate::vault_client::{SidecarSignature, SigningKey, VaultClient};
 
 /// Suffix of its key, after that of the copy.
 pub(crate) const SUFFIX: &str = ".json";
-/// Of the record.
+/// Version of the record's format.
 const FORMAT_VERSION: u32 = 1;
-/// The largest sidecar that is read, in bytes. A backup may name 8,000 key versions and 10,000 tables.
+/// Maximum size of a sidecar that is read, in bytes. A backup may name 8,000 key versions and 10,000 tables.
 pub(crate) const MAX_BYTES: usize = 4 << 20;
 
-/// What a sidecar says.
+/// The content of a sidecar.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Record {
     pub(crate) format_version: u32,
     pub(crate) archive_id: String,
-    /// Of the copy beside it, without the destination's prefix.
+    /// Key of the copy beside it, without the destination's prefix.
     pub(crate) key: String,
     pub(crate) file_name: String,
     pub(crate) creator: String,
@@ -42,13 +43,13 @@ pub(crate) struct Record {
     pub(crate) hold: bool,
     pub(crate) delete_time: Option<Timestamp>,
     pub(crate) purge_time: Option<Timestamp>,
-    /// Raised by every change.
+    /// Increased by every change.
     pub(crate) revision: i64,
 }
 
 impl Record {
-    /// Of a backup's copy. A time that is no time is left out, and so are the names of what the archive lacks: whoever reads
-    /// the destination reads this.
+    /// For a copy of a backup. An invalid time is omitted, and so are the names of items that the archive leaves out:
+    /// everyone with read access to the destination can read this.
     pub(crate) fn of(row: &BackupRow, copy: &CopyRow) -> Self {
         let content = Content {
             left_out: Vec::new(),
@@ -76,7 +77,7 @@ impl Record {
     }
 }
 
-/// The file.
+/// The whole file.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Sidecar {
@@ -88,13 +89,13 @@ struct Sidecar {
 #[serde(deny_unknown_fields)]
 struct Signed {
     kid: String,
-    /// RFC 3339 in UTC with six decimals, as it was signed.
+    /// RFC 3339 in UTC with six decimals, exactly as signed.
     time: String,
     /// Lower-case hex.
     ed25519: String,
 }
 
-/// The file of `record`, which is JSON.
+/// Builds the file for `record`, which is JSON.
 fn write(record: String, signature: &SidecarSignature) -> serde_json::Result<Vec<u8>> {
     let signature = Signed {
         kid: signature.kid.clone(),
@@ -105,10 +106,10 @@ fn write(record: String, signature: &SidecarSignature) -> serde_json::Result<Vec
     serde_json::to_vec_pretty(&sidecar)
 }
 
-/// Has the vault sign what the catalogue says of `copy`, and puts it beside the copy.
+/// Has the vault sign the catalogue's description of `copy`, and writes it beside the copy.
 ///
 /// # Errors
-/// The vault's and the destination's.
+/// Errors of the vault and the destination.
 pub(crate) async fn put(
     destination: &Destination,
     row: &BackupRow,
@@ -122,19 +123,19 @@ pub(crate) async fn put(
     Ok(destination.put_small(&sidecar_key(&copy.key), bytes.into()).await?)
 }
 
-/// Of the sidecar of the copy `key`.
+/// The key of the sidecar for the copy `key`.
 pub(crate) fn sidecar_key(key: &str) -> String {
     format!("{key}{SUFFIX}")
 }
 
-/// What a sidecar is worth.
+/// The judgement of a sidecar.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Judged {
-    /// The vault has signed it.
+    /// Signed by the vault.
     Good(Box<Record>),
-    /// Nobody whom the vault knows has signed it.
+    /// Signed by nobody known to the vault.
     UnknownSigner(Box<Record>),
-    /// It is none, or was changed: a sentence.
+    /// Not a sidecar, or changed; with the reason as a sentence.
     Refused(String),
 }
 
@@ -178,7 +179,7 @@ fn parse(bytes: &[u8], key: &str) -> Result<(Sidecar, Box<Record>), String> {
     Ok((sidecar, Box::new(record)))
 }
 
-/// As the ids of archives are.
+/// Whether the text has the form of an archive id.
 fn is_id(text: &str) -> bool {
     uuid::Uuid::parse_str(text).is_ok_and(|id| id.to_string() == text)
 }

@@ -1,8 +1,8 @@
-//! Making the destinations have what the catalogue says: aborted uploads are removed, purged backups deleted, sidecars
-//! written again after a change.
+//! Brings the destinations in line with the catalogue: removes aborted uploads, deletes purged backups, and rewrites
+//! sidecars after a change.
 //!
-//! Every step may be repeated, so that several replicas may take the same one, and a process may die between any two. What a
-//! destination refuses stays in the catalogue with the reason, and is tried again, less and less often.
+//! Every step can be repeated, so several replicas may take the same one, and a process may die between any two. If a
+//! destination refuses a step, the reason stays in the catalogue, and the step is retried less and less often.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -19,27 +19,28 @@ use crate::said::Said;
 use crate::store::{BackupRow, BackupState, CopyRow, CopyState, Replaced, StoredBackup};
 use strongroom_runtime::failpoint;
 
-/// Time between two looks at the catalogue.
+/// Interval between checks of the catalogue.
 const PERIOD: Duration = Duration::from_secs(5);
-/// How long the first look waits for the pins, which are mostly asserted by then.
+/// How long the first check waits for the pins, which are usually asserted by then.
 const MOMENT: Duration = Duration::from_secs(2);
-/// Backups of one look.
+/// Number of backups per check.
 const BATCH: i64 = 100;
 /// Waits after a refusal: each twice as long as the one before.
 const FIRST_WAIT: Duration = Duration::from_secs(5);
 const LONGEST_WAIT: Duration = Duration::from_secs(600);
 
-/// Tends to stored backups; one for the whole process.
+/// Tends stored backups; one instance per process.
 pub(super) struct Tending {
     base: Base,
     /// See [`super::pinning::Pinning::done`].
     are_pinned: watch::Receiver<bool>,
 }
 
-/// Destinations that were away during one look. They are not asked again: each time would take half a minute.
+/// Destinations that were unavailable during one check. They are not tried again in it: each attempt would take half a
+/// minute.
 type Away = HashSet<String>;
 
-/// When a backup is looked at again that could not be settled, and how long the wait was.
+/// For each unsettled backup, the time of its next attempt, and the length of the wait.
 type Waits = HashMap<String, (Instant, Duration)>;
 
 impl Tending {
@@ -47,7 +48,7 @@ impl Tending {
         Self { base, are_pinned }
     }
 
-    /// Looks again and again until `shutdown`.
+    /// Checks periodically until `shutdown`.
     pub(crate) async fn run(&self, shutdown: &Shutdown) {
         let (mut said, mut waits) = (Said::default(), Waits::new());
         let mut are_pinned = self.are_pinned.clone();
@@ -66,7 +67,7 @@ impl Tending {
     }
 
     async fn look(&self, waits: &mut Waits, shutdown: &Shutdown) -> Result<()> {
-        // Those that wait for their next time must not keep others from their first.
+        // Backups that wait for their next attempt must not keep others from their first.
         let most = BATCH.saturating_add(waits.len() as i64);
         let backups = self.base.store.backups_to_tend(self.base.clock.now_micros(), most).await?;
         let mut away = Away::new();
@@ -88,7 +89,7 @@ impl Tending {
         Ok(())
     }
 
-    /// Does what is due for one backup; false if something is left.
+    /// Does everything that is due for one backup; false if something is left.
     async fn settle(&self, listed: StoredBackup, away: &mut Away) -> Result<bool> {
         // The list may be minutes old.
         let Some(mut backup) = self.base.store.backup(&listed.row.id).await? else { return Ok(true) };
@@ -96,7 +97,7 @@ impl Tending {
             && self.may_be_purged(&backup).await?
             && !self.begin_purge(&mut backup).await?
         {
-            // Somebody has brought it back, or holds it.
+            // It was undeleted or held meanwhile.
             return Ok(true);
         }
         let before = backup.copies.clone();
@@ -122,7 +123,7 @@ impl Tending {
             return Ok(false);
         }
         if is_settled && backup.row.state == BackupState::Deleting {
-            // The next look comes soon.
+            // The pins are not asserted yet: the next check comes soon.
             if !*self.are_pinned.borrow() {
                 return Ok(true);
             }
@@ -135,7 +136,7 @@ impl Tending {
             failpoint::reached("purge.after_pins");
             self.base.store.remove_backup(&backup.row.id, backup.row.revision).await?;
             failpoint::reached("purge.removed");
-            // A process that starts may have asserted them in between.
+            // A process that is starting may have asserted them in between.
             self.base.vault.release_pins(&backup.row.id).await;
             tracing::info!(id = backup.row.id, file_name = backup.row.file_name, "a backup was purged");
         }
@@ -147,15 +148,15 @@ impl Tending {
         if !is_due || backup.row.hold {
             return Ok(false);
         }
-        // A restore may have begun with it while its deletion was being decided.
+        // A restore may have started with it while its deletion was being decided.
         Ok(self.base.store.restore_needing(&backup.row.id).await?.is_none())
     }
 
-    /// From here on it cannot be brought back.
+    /// From here on, it cannot be undeleted.
     async fn begin_purge(&self, backup: &mut StoredBackup) -> Result<bool> {
         failpoint::reached("purge.due");
         backup.row.state = BackupState::Deleting;
-        // Of a copy that is missing, the sidecar may still be there.
+        // A missing copy may still have its sidecar.
         let is_left = |copy: &&mut CopyRow| matches!(copy.state, CopyState::Stored | CopyState::Missing);
         for copy in backup.copies.iter_mut().filter(is_left) {
             copy.state = CopyState::Deleting;
@@ -166,15 +167,15 @@ impl Tending {
         Ok(written)
     }
 
-    /// Writes what has changed; false if somebody else has changed the backup meanwhile.
+    /// Writes the changes; false if the backup was changed by others meanwhile.
     async fn write(&self, backup: &mut StoredBackup, copies: &[CopyRow]) -> Result<bool> {
         let expected = backup.row.revision;
         backup.row.revision += 1;
         Ok(self.base.store.replace(&backup.row, expected, copies, None).await? == Replaced::Done)
     }
 
-    /// Somebody has changed the backup while this process wrote sidecars of it, which may be older than what others have
-    /// written: they are written again, or removed where the backup is gone.
+    /// Others have changed the backup while this process wrote sidecars for it, which may be older than theirs: writes
+    /// the sidecars again, or removes them if the backup is gone.
     async fn distrust(&self, written: &[CopyRow]) -> Result<()> {
         for copy in written.iter().filter(|copy| copy.state == CopyState::Stored) {
             let Some(now) = self.base.store.backup(&copy.backup_id).await? else {
@@ -196,7 +197,7 @@ impl Tending {
             CopyState::Aborting => {
                 self.remove(copy, CopyState::Failed).await?;
                 if row.state == BackupState::Failed {
-                    // The backup says why. That it could not be removed is over.
+                    // The backup itself has the reason for its failure; the copy's earlier removal problem is resolved.
                     copy.reason.clear();
                     copy.problem.clear();
                 }
@@ -215,7 +216,7 @@ impl Tending {
         }
     }
 
-    /// The upload, the object, and last the sidecar: what is refused can still be found by a scan.
+    /// Removes the upload, the object, and last the sidecar: if a step is refused, a scan can still find the rest.
     async fn remove(&self, copy: &mut CopyRow, then: CopyState) -> Result<()> {
         let destination = self.base.destinations.get(&copy.destination)?;
         if !copy.upload_id.is_empty() {
@@ -236,7 +237,7 @@ impl Tending {
     }
 }
 
-/// Whether there is anything to do in the copy's destination.
+/// Whether something must be done in the copy's destination.
 fn is_due(row: &BackupRow, copy: &CopyRow) -> bool {
     let is_kept = matches!(row.state, BackupState::Available | BackupState::Deleted);
     match copy.state {
@@ -246,7 +247,7 @@ fn is_due(row: &BackupRow, copy: &CopyRow) -> bool {
     }
 }
 
-/// In the catalogue, and in the log when it is new.
+/// Stores the problem in the catalogue, and logs it if it is new.
 fn report(copy: &mut CopyRow, error: &Error) {
     let problem = error.of_a_copy();
     if copy.problem != problem {

@@ -1,7 +1,8 @@
-//! An archive on its way into its destinations: pieces become parts of one size, and every destination gets each part.
+//! Uploads an archive to its destinations: pieces are combined into parts of one size, and every destination gets each
+//! part.
 //!
-//! Three parts are in memory: one that is being filled, one that waits, one that is being sent. Destinations share them, and
-//! the slowest sets the pace. One that fails is left behind; the others go on.
+//! Three parts are in memory: one being filled, one waiting, one being sent. Destinations share them, and the slowest
+//! sets the pace. A destination that fails is dropped; the others continue.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,12 +22,12 @@ use crate::error::{Error, Result};
 use crate::store::{CopyRow, OperationRow, Store};
 use strongroom_runtime::failpoint;
 
-/// Parts that wait for a destination.
+/// Number of parts that can wait for a destination.
 const WAITING: usize = 1;
-/// The shortest time between two records of the progress.
+/// Minimum interval between two records of the progress.
 const RECORDED: Duration = Duration::from_secs(1);
 
-/// Where one copy goes.
+/// The destination of one copy.
 pub(super) struct Place {
     pub(super) destination: Arc<Destination>,
     pub(super) copy: CopyRow,
@@ -42,7 +43,7 @@ pub(super) struct Upload {
 
 struct State {
     places: Vec<Sending>,
-    /// Of the part that is being filled.
+    /// Pieces of the part being filled.
     pieces: Vec<Bytes>,
     bytes: u64,
     number: u64,
@@ -50,7 +51,7 @@ struct State {
     recorded: Instant,
 }
 
-/// One place while parts are sent to it.
+/// One place to which parts are being sent.
 struct Sending {
     place: Place,
     parts: Option<mpsc::Sender<Numbered>>,
@@ -65,7 +66,7 @@ struct Numbered {
     part: Part,
 }
 
-/// How one copy has ended.
+/// The result of one copy.
 pub(super) struct Uploaded {
     pub(super) destination: Arc<Destination>,
     pub(super) copy: CopyRow,
@@ -91,7 +92,7 @@ impl Upload {
         Self { store, operation, size, state: Mutex::new(state) }
     }
 
-    /// Sends the last part and completes every copy. An error only if none is complete.
+    /// Sends the last part and completes every copy. Fails only if none is complete.
     pub(super) async fn finish(&self) -> Result<Vec<Uploaded>> {
         let mut state = self.state.lock().await;
         if state.bytes > 0 {
@@ -109,7 +110,7 @@ impl Upload {
         Err(first.map_or(Error::NoDestination, Error::Storage))
     }
 
-    /// Begins the upload to `sending`'s place. Its id is in the catalogue before the first part is sent.
+    /// Begins the upload to `sending`'s place. Its id is recorded in the catalogue before the first part is sent.
     async fn begin_place(&self, sending: &mut Sending) -> Result<()> {
         let Place { destination, copy } = &mut sending.place;
         match destination.begin(&copy.key).await {
@@ -122,7 +123,7 @@ impl Upload {
         failpoint::reached("create.before_upload_id");
         let is_known = self.store.set_copy(copy, &self.operation).await;
         if !matches!(is_known, Ok(true)) {
-            // Nobody else knows its id.
+            // No other process knows its id.
             if let Err(error) = destination.abort(&copy.key, &copy.upload_id).await {
                 tracing::warn!(%error, "an upload whose id could not be recorded is left unfinished");
             }
@@ -170,7 +171,7 @@ impl Receiver for Upload {
 }
 
 impl State {
-    /// Hands the part that is filled to every place that is still well.
+    /// Sends the filled part to every place that has not failed.
     async fn send_part(&mut self, size: PartSize) -> Result<()> {
         let offset = size.offset(self.number)?;
         let part = Part::from_iter(std::mem::take(&mut self.pieces));
@@ -183,7 +184,7 @@ impl State {
     }
 
     /// # Errors
-    /// The first place's when no place is left.
+    /// The error of the first place, if no place is left.
     async fn check(&mut self) -> Result<()> {
         if self.places.iter().any(|sending| sending.failure.is_none()) {
             return Ok(());
@@ -202,7 +203,7 @@ impl Sending {
         }
     }
 
-    /// What the worker has sent.
+    /// The parts that the worker has sent.
     async fn join(&mut self) -> Result<Vec<PartId>, StorageError> {
         match self.worker.take() {
             Some(worker) => worker.await.unwrap_or_else(|error| Err(self.failed(&error.to_string()))),

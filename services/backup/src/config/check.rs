@@ -1,4 +1,4 @@
-//! Mistakes in a configuration, one sentence each.
+//! Checks a configuration for mistakes, and reports each in one sentence.
 
 mod destinations;
 
@@ -12,12 +12,13 @@ use super::{BackupConfig, Config, OptionalGroup, SourceConfig, SourceKind};
 use crate::error::{Error, Result};
 use crate::seal::SealPolicy;
 
-/// Of the application's name, in bytes: with time, id and suffixes it is the name of an object, which may have 200.
+/// Maximum length of the application's name in bytes: with time, id and suffixes it forms an object name of at most 200
+/// bytes.
 const LONGEST_NAME: usize = 100;
-/// Encrypted columns of all sources; with those of services the archive format allows 1,000.
+/// Maximum number of encrypted columns of all sources; with those of services, the archive format allows 1,000.
 const MOST_COLUMNS: usize = 900;
 
-/// Refuses what cannot be meant. Nothing is opened.
+/// Refuses an invalid configuration. Opens nothing.
 ///
 /// # Errors
 /// [`Error::Config`] naming the section or source.
@@ -83,7 +84,7 @@ fn check_range(key: &str, value: u64, range: RangeInclusive<u64>) -> Result<()> 
     refused(format!("[backup] {key} is {value}; it must be from {} to {}", range.start(), range.end()))
 }
 
-/// Until it has a name, a source is known by its place.
+/// A source without a valid name is identified by its position.
 fn check_name(at: usize, name: &str) -> Result<()> {
     if name.is_empty() || name.len() > 100 || name.chars().any(char::is_control) {
         return refused(format!(
@@ -134,7 +135,7 @@ fn check_source(source: &SourceConfig) -> Result<()> {
     Ok(())
 }
 
-/// An empty name would match nothing, in silence.
+/// An empty name would silently match nothing.
 fn check_elements(source: &SourceConfig, list: &str, elements: &[String]) -> Result<()> {
     match elements.iter().position(String::is_empty) {
         Some(at) => refused(format!("source {}: {list}[{at}] is empty", source.name)),
@@ -167,7 +168,7 @@ fn check_files(source: &SourceConfig) -> Result<()> {
     Ok(())
 }
 
-/// A name or a number of a user or group; whether there is one, only the host knows.
+/// The name or number of a user or group; only the host knows whether it exists.
 fn is_owner(part: &str) -> bool {
     !part.is_empty()
         && part.len() <= 256
@@ -178,7 +179,7 @@ fn is_plain(byte: u8) -> bool {
     matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-')
 }
 
-/// An option that its kind does not know would be without effect.
+/// Refuses options that do not apply to the source's kind, because they would have no effect.
 fn check_kind_options(source: &SourceConfig) -> Result<()> {
     let kind = source.kind;
     let is_service = kind == SourceKind::Grpc;

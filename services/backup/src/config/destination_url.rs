@@ -1,4 +1,4 @@
-//! Where a destination is: a folder or a bucket, as its URL says.
+//! The location of a destination: a folder or a bucket, from its URL.
 
 use std::path::PathBuf;
 
@@ -7,24 +7,24 @@ use crate::error::Error;
 
 const SCHEMES: &str = "it is file:///FOLDER, or s3://BUCKET/PREFIX, whose prefix may be missing";
 
-/// A URL that was understood.
+/// A parsed URL.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum DestinationUrl {
-    /// Its absolute path.
+    /// An absolute path.
     Folder(PathBuf),
     /// A bucket of S3.
     Bucket {
         bucket: String,
-        /// Of the keys: without slashes at its ends, or empty.
+        /// Prefix of the keys: without slashes at its ends, or empty.
         prefix: String,
     },
 }
 
 impl DestinationUrl {
-    /// Reads `url`. Nothing in it is percent-decoded.
+    /// Parses `url`. Nothing in it is percent-decoded.
     ///
     /// # Errors
-    /// What is wrong with it, without the name of the destination.
+    /// The mistake, without the name of the destination.
     pub(crate) fn parse(url: &str) -> Result<Self, String> {
         if let Some(path) = url.strip_prefix("file://") {
             return folder(path);
@@ -37,7 +37,7 @@ impl DestinationUrl {
 }
 
 impl DestinationConfig {
-    /// The error for a mistake in it.
+    /// The error for a mistake in the destination.
     pub(crate) fn refused(&self, problem: &str) -> Error {
         Error::Config(format!("destination {}: {problem}", self.name))
     }
@@ -53,8 +53,8 @@ fn folder(path: &str) -> Result<DestinationUrl, String> {
     Ok(DestinationUrl::Folder(path.into()))
 }
 
-/// By the rules of AWS for names of buckets, and for the prefix by those of our own keys: other characters are changed on
-/// their way by one service or another.
+/// Checks a bucket by AWS's rules for bucket names, and its prefix by those for our own keys: some services change
+/// other characters in transit.
 fn bucket(rest: &str) -> Result<DestinationUrl, String> {
     let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
     let in_bucket =

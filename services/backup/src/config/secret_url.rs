@@ -5,13 +5,13 @@ use std::fmt;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-/// The text of a URL: wiped when dropped, and its `Debug` shows nothing.
+/// The text of a URL: wiped when dropped, and hidden by `Debug`.
 #[derive(Clone, Deserialize)]
 #[serde(from = "String")]
 pub struct SourceUrl(Zeroizing<String>);
 
 impl SourceUrl {
-    /// The text, to connect with.
+    /// The text for connecting.
     pub(crate) fn expose(&self) -> &str {
         &self.0
     }

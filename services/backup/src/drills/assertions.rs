@@ -1,4 +1,4 @@
-//! The fixed assertions about what was restored: they are the same for every drill, so that nobody can forget one.
+//! The fixed assertions about restored data: they are the same for every drill, so none can be forgotten.
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
@@ -18,21 +18,21 @@ use crate::error::{Error, Result};
 use crate::incoming::Archive;
 use crate::restore::Part;
 
-/// Of a canary: 64 digits and a line feed.
+/// Number of bytes of a canary: 64 digits and a line feed.
 const CANARY: u64 = 65;
 
-/// What the rows of one source have shown.
+/// The result of comparing the rows of one source.
 pub(super) struct Compared {
     pub(super) rows: Finding,
     pub(super) digests: Finding,
-    /// Rows that were read back.
+    /// Number of rows that were read back.
     pub(super) total: u64,
 }
 
 /// The SHA-256 of the archive's canary in lower-case hex, if it has one.
 ///
 /// # Errors
-/// Those of reading the archive.
+/// Errors of reading the archive.
 pub(super) async fn canary(mut archive: Archive) -> Result<Option<String>> {
     tokio::task::spawn_blocking(move || {
         let Some(at) = archive.entries().iter().position(|entry| entry.name == CANARY_ENTRY) else {
@@ -46,10 +46,10 @@ pub(super) async fn canary(mut archive: Archive) -> Result<Option<String>> {
     .await?
 }
 
-/// Reads everything back from the database at `url`. `known` has rows by table, from when the backup was made.
+/// Reads everything back from the database at `url`. `known` has the number of rows by table when the backup was made.
 ///
 /// # Errors
-/// Those of reading the archive and the database.
+/// Errors of reading the archive and the database.
 pub(super) async fn compare(
     archive: Archive,
     part: &Part,
@@ -83,10 +83,10 @@ fn count_problem(
     Some(format!("table {name} had {known} rows when the backup was made, and has {} now", expected.rows))
 }
 
-/// Follows every foreign key in the scratch database.
+/// Checks every foreign key in the scratch database.
 ///
 /// # Errors
-/// The database's.
+/// The database's errors.
 pub(super) async fn foreign_keys(part: &Part, scratch: &Scratch) -> Result<Finding> {
     let tables: Vec<_> = part.tables().map(|table| table.schema.clone()).collect();
     let report = scratch.follow(&tables).await?;

@@ -1,7 +1,7 @@
 //! The work of one drill, from the stored file to its last check.
 //!
-//! Nothing that a check finds ends it: evidence of everything says more than the first fault. What ends it is what keeps it from
-//! finding out, as a server that is away.
+//! A failed check does not end it: evidence of everything says more than the first fault. Only errors that prevent a
+//! check end it, such as an unavailable server.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -25,24 +25,24 @@ use crate::restore::{NotRestored, Origin, Part, databases};
 use crate::store::{DrillRow, OperationRow, ScratchRow};
 use crate::verification::{Findings, Listener, Reporter};
 
-/// How long a verification that nobody listens to is waited for.
+/// Time limit for the progress of a verification without a listener.
 const STALL: Duration = Duration::from_secs(60);
 
 /// One drill.
 pub(super) struct Drilling {
     pub(super) base: Base,
     pub(super) row: DrillRow,
-    /// What the catalogue says of the backup.
+    /// The catalogue's record of the backup's content.
     pub(super) content: Content,
-    /// What was found, for whoever ends the drill.
+    /// The evidence so far, shared with the code that ends the drill.
     pub(super) found: Arc<Mutex<Evidence>>,
 }
 
 impl Drilling {
-    /// Checks everything, or as much as can be found out, and keeps that under `operation`.
+    /// Checks everything, or as much as possible, and stores the evidence under `operation`.
     ///
     /// # Errors
-    /// [`Error::Fenced`], and the store's.
+    /// [`Error::Fenced`], and the store's errors.
     pub(super) async fn run(&self, operation: &OperationRow, stop: CancellationToken) -> Result<Evidence> {
         match self.check_everything(stop).await {
             Err(Error::Fenced) => return Err(Error::Fenced),
@@ -101,7 +101,7 @@ impl Drilling {
         Ok(())
     }
 
-    /// What the verification says, and the catalogue.
+    /// Adds the verification's findings and the catalogue's anomalies.
     fn verified(&self, findings: &Findings, began: Instant) {
         let verdict = findings.verdict();
         let problem_of = |wanted: &[VerifyLevel]| {
@@ -188,7 +188,7 @@ impl Drilling {
             }
             Err(NotRestored::Failed(error)) => return Err(error),
         }
-        // Swept where that is not possible now, and the next source needs its name.
+        // If it cannot be removed now, sweeping does it later; but the next source needs its name.
         Ok(scratch.remove().await?)
     }
 
@@ -214,7 +214,8 @@ impl Drilling {
         Ok(())
     }
 
-    /// Before something is created there: whatever becomes of this process, it is found again.
+    /// Notes the place before something is created there, so that it can be found again whatever happens to this
+    /// process.
     async fn note(&self, kind: &str, place: &DatabaseUrl) -> Result<()> {
         let place = match place.engine() {
             Engine::Sqlite(folder) => folder.display().to_string(),
@@ -224,7 +225,7 @@ impl Drilling {
         Ok(self.base.store.note_scratch(&noted).await?)
     }
 
-    /// Of a source that has left the configuration since, there may be no place.
+    /// A source may have left the configuration meanwhile, and with it the place for it.
     fn not_restored(&self, record: &SourceRecord) -> Finding {
         let SourceRecord { name, kind, .. } = record;
         if self.base.places.lacks(kind) {
@@ -242,7 +243,7 @@ impl Drilling {
     }
 }
 
-/// Whether its rows can be relied on, so that it makes sense to restore them.
+/// Whether the archive's rows are reliable enough to restore them.
 fn is_readable(findings: &Findings) -> bool {
     let whole = [VerifyLevel::Framing, VerifyLevel::Signature];
     let levels = &findings.verdict().levels;
@@ -252,7 +253,8 @@ fn is_readable(findings: &Findings) -> bool {
     !findings.is_sealed() && !levels.iter().any(is_bad)
 }
 
-/// What an archive does not have, or does not run, does not come back, and is no fault of the backup.
+/// Items that the archive does not contain, or code that it does not run, are not restored, and are no fault of the
+/// backup.
 fn restored(detail: String, left_out: &[String]) -> Finding {
     match left_out {
         [] => Finding::Passed(detail),
@@ -260,7 +262,7 @@ fn restored(detail: String, left_out: &[String]) -> Finding {
     }
 }
 
-/// Without the remedies of whoever reads a copy.
+/// The message without the remedies, which are meant for the reader of a copy.
 fn damage(error: &Error) -> String {
     match error {
         Error::BackupDamaged { destination, problem, .. } => {
@@ -270,7 +272,7 @@ fn damage(error: &Error) -> String {
     }
 }
 
-/// What a drill has found is in its evidence.
+/// A drill's results are in its evidence, so nobody listens.
 struct Nobody;
 
 #[async_trait]

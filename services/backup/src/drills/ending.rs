@@ -1,4 +1,4 @@
-//! How a drill ends: what its evidence says, in its row and in the audit log.
+//! Records the end of a drill: derives the result from its evidence, for its row and the audit log.
 
 use std::time::Duration;
 
@@ -14,15 +14,15 @@ use crate::metrics::Size;
 use crate::operation::{Ended, Metadata, put};
 use crate::store::{DrillRow, DrillState, OperationRow};
 
-/// The reason of a drill with a check that has failed.
+/// The reason of a drill with a failed check.
 const FAILED: &str = "DRILL_FAILED";
-/// Checks that an event names: what did not pass comes first.
+/// Maximum number of checks that an event names: those that did not pass come first.
 const MOST_NAMED: usize = 50;
 
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
-/// Why a drill has not passed.
+/// The reason why a drill has not passed.
 pub(super) struct Verdict {
     pub(super) reason: String,
     pub(super) problem: String,
@@ -34,7 +34,8 @@ impl Verdict {
     }
 }
 
-/// Why a drill that has come to this has not passed. A check that has failed says more than whatever ended the drill after it.
+/// The reason why a drill with this evidence has not passed. A failed check takes precedence over an error that ended
+/// the drill later.
 pub(super) fn verdict(evidence: &Evidence) -> Option<Verdict> {
     if let Some(problem) = evidence.problem() {
         return Some(Verdict::of(&DrillError::Failed(problem).into()));
@@ -46,7 +47,7 @@ pub(super) fn verdict(evidence: &Evidence) -> Option<Verdict> {
 }
 
 impl Base {
-    /// Keeps how a drill has ended, tried until it is kept, another process does it, or this one stops.
+    /// Stores the end of a drill; retries until it is stored, another process has stored it, or this process stops.
     pub(super) async fn end(
         &self,
         row: DrillRow,
@@ -65,7 +66,7 @@ impl Base {
         }
     }
 
-    /// The row of a drill that has come to this.
+    /// The row of a drill that ended with this evidence.
     pub(super) fn ended(&self, row: DrillRow, evidence: &Evidence) -> DrillRow {
         let (state, verdict) = match verdict(evidence) {
             None => (DrillState::Passed, None),
@@ -84,7 +85,7 @@ impl Base {
     }
 }
 
-/// What all events of a drill say.
+/// Metadata of all events of a drill.
 pub(super) fn describe(row: &DrillRow) -> Metadata {
     let mut metadata = Metadata::new();
     put(&mut metadata, "backup_id", row.backup_id.as_str());
@@ -94,7 +95,7 @@ pub(super) fn describe(row: &DrillRow) -> Metadata {
     metadata
 }
 
-/// The closing event has the evidence.
+/// The closing event contains the evidence.
 pub(super) fn closing(evidence: &Evidence) -> Ended<()> {
     let mut metadata = Metadata::new();
     let verdict = verdict(evidence);

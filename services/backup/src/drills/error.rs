@@ -1,8 +1,8 @@
-//! What can go wrong with drills, beside what can go wrong with backups and restores.
+//! Errors of drills, in addition to those of backups and restores.
 
 use tonic::Code;
 
-/// Why a drill does not begin, or has not passed.
+/// The reason why a drill does not begin, or has not passed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DrillError {
@@ -12,20 +12,20 @@ pub enum DrillError {
          [drill] in its configuration"
     )]
     NoScratch {
-        /// The first one.
+        /// The first such source.
         source_name: String,
         /// `PostgreSQL` or `SQLite`.
         kind: &'static str,
-        /// What is missing.
+        /// The missing option.
         key: &'static str,
     },
-    /// There is none with this id.
+    /// No drill has this id.
     #[error("there is no drill {0}; `strongroom drill list` lists those that exist")]
     NotFound(String),
-    /// One runs at a time.
+    /// Another drill is running.
     #[error("the drill {0} is running, and one runs at a time; `strongroom drill get {0}` shows how it ends")]
     Busy(String),
-    /// There is nothing to drill.
+    /// There is no backup to drill.
     #[error("no backup is stored that could be restored; `strongroom backup create` makes one")]
     NoBackup,
     /// A check has failed.
@@ -36,10 +36,10 @@ pub enum DrillError {
         "nothing was restored: the backup has no database; files, services and the vault are verified only"
     )]
     NothingRestored,
-    /// It took longer than it may.
+    /// It exceeded its time limit.
     #[error("the drill took longer than {0} s (restore_limit_seconds) and was cancelled")]
     TooLong(u64),
-    /// The process that did it is gone.
+    /// The process that ran it died.
     #[error(
         "the process that ran the drill on {0} ended before it was done; it is repeated, or `strongroom drill run` repeats it"
     )]

@@ -1,4 +1,4 @@
-//! What a drill has checked, and how each check has ended: kept as JSON with the drill, and in the audit log.
+//! The checks of a drill and their outcomes: stored as JSON with the drill, and in the audit log.
 
 use std::time::Instant;
 
@@ -6,19 +6,20 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 
-/// Checks that are kept.
+/// Maximum number of checks that are kept.
 const MOST: usize = 1000;
-/// Bytes of a text that is kept: tables and columns may have any names.
+/// Maximum length of a text in bytes: tables and columns may have any names.
 const LONGEST: usize = 1000;
 
-/// Everything that was checked.
+/// All checks.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Evidence {
     pub(crate) checks: Vec<Check>,
-    /// Rows that were restored and read again.
+    /// Number of rows that were restored and read back.
     pub(crate) rows: i64,
-    /// What ended the drill before everything was checked: stable, and for people. Empty otherwise.
+    /// The stable reason, and the message, of the error that ended the drill before everything was checked. Empty
+    /// otherwise.
     pub(crate) reason: String,
     pub(crate) problem: String,
 }
@@ -27,18 +28,18 @@ pub(crate) struct Evidence {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Check {
     pub(crate) name: String,
-    /// Empty for one of the whole backup.
+    /// Empty for a check of the whole backup.
     pub(crate) source: String,
     pub(crate) outcome: Outcome,
-    /// What was checked, or why it was not.
+    /// The checked items, or the reason why nothing was checked.
     pub(crate) detail: String,
-    /// Why it has failed.
+    /// The reason why it failed.
     pub(crate) problem: String,
-    /// Microseconds.
+    /// Duration in microseconds.
     pub(crate) took: i64,
 }
 
-/// How a check has ended.
+/// The outcome of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Outcome {
@@ -47,19 +48,19 @@ pub(crate) enum Outcome {
     Skipped,
 }
 
-/// What a check has found.
+/// The result of a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Finding {
-    /// What was looked at.
+    /// The checked items.
     Passed(String),
-    /// What was looked at, and what is wrong with it.
+    /// The checked items, and the problem.
     Failed(String, String),
-    /// Why nothing was looked at.
+    /// The reason why nothing was checked.
     Skipped(String),
 }
 
 impl Finding {
-    /// Of `detail`, failed by the first of `problems`.
+    /// Passed with `detail`, or failed because of the first of `problems`.
     pub(super) fn of(detail: String, problems: &[String]) -> Self {
         match problems {
             [] => Self::Passed(detail),
@@ -73,7 +74,7 @@ impl Evidence {
     /// Adds a check that began at `began`.
     pub(super) fn add(&mut self, (name, source): (&str, &str), finding: Finding, began: Instant) {
         if self.checks.len() >= MOST {
-            // What has failed takes the place of what has not.
+            // A failed check replaces one that has not failed.
             let other = self.checks.iter().rposition(|check| check.outcome != Outcome::Failed);
             match other.filter(|_| matches!(finding, Finding::Failed(..))) {
                 Some(at) => drop(self.checks.remove(at)),
@@ -95,13 +96,13 @@ impl Evidence {
         });
     }
 
-    /// Something keeps it from finding out the rest.
+    /// Records an error that prevents the remaining checks.
     pub(super) fn end(&mut self, error: &Error) {
         self.reason = error.reason().to_owned();
         self.problem = error.to_string();
     }
 
-    /// A sentence about the checks that have failed; none where all are well.
+    /// A sentence about the failed checks; `None` if there are none.
     pub(super) fn problem(&self) -> Option<String> {
         let failed: Vec<&Check> =
             self.checks.iter().filter(|check| check.outcome == Outcome::Failed).collect();

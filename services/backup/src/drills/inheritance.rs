@@ -1,4 +1,5 @@
-//! What becomes of the drill of a dead process: its scratch database is dropped, and it has failed.
+//! Ends the drill of a dead process: drops its scratch databases, and records the drill as not done unless all checks
+//! were finished.
 
 use super::ending::{closing, describe};
 use super::evidence::Evidence;
@@ -19,7 +20,7 @@ impl Inheritance {
         operation.kind == KIND.name
     }
 
-    /// As of [`crate::membership::Heir`], of drills.
+    /// Like [`crate::membership::Heir::inherit`], for drills.
     pub(crate) async fn inherit(&self, dead: &ProcessRow, operations: &[OperationRow]) -> bool {
         for operation in operations {
             if let Err(error) = self.settle(operation, &dead.host).await {
@@ -31,7 +32,7 @@ impl Inheritance {
         true
     }
 
-    /// One that had found everything ends with what it has found. What it has left is swept.
+    /// A drill with complete evidence ends with it. Its leftovers are swept.
     async fn settle(&self, operation: &OperationRow, host: &str) -> Result<()> {
         let Some(drill) = self.base.store.drill(&operation.id).await? else {
             self.base.store.end_operation(operation).await?;

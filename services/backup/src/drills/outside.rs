@@ -1,4 +1,5 @@
-//! What a database has beside rows: whether its sequences go on where they stood, and its large objects are the same.
+//! Compares a database's contents other than rows: whether its sequences continue at their old values, and its large
+//! objects are the same.
 
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
@@ -12,13 +13,13 @@ use crate::error::Result;
 use crate::incoming::Archive;
 use crate::restore::Part;
 
-/// Pieces of a large object that wait: 4 MiB.
+/// Number of pieces of a large object that can wait: 4 MiB.
 const PIECES: usize = 4;
 
-/// Looks at the database at `url`. `None` for what the archive has none of.
+/// Checks the database at `url`. A finding is `None` if the archive has no such items.
 ///
 /// # Errors
-/// The database's.
+/// The database's errors.
 pub(super) async fn compare(
     archive: &Archive,
     part: &Part,
@@ -48,7 +49,7 @@ fn sequences(expected: &[Sequence], found: &[Sequence]) -> Option<Finding> {
     (!expected.is_empty()).then(|| Finding::of(detail, &problems))
 }
 
-/// Whether it would give a number once more.
+/// Whether it would issue a number again.
 fn is_behind(found: &Sequence, expected: &Sequence) -> bool {
     let counts_down = expected.range.as_ref().is_some_and(|range| range.increment < 0);
     let is_before = if counts_down {
@@ -71,7 +72,7 @@ async fn large_objects(archive: &Archive, part: &Part, snapshot: &mut Snapshot) 
     Ok((count > 0).then(|| Finding::of(counted(count, "large object"), &problems)))
 }
 
-/// Lower-case hex SHA-256.
+/// SHA-256 in lower-case hex.
 async fn digest(snapshot: &mut Snapshot, oid: u32) -> Result<String> {
     let (pieces, mut queue) = mpsc::channel::<Bytes>(PIECES);
     let hashing = async {

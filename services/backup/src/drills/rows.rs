@@ -1,8 +1,8 @@
-//! Whether the rows that a database gives back are those of the archive, in whatever order.
+//! Compares the rows in a database with those of the archive, in any order.
 //!
-//! A table's digest is the sum of the SHA-256 of its rows: a row that is missing, doubled or changed by one bit changes it. The
-//! archive's own digests are of bytes in their order, which a database with partitions does not keep. A sum can be forged by
-//! somebody who chooses the rows; here nobody does, because the archive was verified before.
+//! A table's digest is the sum of the SHA-256 of its rows: a row that is missing, duplicated or changed by one bit
+//! changes it. The archive's own digests cover bytes in order, and a database with partitions does not keep that order.
+//! A sum could be forged by choosing the rows; nobody can do so here, because the archive was verified before.
 
 use std::io::Read as _;
 
@@ -18,10 +18,10 @@ use crate::error::Result;
 use crate::incoming::Archive;
 use crate::restore::Part;
 
-/// Blocks that wait to be read: half a MiB.
+/// Number of blocks that can wait to be read: half a MiB.
 const BLOCKS: usize = 4;
 
-/// Of one table.
+/// The digest of one table.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct RowSum {
     pub(super) rows: u64,
@@ -29,7 +29,7 @@ pub(super) struct RowSum {
 }
 
 impl RowSum {
-    /// Adds a row, whose values come in the order of the archive's columns.
+    /// Adds a row; its values are in the order of the archive's columns.
     fn add<'a>(&mut self, values: impl Iterator<Item = &'a str>) {
         let mut digest = Sha256::new();
         for value in values {
@@ -54,10 +54,10 @@ impl Watch for RowSum {
     }
 }
 
-/// Of each table of `part` in the archive, in their order.
+/// The digests of the tables of `part` in the archive, in order.
 ///
 /// # Errors
-/// Those of reading the archive.
+/// Errors of reading the archive.
 pub(super) async fn in_archive(mut archive: Archive, part: &Part) -> Result<Vec<RowSum>> {
     let entries = part.entries().to_vec();
     tokio::task::spawn_blocking(move || {
@@ -72,10 +72,10 @@ pub(super) async fn in_archive(mut archive: Archive, part: &Part) -> Result<Vec<
     .await?
 }
 
-/// Of the same tables in the database at `url`; none of a table that is not there, or lacks a column.
+/// The digests of the same tables in the database at `url`; `None` for a table that does not exist, or lacks a column.
 ///
 /// # Errors
-/// The database's.
+/// The database's errors.
 pub(super) async fn in_database(url: &DatabaseUrl, part: &Part) -> Result<Vec<Option<RowSum>>> {
     let mut snapshot = open_snapshot(url, &SnapshotOptions::new(&part.record().name)).await?;
     let there = snapshot.tables().to_vec();
@@ -102,10 +102,10 @@ pub(super) async fn in_database(url: &DatabaseUrl, part: &Part) -> Result<Vec<Op
     Ok(sums)
 }
 
-/// Reads rows of a database as the archive would have them.
+/// Reads rows of a database in the form of the archive.
 struct Reader {
     schema: TableSchema,
-    /// Where each column of the archive is.
+    /// Position of each of the archive's columns.
     places: Vec<usize>,
 }
 

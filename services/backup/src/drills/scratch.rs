@@ -1,4 +1,4 @@
-//! Where scratch databases are made, and the proof that one is nobody's live database.
+//! The places for scratch databases, and the proof that one is not a live database.
 
 use strongroom_store::{DatabaseUrl, Engine};
 use strongroom_tables::scratch::{PREFIX, Scratch};
@@ -13,14 +13,14 @@ use crate::sources::Sources;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ScratchPlaces {
     server: Option<DatabaseUrl>,
-    /// What databases on the server are made from.
+    /// The template for databases on the server.
     template: Option<String>,
     folder: Option<DatabaseUrl>,
 }
 
 impl ScratchPlaces {
     /// # Errors
-    /// [`Error::Config`] for what names no server or folder, [`Error::Runtime`] for a file that cannot be read.
+    /// [`Error::Config`] for an invalid server or folder, [`Error::Runtime`] for a file that cannot be read.
     pub(crate) fn create(config: &DrillConfig) -> Result<Self> {
         let text = match (&config.scratch_url_file, &config.scratch_url) {
             (Some(file), _) => Some(secret_files::database_url(file)?),
@@ -40,7 +40,7 @@ impl ScratchPlaces {
         Ok(Self { server, template: config.scratch_template.clone(), folder })
     }
 
-    /// Refuses sources without a place.
+    /// Refuses sources that have no place.
     ///
     /// # Errors
     /// [`DrillError::NoScratch`].
@@ -54,7 +54,7 @@ impl ScratchPlaces {
         matches!(kind, "postgres" | "sqlite") && self.of(kind).is_none()
     }
 
-    /// Where databases of this kind are made.
+    /// The place for databases of this kind.
     pub(super) fn of(&self, kind: &str) -> Option<&DatabaseUrl> {
         match kind {
             "postgres" => self.server.as_ref(),
@@ -63,25 +63,25 @@ impl ScratchPlaces {
         }
     }
 
-    /// Those that there are.
+    /// All configured places.
     pub(super) fn all(&self) -> impl Iterator<Item = &DatabaseUrl> {
         [&self.server, &self.folder].into_iter().flatten()
     }
 
-    /// The database that one of this kind is made from, where there is one.
+    /// The template for a database of this kind, if there is one.
     pub(super) fn template(&self, kind: &str) -> Option<&str> {
         self.template.as_deref().filter(|_| kind == "postgres")
     }
 }
 
-/// Of a source of this kind.
+/// The error for a source of this kind.
 pub(super) fn no_place(source: &str, kind: &str) -> DrillError {
     let (kind, key) =
         if kind == "postgres" { ("PostgreSQL", "scratch_url") } else { ("SQLite", "scratch_dir") };
     DrillError::NoScratch { source_name: source.to_owned(), kind, key }
 }
 
-/// Of a drill's scratch database: one at a time.
+/// Name of a drill's scratch database: it has one at a time.
 pub(super) fn name_of(drill: &str) -> String {
     let digits: String = drill.chars().filter(char::is_ascii_hexdigit).collect();
     format!("{PREFIX}{digits}")
@@ -90,7 +90,7 @@ pub(super) fn name_of(drill: &str) -> String {
 /// Refuses a scratch database that a source sees as its own.
 ///
 /// # Errors
-/// [`strongroom_tables::Error::NotScratch`], and those of a source that cannot be asked.
+/// [`strongroom_tables::Error::NotScratch`], and errors of a source that cannot be asked.
 pub(super) async fn check_is_nobodys(scratch: &Scratch, sources: &Sources, kind: &str) -> Result<()> {
     let marker = format!("_strongroom_drill_{}", Uuid::new_v4().simple());
     scratch.mark(&marker).await?;
@@ -105,7 +105,7 @@ pub(super) async fn check_is_nobodys(scratch: &Scratch, sources: &Sources, kind:
     }
 }
 
-/// Of this kind: no other one is such a database.
+/// Checks only sources of this kind, because no other one can be such a database.
 async fn seen_through(sources: &Sources, kind: &str, marker: &str) -> Result<Option<String>> {
     for source in sources.all().iter().filter(|source| source.kind() == kind) {
         if let Some(database) = source.database()

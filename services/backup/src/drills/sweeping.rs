@@ -1,8 +1,8 @@
-//! Removing scratch databases: whatever ends a drill, nothing of its rows stays.
+//! Removes scratch databases: however a drill ends, none of its rows stays.
 //!
-//! Each place is noted before something is created there ([`crate::store::ScratchRow`]), and stays noted until it was removed some
-//! time after the end of the drill: a server may go on with a CREATE DATABASE whose client has left. What cannot be removed is
-//! tried again, for ever, and told by a metric.
+//! Each place is noted before something is created there ([`crate::store::ScratchRow`]), and stays noted until it was
+//! removed some time after the end of the drill, because a server may continue a CREATE DATABASE whose client has left.
+//! A failed removal is retried forever, and reported by a metric.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -20,18 +20,18 @@ use crate::error::Result;
 use crate::said::Said;
 use crate::store::ScratchRow;
 
-/// Time between two sweeps.
+/// Interval between sweeps.
 const PERIOD: Duration = Duration::from_secs(20);
-/// How long one removal may take.
+/// Maximum duration of one removal.
 const LIMIT: Duration = Duration::from_secs(30);
-/// How long after the end of a drill its databases are removed again, in microseconds.
+/// How long after the end of a drill its databases are still removed again, in microseconds.
 const GRACE: i64 = 10 * 60 * 1_000_000;
 
-/// Removes what drills have left.
+/// Removes leftovers of drills.
 #[derive(Clone)]
 pub(super) struct Sweeping {
     base: Base,
-    /// Places in which something may be that cannot be removed.
+    /// Number of places whose contents could not be removed.
     left: Arc<AtomicI64>,
 }
 
@@ -73,7 +73,7 @@ impl Sweeping {
         shutdown.unless_begun::<_>(sweeping).await;
     }
 
-    /// What stands against the removal of each that cannot be removed.
+    /// The problem of each place that cannot be cleared.
     async fn sweep(&self) -> Result<Vec<String>> {
         let mut left = Vec::new();
         for noted in self.base.store.ended_scratches().await? {
@@ -96,7 +96,7 @@ impl Sweeping {
         Ok(left)
     }
 
-    /// Where it is, if this process can reach that: the server has to be the configured one, and the folder to be here.
+    /// The place, if this process can reach it: the server must be the configured one, and the folder must exist here.
     fn place(&self, noted: &ScratchRow) -> Option<DatabaseUrl> {
         if noted.kind == "sqlite" {
             let is_here = Path::new(&noted.place).is_dir();
@@ -107,7 +107,7 @@ impl Sweeping {
 }
 
 impl Base {
-    /// Removes the scratch databases of a drill now. What that leaves is swept.
+    /// Removes the scratch databases of a drill now. Sweeping removes the rest.
     pub(super) async fn clear(&self, drill: &str) {
         for place in self.places.all() {
             if let Err(problem) = within(scratch::remove(place, &name_of(drill))).await {

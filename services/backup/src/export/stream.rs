@@ -1,4 +1,4 @@
-//! An archive as the messages of `ExportBackup`: header, chunks with progress between them, trailer.
+//! Sends an archive as the messages of `ExportBackup`: header, chunks with progress between them, trailer.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,12 +21,12 @@ use crate::operation::{Ended, Outlet};
 pub(super) struct Stream {
     pub(super) assembly: Assembly,
     pub(super) outlet: Outlet<ExportBackupResponse>,
-    /// Set once the client has every byte of the archive.
+    /// Set once every byte of the archive has been sent to the client.
     pub(super) is_whole: Arc<AtomicBool>,
 }
 
 impl Stream {
-    /// Sends the archive; its trailer is in what is returned.
+    /// Sends the archive; its trailer is in the return value.
     pub(super) async fn send(self, stop: CancellationToken) -> Result<Ended<ExportBackupResponse>> {
         let Self { assembly, outlet, is_whole } = self;
         let archive_id = assembly.archive_id.clone();
@@ -41,7 +41,7 @@ impl Stream {
     }
 }
 
-/// The client of an export, which takes an archive.
+/// The client of an export, as a receiver of the archive.
 struct Client {
     header: Header,
     outlet: Outlet<ExportBackupResponse>,

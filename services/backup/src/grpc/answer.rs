@@ -1,4 +1,4 @@
-//! What handlers of every service do with a result.
+//! Result handling shared by the handlers of all services.
 
 use strongroom_runtime::telemetry::inherited;
 use tonic::{Response, Status};
@@ -7,7 +7,7 @@ use tracing::Instrument as _;
 use crate::error::{Error, Result};
 use crate::health::is_watched;
 
-/// gRPC drops a handler whose client leaves. What must not stop half-way goes on in a task of its own.
+/// gRPC drops a handler whose client leaves. Work that must not stop half-way continues in a task of its own.
 pub(super) async fn to_its_end<T: Send + 'static>(
     work: impl Future<Output = Result<T>> + Send + 'static,
 ) -> Result<T> {

@@ -30,7 +30,7 @@ use crate::verification::Verifications;
 const EXPORT: &str = "strongroom.backup.v1.BackupService/ExportBackup";
 const CREATE: &str = "strongroom.backup.v1.BackupService/CreateBackup";
 
-/// The service as tonic calls it.
+/// The service implementation for tonic.
 pub(crate) struct BackupGrpc {
     pub(crate) exports: Arc<Exports>,
     pub(crate) stored: StoredBackups,
@@ -38,7 +38,7 @@ pub(crate) struct BackupGrpc {
     pub(crate) verifications: Arc<Verifications>,
     pub(crate) sources: Arc<Sources>,
     pub(crate) reencryptions: Reencryptions,
-    /// Hears of refusals that only a handler can see.
+    /// Records refusals that only a handler can detect.
     pub(crate) authenticator: Arc<dyn Authenticator>,
 }
 
@@ -233,7 +233,7 @@ impl BackupService for BackupGrpc {
 }
 
 impl BackupGrpc {
-    /// How `caller` wants an archive sealed, if it may.
+    /// The seal that `caller` requests for an archive, if the caller has permission.
     async fn seal(
         &self,
         caller: &Caller,
@@ -285,7 +285,7 @@ fn part(request: Result<proto::VerifyBackupRequest, Status>) -> Result<Part> {
     }
 }
 
-/// A table whose name is taken is in no archive, and so not listed; the error says so.
+/// A table whose name is taken is not in archives, and therefore not listed; the error names it.
 fn source(survey: &Survey, at: usize) -> proto::Source {
     let found = &survey.sources[at];
     let taken = survey.names.check_source(at).err();
@@ -302,7 +302,7 @@ fn source(survey: &Survey, at: usize) -> proto::Source {
     }
 }
 
-/// What a status leaves out is in the log since the source failed ([`crate::source_watch`]).
+/// Details that a status omits have been in the log since the source failed ([`crate::source_watch`]).
 fn source_error(error: &Error) -> proto::SourceError {
     let (status, reason) = (error.status(), error.reason());
     proto::SourceError {

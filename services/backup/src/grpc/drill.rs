@@ -15,7 +15,7 @@ use crate::drills::evidence::{Check, Evidence, Outcome};
 use crate::error::Result;
 use crate::store::{DrillRow, DrillState};
 
-/// The service as tonic calls it.
+/// The service implementation for tonic.
 pub(crate) struct DrillGrpc {
     pub(crate) drills: Drills,
 }
@@ -66,7 +66,7 @@ impl DrillGrpc {
     }
 }
 
-/// As one of many.
+/// A drill as an element of a list.
 pub(super) fn listed(row: DrillRow) -> proto::Drill {
     proto::Drill { checks: Vec::new(), ..drill(row) }
 }

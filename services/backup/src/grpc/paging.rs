@@ -1,5 +1,5 @@
-//! Pages of lists that go from the newest to the oldest: where one has ended, in a token that says nothing which the page has not
-//! said.
+//! Pages of lists sorted from newest to oldest. A token holds the position at which a page ended, and reveals nothing
+//! that the page did not contain.
 
 use super::restore_request::check_id;
 use crate::error::{Error, Result};
@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 const USUAL: i64 = 50;
 const LARGEST: i64 = 1_000;
 
-/// Where the page before has ended, and how many this one has.
+/// The position at which the previous page ended, and the size of this one.
 ///
 /// # Errors
 /// [`Error::Field`].
@@ -21,7 +21,7 @@ pub(super) fn page(size: i32, token: &str) -> Result<(Option<(i64, String)>, i64
     Ok((before, size))
 }
 
-/// Of a page whose last row was made then and is called so.
+/// For a page whose last row has this create time and id.
 pub(super) fn token(create_time: i64, id: &str) -> String {
     hex::encode(format!("{create_time}/{id}"))
 }

@@ -1,25 +1,25 @@
-//! What requests for archives have in common: what to hold, and how to seal it.
+//! The common parts of requests for archives: the selection and the seal.
 
 use jiff::Timestamp;
-use strongroom_age::{Passphrase, X25519Recipient};
+use strongroom_age::{Passphrase, PublicKey, SealError};
 use strongroom_api::backup::v1::create_backup_request::Seal as CreateSeal;
 use strongroom_api::backup::v1::export_backup_request::Seal;
 use zeroize::Zeroizing;
 
 use crate::assembly::ArchiveRequest;
 use crate::error::{Error, Result};
-use crate::seal::SealChoice;
+use crate::seal::{SealChoice, is_mixed};
 
-/// Longest lists in a request.
+/// Maximum length of a list in a request.
 const MAX_NAMES: usize = 10_000;
-/// Longest id in bytes. Ours have 36.
+/// Maximum length of an id in bytes. Ours have 36.
 const MAX_ID: usize = 64;
-/// Most recipients of one archive.
+/// Maximum number of recipients of an archive.
 const MAX_RECIPIENTS: usize = 20;
-/// Longest passphrase in bytes.
+/// Maximum length of a passphrase in bytes.
 const MAX_PASSPHRASE: usize = 1024;
 
-/// `since`: `None` inside for what is no time.
+/// `since` is `Some(None)` if it is not a valid time.
 ///
 /// # Errors
 /// [`Error::Field`].
@@ -62,13 +62,13 @@ fn parse_passphrase(text: &str) -> Result<Passphrase> {
     Passphrase::new(text).map_err(|error| Error::field(FIELD, error.to_string()))
 }
 
-fn parse_recipients(given: &[String]) -> Result<Vec<X25519Recipient>> {
+fn parse_recipients(given: &[String]) -> Result<Vec<PublicKey>> {
     const FIELD: &str = "recipients.age";
     let count = given.len();
     if !(1..=MAX_RECIPIENTS).contains(&count) {
         return Err(Error::field(FIELD, format!("has {count} recipients; must have 1 to {MAX_RECIPIENTS}")));
     }
-    let mut recipients: Vec<X25519Recipient> = Vec::with_capacity(count);
+    let mut recipients: Vec<PublicKey> = Vec::with_capacity(count);
     for (at, text) in given.iter().enumerate() {
         let parsed = text.parse();
         let recipient = parsed.map_err(|error| Error::element(FIELD, at, format!("{error}")))?;
@@ -76,6 +76,9 @@ fn parse_recipients(given: &[String]) -> Result<Vec<X25519Recipient>> {
             return Err(Error::element(FIELD, at, "is there twice"));
         }
         recipients.push(recipient);
+    }
+    if is_mixed(&recipients) {
+        return Err(Error::field(FIELD, SealError::PostQuantumNotAlone.to_string()));
     }
     Ok(recipients)
 }

@@ -20,10 +20,10 @@ use crate::operation::Replies;
 use crate::restore::{Arrived, Restores, convert};
 use crate::store::RestoreRow;
 
-/// Bytes of a grant, at most.
+/// Maximum number of bytes of a grant.
 const MAX_GRANT: usize = 4096;
 
-/// The service as tonic calls it.
+/// The service implementation for tonic.
 pub(crate) struct RestoreGrpc {
     pub(crate) restores: Restores,
     pub(crate) shutdown: Shutdown,
@@ -196,7 +196,7 @@ fn checked(id: String) -> Result<String, Status> {
     check_id(&id, "id").map(|()| id).map_err(|error| error.status())
 }
 
-/// The library's conversion overflows for the least number of seconds.
+/// The library's conversion overflows for the minimum number of seconds.
 fn pause(given: prost_types::Duration) -> Result<Duration> {
     let (seconds, nanos) = (u64::try_from(given.seconds).ok(), u32::try_from(given.nanos).ok());
     let pause = seconds.zip(nanos.filter(|nanos| *nanos < 1_000_000_000));

@@ -11,13 +11,13 @@ use crate::restore::record::{ArchiveFacts, Origin, Request, RequestMode};
 use crate::restore::rows::Key;
 use crate::vault_client::SigningKey;
 
-/// Chosen rows of all tables together.
+/// Maximum number of chosen rows of all tables together.
 const MAX_ROWS: usize = 10_000;
-/// Longest id in bytes. Ours have 36.
+/// Maximum length of an id in bytes. Ours have 36.
 const MAX_ID: usize = 64;
-/// Of a signer file.
+/// Maximum number of bytes of a signer file.
 const MAX_SIGNER: usize = 64 << 10;
-/// Digits of a key version's id.
+/// Number of digits of a key version's id.
 const KID: usize = 16;
 
 /// # Errors
@@ -114,7 +114,7 @@ fn parse_rows(chosen: &[proto::ChosenRows]) -> Result<BTreeMap<String, BTreeSet<
     Ok(rows)
 }
 
-/// Lines of a key version and 64 hex digits; empty ones and those that begin with `#` are skipped.
+/// Parses lines of a key version and 64 hex digits; empty lines and those that begin with `#` are skipped.
 ///
 /// # Errors
 /// [`Error::Field`].

@@ -15,14 +15,14 @@ use crate::error::{Error, Result};
 use crate::schedules::rules::{Policy, Rules, is_name};
 use crate::schedules::{Outlook, Schedules, View, etag};
 
-/// In seconds: more than any length may be.
+/// In seconds, above the maximum of every duration.
 const LONGEST: i64 = 1000 * 24 * 3600;
-/// Of an answer, which so stays below 4 MiB.
+/// Maximum number of fates in an answer, which then stays below 4 MiB.
 const MOST_FATES: usize = 10_000;
-/// Most periods of a retention.
+/// Maximum number of periods of a retention policy.
 const MOST_PERIODS: i32 = 10_000;
 
-/// The service as tonic calls it.
+/// The service implementation for tonic.
 pub(crate) struct ScheduleGrpc {
     pub(crate) schedules: Schedules,
 }
@@ -159,7 +159,7 @@ fn rules(request: proto::CreateScheduleRequest) -> Result<Rules> {
     })
 }
 
-/// In microseconds.
+/// A duration in microseconds.
 fn length(field: &'static str, given: Option<&prost_types::Duration>) -> Result<Option<i64>> {
     let micros = |given| duration_micros(given, LONGEST);
     let outside = || Error::field(field, "must be neither negative nor longer than a thousand days");
@@ -219,7 +219,7 @@ fn schedule(view: View) -> proto::Schedule {
 }
 
 fn policy_message(policy: Policy) -> proto::RetentionPolicy {
-    // They were at most 10,000 when they came.
+    // They were at most 10,000 when they arrived.
     let count = |count: usize| i32::try_from(count).unwrap_or(MOST_PERIODS);
     let Policy { daily, weekly, monthly, min } = policy;
     proto::RetentionPolicy {

@@ -1,4 +1,4 @@
-//! Stored backups between the wire and the catalogue.
+//! Converts stored backups between the wire and the catalogue.
 
 use std::pin::Pin;
 
@@ -18,14 +18,14 @@ use crate::error::{Error, Result};
 use crate::operation::Replies;
 use crate::store::{BackupFilter, BackupRow, BackupState, CopyRow, CopyState, StoredBackup};
 
-/// Backups of a page when the request does not say.
+/// Default page size.
 const USUAL_PAGE: i64 = 50;
 const LARGEST_PAGE: i64 = 1000;
-/// Of the backups of a page, so that an answer stays below 4 MiB.
+/// Maximum number of bytes of the backups of a page, so that an answer stays below 4 MiB.
 const MOST_BYTES: usize = 2 << 20;
-/// Beside the texts of a backup or a copy.
+/// Size of a backup or a copy, without its texts.
 const OVERHEAD: usize = 400;
-/// What is listed when the request does not say.
+/// States that are listed by default.
 const LISTED: [BackupState; 5] = [
     BackupState::Creating,
     BackupState::Available,
@@ -34,7 +34,7 @@ const LISTED: [BackupState; 5] = [
     BackupState::Unverified,
 ];
 
-/// A page that was asked for.
+/// A requested page.
 pub(super) struct Page {
     pub(super) filter: BackupFilter,
     pub(super) size: i64,
@@ -54,7 +54,7 @@ pub(super) fn page(request: &proto::ListBackupsRequest) -> Result<Page> {
             usize::try_from(*state).ok().and_then(|state| BackupState::ALL.get(state.checked_sub(1)?));
         let unknown = || Error::element("states", at, "is none of the states of a backup");
         let known = *known.ok_or_else(unknown)?;
-        // Each once, however long the list is: a statement has a limited number of parameters.
+        // Each state once, however long the list is: a statement has a limited number of parameters.
         if !states.contains(&known) {
             states.push(known);
         }
@@ -69,8 +69,8 @@ pub(super) fn page(request: &proto::ListBackupsRequest) -> Result<Page> {
     Ok(Page { filter: BackupFilter { states, before, ..BackupFilter::default() }, size })
 }
 
-/// The first of `found`, as many as a client's default limit of 4 MiB takes, and where the next page begins: empty when
-/// there is none. What was left out is only counted.
+/// The first of `found`, as many as a client's default limit of 4 MiB allows, and the start of the next page: empty if
+/// there is none. Left-out items are only counted.
 pub(super) fn answer_page(mut found: Vec<StoredBackup>, page: &Page) -> proto::ListBackupsResponse {
     let was_full = found.len() as i64 == page.size;
     let mut bytes = 0;
@@ -78,7 +78,7 @@ pub(super) fn answer_page(mut found: Vec<StoredBackup>, page: &Page) -> proto::L
         bytes += size_in_list(backup);
         bytes <= MOST_BYTES
     });
-    // One always fits: what a request may name is limited.
+    // One always fits, because the names in a request are limited.
     let fitting = fitting.count().max(1);
     let is_last = !was_full && fitting >= found.len();
     found.truncate(fitting);
@@ -98,7 +98,7 @@ fn size_in_list(backup: &StoredBackup) -> usize {
     texts.into_iter().map(String::len).sum::<usize>() + copies.sum::<usize>() + OVERHEAD
 }
 
-/// It says nothing that the page has not said.
+/// It reveals nothing that the page did not contain.
 fn token(last: &StoredBackup, states: &[BackupState]) -> String {
     hex::encode(format!("{}/{}/{}", last.row.create_time, last.row.id, names(states)))
 }
@@ -122,7 +122,7 @@ fn names(states: &[BackupState]) -> String {
     states.iter().map(|state| state.as_str()).collect::<Vec<_>>().join(",")
 }
 
-/// One of many, without what would make an answer long.
+/// A backup as an element of a list, without the parts that would make an answer long.
 pub(super) fn listed(stored: StoredBackup) -> proto::Backup {
     let mut backup = backup(stored);
     if let Some(content) = &mut backup.content {
@@ -132,7 +132,7 @@ pub(super) fn listed(stored: StoredBackup) -> proto::Backup {
     backup
 }
 
-/// All that is known of one.
+/// Everything about one backup.
 pub(super) fn backup(stored: StoredBackup) -> proto::Backup {
     let StoredBackup { row, copies } = stored;
     let selection: Selection = from_json(&row.selection);
@@ -164,7 +164,7 @@ pub(super) fn backup(stored: StoredBackup) -> proto::Backup {
     }
 }
 
-/// For whoever watches it.
+/// For a watching client.
 pub(super) fn seen(stored: StoredBackup) -> Seen<proto::WatchBackupResponse> {
     let (revision, is_over) = (stored.row.revision, stored.row.state != BackupState::Creating);
     let answer = proto::WatchBackupResponse { backup: Some(backup(stored)) };
@@ -226,7 +226,7 @@ fn progress(progress: Progress) -> ProgressMessage {
     ProgressMessage { table, tables_done, tables_total, rows, file, files_done, files_total }
 }
 
-/// Answers of a verification of a stored backup.
+/// Replies of the verification of a stored backup.
 pub(crate) type Answers =
     Pin<Box<dyn Stream<Item = Result<proto::VerifyStoredBackupResponse, Status>> + Send>>;
 
@@ -235,7 +235,7 @@ pub(super) fn answers(replies: Replies<proto::VerifyBackupResponse>) -> Answers 
     Box::pin(replies.map(move |answer| answer.map(wrap)))
 }
 
-/// `likely` is the size of the last backup of the same selection, if there is one.
+/// `likely` is the size of the last backup with the same selection, if there is one.
 pub(super) fn estimate(estimate: &Estimate, likely: Option<i64>) -> proto::EstimateBackupResponse {
     let source = |(source, bytes): &(String, Option<u64>)| proto::estimate_backup_response::SourceSize {
         source: source.clone(),

@@ -16,7 +16,7 @@ use crate::incoming::{MAX_CHUNK, Part};
 use crate::moving::{ImportRequest, Moves};
 use crate::operation::Replies;
 
-/// The service as tonic calls it.
+/// The service implementation for tonic.
 pub(crate) struct TablesGrpc {
     pub(crate) moves: Moves,
 }
@@ -48,7 +48,7 @@ impl TablesService for TablesGrpc {
 }
 
 /// # Errors
-/// [`Error::Field`] where something else comes first, [`Error::ClientSilent`].
+/// [`Error::Field`] if the first message is not the header, [`Error::ClientSilent`].
 async fn header(
     requests: &mut Streaming<proto::ImportTablesRequest>,
     patience: Duration,

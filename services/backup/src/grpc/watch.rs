@@ -1,4 +1,4 @@
-//! Calls that answer with something now and after every change. They read the database, so that any replica can tell.
+//! Calls that answer now and after every change. They read the database, so any replica can serve them.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -11,14 +11,14 @@ use tonic::Status;
 
 use crate::error::{Error, Result};
 
-/// Time between two looks.
+/// Interval between checks.
 const PERIOD: Duration = Duration::from_millis(500);
 
-/// What is watched, as it is now.
+/// The current state of the watched item.
 pub(super) struct Seen<A> {
-    /// Raised by every change.
+    /// Increased by every change.
     pub(super) revision: i64,
-    /// Nothing will change any more.
+    /// Whether this is the final state.
     pub(super) is_over: bool,
     pub(super) answer: A,
 }
@@ -27,7 +27,7 @@ pub(super) struct Seen<A> {
 pub(crate) struct Watch<A>(mpsc::Receiver<Result<A, Status>>);
 
 impl<A: Send + 'static> Watch<A> {
-    /// `look` is asked now, and every half second until it is over.
+    /// Calls `look` now, and every half second until it is over.
     ///
     /// # Errors
     /// Those of the first look.

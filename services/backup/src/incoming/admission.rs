@@ -1,7 +1,7 @@
-//! Uploads at the same time: how many of one caller, and how much of the disk all of them take.
+//! Limits concurrent uploads: the number per caller, and the disk space of all together.
 //!
-//! A client decides how fast it sends, so that an upload holds nothing that another caller needs: verifications have
-//! permits of their own.
+//! A client decides how fast it sends, so an upload holds nothing that another caller needs: verifications have permits
+//! of their own.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -10,29 +10,29 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::error::{Error, Result};
 
-/// Uploads per caller, including those that wait for verification or are being verified. One token cannot take the
+/// Uploads per caller, including those waiting for verification or being verified, so that one token cannot take the
 /// share of the others.
 const PER_CALLER: usize = 2;
 
-/// How uploads are limited.
+/// The limits of uploads.
 pub(crate) struct UploadLimits {
-    /// The largest file, in bytes.
+    /// Maximum size of a file, in bytes.
     pub(crate) bytes: u64,
-    /// Bytes of all files together, as far as they have arrived.
+    /// Maximum number of received bytes of all files together.
     pub(crate) staged_bytes: u64,
-    /// Where files are staged.
+    /// The folder in which files are staged.
     pub(crate) staging_dir: PathBuf,
 }
 
 /// All uploads of this process.
 pub(crate) struct Uploads {
     limits: UploadLimits,
-    /// How many each caller has, by its id. Who has none is not in it.
+    /// Number of uploads by caller id. Callers without uploads have no entry.
     callers: Mutex<HashMap<String, usize>>,
     staged: AtomicU64,
 }
 
-/// Permission to send a file. Dropping it gives back its place and its room on the disk.
+/// Permission to upload a file. Dropping it returns its slot and its disk space.
 pub(crate) struct Slot {
     uploads: Arc<Uploads>,
     caller: String,
@@ -40,12 +40,11 @@ pub(crate) struct Slot {
 }
 
 impl Uploads {
-    /// With none going on.
     pub(crate) fn create(limits: UploadLimits) -> Self {
         Self { limits, callers: Mutex::default(), staged: AtomicU64::new(0) }
     }
 
-    /// A place for one more of `caller`.
+    /// A slot for one more upload of `caller`.
     ///
     /// # Errors
     /// [`Error::CallerBusy`].
@@ -59,7 +58,7 @@ impl Uploads {
         Ok(Slot { uploads: Arc::clone(self), caller: caller.to_owned(), staged: AtomicU64::new(0) })
     }
 
-    /// What all of them have on the disk now.
+    /// Number of bytes that all uploads have on the disk now.
     pub(crate) fn staged_bytes(&self) -> u64 {
         self.staged.load(Ordering::Relaxed)
     }
@@ -70,15 +69,15 @@ impl Uploads {
 }
 
 impl Slot {
-    /// How its file is limited.
+    /// The limits of its file.
     pub(crate) fn limits(&self) -> &UploadLimits {
         &self.uploads.limits
     }
 
-    /// Takes room on the disk for `bytes` that have arrived.
+    /// Reserves disk space for `bytes` that have arrived.
     ///
     /// # Errors
-    /// [`Error::StagingBusy`] when all uploads together have more than they may.
+    /// [`Error::StagingBusy`] if all uploads together exceed their limit.
     pub(super) fn stage(&self, bytes: u64) -> Result<()> {
         self.staged.fetch_add(bytes, Ordering::Relaxed);
         let before = self.uploads.staged.fetch_add(bytes, Ordering::Relaxed);

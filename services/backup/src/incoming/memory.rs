@@ -1,24 +1,24 @@
-//! How much of an archive this server holds in memory: less than the format allows, because anybody's archive is read
-//! here, and several at a time.
+//! Limits the parts of an archive that this server holds in memory: less than the format allows, because anybody's
+//! archive is read here, and several are read at a time.
 //!
-//! An archive that exceeds only this is not damaged. It is not verified here, and told so.
+//! An archive that exceeds only these limits is not damaged; the error says that it was not verified.
 
 use strongroom_archive::{Error as ArchiveError, Limits};
 
 use super::shown::shown;
 use crate::error::{Error, Result};
 
-/// The parts of an archive that are held as a whole.
+/// Limits of the parts of an archive that are held in memory as a whole.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct MemoryLimits {
-    /// Bytes of a row.
+    /// Maximum bytes of a row.
     pub(crate) row: u64,
-    /// Bytes of the manifest. The description of a table and the key ring may have half of it.
+    /// Maximum bytes of the manifest. The description of a table and the key ring may each have half of it.
     pub(crate) manifest: u64,
 }
 
 impl MemoryLimits {
-    /// What the archive is read with.
+    /// The limits for the archive reader.
     pub(super) fn limits(self) -> Limits {
         let format = Limits::V1;
         Limits {
@@ -29,7 +29,7 @@ impl MemoryLimits {
         }
     }
 
-    /// Tells a limit of this server from one of the format. `table` is the one that is read.
+    /// Distinguishes a limit of this server from one of the format. `table` is the table being read.
     ///
     /// # Errors
     /// [`Error::RowTooLarge`] and [`Error::DocumentTooLarge`].
@@ -48,7 +48,7 @@ impl MemoryLimits {
     }
 }
 
-/// Whether it is a limit of a document that is lower here. No other limit has these figures.
+/// Whether it is a document limit that is lower here than in the format. No other limit has these values.
 fn is_lower(limit: u64, own: &Limits, format: &Limits) -> bool {
     (limit == own.manifest_bytes && limit < format.manifest_bytes)
         || (limit == own.schema_bytes && limit < format.schema_bytes)

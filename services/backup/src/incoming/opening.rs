@@ -1,6 +1,6 @@
-//! From a staged file to an archive that can be read, with the vault's help where it came sealed.
+//! Opens a staged file as an archive, with the vault's help if it was sealed when it arrived.
 //!
-//! What is wrong with the file is a sentence for the verdict; an error is only what kept this service from looking.
+//! Faults of the file are texts for the verdict; an error means that this service could not examine the file.
 
 use std::fs::File;
 use std::io::{BufReader, Seek};
@@ -21,33 +21,33 @@ use crate::vault_client::VaultClient;
 /// The archive in a staged file.
 pub(crate) type Archive = ArchiveReader<SealedFile<File>>;
 
-/// What opened.
+/// An opened archive.
 pub(crate) struct Opened {
     pub(crate) archive: Archive,
-    /// As it stands in the archive; in the inner error what is wrong with its form.
+    /// As stored in the archive; the inner error says why it is malformed.
     pub(crate) signature: Result<Option<ManifestSignature>, String>,
-    /// `keys/ring.json`, where it can be read and is not longer than a vault takes.
+    /// `keys/ring.json`, if it can be read and is not longer than a vault accepts.
     pub(crate) ring: Option<Bytes>,
-    /// What is left for reading it.
+    /// The allowance that is left for reading it.
     pub(crate) allowance: Allowance,
 }
 
-/// Why a file cannot be opened.
+/// The reason why a file cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Unopened {
-    /// It may be whole: nobody here can open its seal.
+    /// Its seal cannot be opened here; it may be intact.
     #[error("{0}")]
     Seal(String),
-    /// It is damaged, or no archive.
+    /// It is damaged, or not an archive.
     #[error("{0}")]
     Content(String),
 }
 
-/// Opens the seal and the ZIP, and reads the manifest. In the inner error what is wrong with the file. `held` is kept
-/// by the threads that do it to their end, also when the returned future is dropped before.
+/// Opens the seal and the ZIP, and reads the manifest. The inner error is a fault of the file. The threads that do this
+/// hold `held` until they end, even if the returned future is dropped earlier.
 ///
 /// # Errors
-/// Those of [`MemoryLimits::check`], the vault's, [`Error::VerifyProcessor`], and [`Error::Staging`].
+/// Errors of [`MemoryLimits::check`] and of the vault, [`Error::VerifyProcessor`], and [`Error::Staging`].
 pub(crate) async fn open(
     staged: StagedFile,
     vault: &VaultClient,
@@ -129,12 +129,12 @@ fn open_archive(
         Err(problem) => return Ok(Err(problem)),
     };
     let signature = problem_of(archive.signature())?;
-    // What is wrong with the entry is said where all entries are checked.
+    // A fault of this entry is reported when all entries are checked.
     let ring = problem_of(archive.ring(RING_BYTES as u64))?.ok().flatten().map(Bytes::from);
     Ok(Ok(Opened { archive, signature, ring, allowance: processor.end() }))
 }
 
-/// Tells what is wrong with the archive from what is wrong with our own disk or reader.
+/// Distinguishes a fault of the archive from one of our own disk or reader.
 pub(crate) fn problem_of<T>(result: strongroom_archive::Result<T>) -> Result<Result<T, String>> {
     match result {
         Ok(value) => Ok(Ok(value)),
@@ -162,7 +162,7 @@ mod tests {
         super::super::staged(empty(head)).await.file
     }
 
-    /// A vault that is never asked: the file came plain.
+    /// A vault client that is never called: the file was plain.
     fn vault() -> VaultClient {
         use strongroom_runtime::client::{Bearer, Target};
         let target = Target { url: "http://127.0.0.1:1".to_owned(), ..Target::default() };
@@ -187,7 +187,7 @@ mod tests {
         let (release, released) = mpsc::channel::<()>();
         runtime.block_on(async {
             let staged = staged().await;
-            // The only thread is busy, so that the opening waits for it.
+            // The only thread is busy, so the opening has to wait for it.
             drop(tokio::task::spawn_blocking(move || released.recv()));
             let allowance = Allowance::create(Duration::from_secs(10), 0);
             let vault = vault();

@@ -1,4 +1,4 @@
-//! How slow a client may be: a byte now and then would hold its place for as long as it likes.
+//! Limits how slow a client may be: otherwise it could hold its slot for as long as it likes with a byte now and then.
 
 use std::time::Duration;
 
@@ -6,27 +6,27 @@ use tokio::time::Instant;
 
 use crate::error::{Error, Result};
 
-/// Bytes that arrive in each interval at least, unless the file ends in it.
+/// Minimum number of bytes that must arrive in each interval, unless the file ends in it.
 const LEAST_BYTES: u64 = 64 << 10;
 
-/// The time that a client has for its next bytes. Only waiting for the client counts, and not for our own disk.
+/// The client's time limit for its next bytes. Only waiting for the client counts, not our own disk.
 pub(super) struct Pace {
     interval: Duration,
-    /// Of this interval.
+    /// Time waited in this interval.
     waited: Duration,
     bytes: u64,
 }
 
 impl Pace {
-    /// For a client that may do nothing for `interval`.
+    /// `interval`: how long a client may be idle.
     pub(super) fn create(interval: Duration) -> Self {
         Self { interval, waited: Duration::ZERO, bytes: 0 }
     }
 
-    /// Waits for what the client sends.
+    /// Waits for the client's next message.
     ///
     /// # Errors
-    /// [`Error::ClientSilent`] when nothing has arrived in an interval, and [`Error::ClientTooSlow`] when too little has.
+    /// [`Error::ClientSilent`] if nothing has arrived in an interval, and [`Error::ClientTooSlow`] if too little has.
     pub(super) async fn wait<T>(&mut self, sent: impl Future<Output = T>) -> Result<T> {
         let began = Instant::now();
         let left = self.interval.saturating_sub(self.waited);
@@ -39,7 +39,7 @@ impl Pace {
         })
     }
 
-    /// So many bytes of the file have arrived.
+    /// Counts received bytes of the file.
     pub(super) fn arrived(&mut self, bytes: u64) {
         self.bytes += bytes;
         if self.bytes >= LEAST_BYTES {

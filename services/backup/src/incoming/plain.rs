@@ -1,4 +1,4 @@
-//! A staged file that came plain and is no archive: its bytes from beginning to end.
+//! A staged file that was plain when it arrived and is not an archive: its bytes from beginning to end.
 
 use std::fs::File;
 use std::io::{BufReader, Seek as _};
@@ -10,8 +10,8 @@ use super::staging::Staged;
 use crate::error::{Error, Result};
 
 impl Staged {
-    /// What the file holds, opened on a thread that may block; `None` of one that came sealed. Only one reader of a file goes
-    /// on at a time.
+    /// The file's contents, opened on a blocking thread; `None` if the file was sealed when it arrived. A file can have
+    /// only one active reader at a time.
     ///
     /// # Errors
     /// [`Error::Staging`].

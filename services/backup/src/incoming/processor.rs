@@ -1,7 +1,7 @@
-//! How much of a processor an archive may take: what an honest one of its size can need, and no more.
+//! Limits the processor time of an archive to what an honest archive of its size can need.
 //!
-//! The format lets a MiB become 1,100 MiB of JSON, and honest JSON is verified at more than 50 MB a second, so that no
-//! honest MiB needs more than 24 s. What is beyond was made to be slow.
+//! The format lets a MiB become 1,100 MiB of JSON, and honest JSON is verified at more than 50 MB a second, so no
+//! honest MiB needs more than 24 s. An archive that takes longer was made to be slow.
 
 use std::time::Duration;
 
@@ -9,31 +9,31 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::error::{Error, Result};
 
-/// For each MiB of the file.
+/// Allowance for each MiB of the file.
 const SECONDS_PER_MIB: u64 = 24;
 
-/// What an archive may take, of all threads that read it one after the other.
+/// The processor time of an archive, shared by all threads that read it one after the other.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Allowance {
     allowed: Duration,
     used: Duration,
 }
 
-/// An allowance that this thread uses up.
+/// An allowance that this thread is using.
 pub(crate) struct Processor {
     allowance: Allowance,
     began: Duration,
 }
 
 impl Allowance {
-    /// `base` and what a file of `file_bytes` is allowed for its size.
+    /// `base` plus the allowance for a file of `file_bytes`.
     pub(crate) fn create(base: Duration, file_bytes: u64) -> Self {
         let for_size = (u128::from(file_bytes) * u128::from(SECONDS_PER_MIB) * 1000) >> 20;
         let for_size = Duration::from_millis(u64::try_from(for_size).unwrap_or(u64::MAX));
         Self { allowed: base.saturating_add(for_size), used: Duration::ZERO }
     }
 
-    /// From now on this thread uses it.
+    /// From now on, this thread uses the allowance.
     pub(crate) fn begin(self) -> Processor {
         Processor { allowance: self, began: thread_time() }
     }
@@ -41,7 +41,7 @@ impl Allowance {
 
 impl Processor {
     /// # Errors
-    /// [`Error::VerifyProcessor`] when the time is used up.
+    /// [`Error::VerifyProcessor`] when the allowance is used up.
     pub(crate) fn check(&self) -> Result<()> {
         if self.used() <= self.allowance.allowed {
             return Ok(());
@@ -49,7 +49,7 @@ impl Processor {
         Err(Error::VerifyProcessor(self.allowance.allowed.as_secs()))
     }
 
-    /// What is left, for the next thread.
+    /// The rest, for the next thread.
     pub(super) fn end(self) -> Allowance {
         Allowance { used: self.used(), ..self.allowance }
     }
@@ -59,7 +59,7 @@ impl Processor {
     }
 }
 
-/// What this thread has taken of processors. Other work on the machine does not count, nor does waiting.
+/// Processor time that this thread has used. Other work on the machine and waiting do not count.
 fn thread_time() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     let seconds = Duration::from_secs(time.tv_sec.try_into().unwrap_or(0));

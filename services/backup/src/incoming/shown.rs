@@ -1,9 +1,9 @@
-//! Texts of an archive on their way to a client, into the log and into the audit log, which refuse long ones.
+//! Texts of an archive for a client, the log, and the audit log, which refuses long ones.
 
-/// Characters of a text.
+/// Maximum number of characters.
 const MOST: usize = 1000;
 
-/// The text, and `…` for what follows its first 1,000 characters: the archive decides how long it is.
+/// The text, cut to its first 1,000 characters and `…` if it is longer: the archive decides how long it is.
 pub(crate) fn shown(text: &str) -> String {
     match text.char_indices().nth(MOST) {
         None => text.to_owned(),

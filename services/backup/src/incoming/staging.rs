@@ -1,8 +1,8 @@
-//! A file while it is looked at: on the disk, and never in the clear.
+//! A file while it is examined: on the disk, and never in the clear.
 //!
-//! A sealed file is kept as it came. A plain one is sealed while it is written. Usually the file has no name in its folder, so
-//! that the system takes it back when the process ends in whatever way, and the key of a plain one lives in this process only.
-//! One that must outlast the process has a name, and a plain one is then sealed to the vault.
+//! A sealed file is kept as it arrived. A plain one is sealed while it is written. Usually the file has no name in its
+//! folder, so the system reclaims it however the process ends, and the key of a plain file exists only in this process.
+//! A file that must outlast the process has a name, and a plain one is then sealed to the vault.
 
 use std::fs::File;
 use std::io::{BufWriter, Read as _, Write};
@@ -16,23 +16,23 @@ use strongroom_age::{FileKey, Recipient, Recipients, SealWriter, X25519Identity}
 use crate::error::{Error, Result};
 use crate::seal::Seal;
 
-/// Permissions of a named file: an archive is as secret as what it is of.
+/// Permissions of a named file: an archive is as secret as the data in it.
 const OWN: u32 = 0o600;
 
-/// How a sealed file begins.
+/// The first bytes of a sealed file.
 const SEALED: &[u8] = b"age-encryption.org/";
 
-/// An intact file.
+/// A file that arrived intact.
 pub(crate) struct Staged {
     pub(crate) file: StagedFile,
-    /// Bytes as they were sent.
+    /// Number of bytes as sent.
     pub(crate) size: u64,
-    /// Of those bytes: SHA-256, lower-case hex.
+    /// SHA-256 of those bytes, lower-case hex.
     pub(crate) sha256: String,
 }
 
 impl Staged {
-    /// The same file once more, to be read after this one was.
+    /// A second handle to the same file, to be read after this one.
     ///
     /// # Errors
     /// [`Error::Staging`].
@@ -42,7 +42,7 @@ impl Staged {
         Ok(Self { file, size: self.size, sha256: self.sha256.clone() })
     }
 
-    /// A sealed file that lies on the disk.
+    /// A sealed file on the disk.
     pub(crate) fn sealed(file: File, size: u64, sha256: String) -> Self {
         Self { file: StagedFile { file, own_key: None }, size, sha256 }
     }
@@ -51,24 +51,24 @@ impl Staged {
 /// An age file, or bytes that begin like one.
 pub(crate) struct StagedFile {
     pub(super) file: File,
-    /// What opens it, where it came plain.
+    /// The key that opens it, if it was plain when it arrived.
     pub(super) own_key: Option<X25519Identity>,
 }
 
-/// Where a file is staged.
+/// The location of a staged file.
 pub(crate) enum Place {
     /// In this folder, without a name.
     Unnamed(PathBuf),
-    /// At `sealed`, or at `plain` where it came plain and is sealed here. Neither exists.
+    /// At `sealed`, or at `plain` if it arrives plain and is sealed here. Neither exists yet.
     Named { sealed: PathBuf, plain: PathBuf, seal: Box<Seal> },
-    /// Behind what has arrived of a sealed file.
+    /// Appended to the part of a sealed file that has arrived.
     Resumed(PathBuf),
 }
 
-/// Takes a file piece by piece, each on a thread that may wait for the disk.
+/// Writes a file piece by piece, each on a blocking thread.
 pub(crate) struct Staging {
     place: Place,
-    /// None until the first bytes tell what it is.
+    /// `None` until the first bytes show whether it is sealed.
     out: Option<Out>,
     size: u64,
     digest: Sha256,
@@ -76,11 +76,11 @@ pub(crate) struct Staging {
 
 enum Out {
     Sealed(BufWriter<File>),
-    /// With what opens it, unless it is the vault that does.
+    /// With the key that opens it, unless it is sealed to the vault.
     Plain(Box<SealWriter<BufWriter<File>>>, Option<X25519Identity>),
 }
 
-/// Says once, in the log, that nothing can be staged.
+/// Logs a warning if nothing can be staged.
 pub(crate) fn warn(folder: &Path) {
     if let Err(error) = tempfile::tempfile_in(folder) {
         let folder = folder.display();
@@ -97,12 +97,12 @@ pub(crate) async fn staged(bytes: Vec<u8>) -> Staged {
 }
 
 impl Staging {
-    /// At `place`; nothing is made before the first bytes.
+    /// At `place`; nothing is created before the first bytes arrive.
     pub(super) fn create(place: Place) -> Self {
         Self { place, out: None, size: 0, digest: Sha256::new() }
     }
 
-    /// Behind what has arrived of a sealed file at `path`, which is read once for the digest.
+    /// Resumes a sealed file at `path`, which is read once for the digest.
     ///
     /// # Errors
     /// [`Error::Staging`].
@@ -116,7 +116,7 @@ impl Staging {
         .await?
     }
 
-    /// Bytes that have arrived.
+    /// Number of bytes that have arrived.
     pub(super) fn size(&self) -> u64 {
         self.size
     }
@@ -130,7 +130,7 @@ impl Staging {
         .await?
     }
 
-    /// The file is complete.
+    /// Completes the file.
     pub(super) async fn finish(self) -> Result<Staged> {
         tokio::task::spawn_blocking(move || {
             let file = match self.out {
@@ -171,7 +171,7 @@ impl Place {
         file.map_err(Error::Staging)
     }
 
-    /// Makes a named file last.
+    /// Makes a named file durable.
     fn keep(&self, file: &File) -> Result<()> {
         let (Self::Named { sealed: path, .. } | Self::Resumed(path)) = self else { return Ok(()) };
         let folder = path.parent().unwrap_or(path);
@@ -200,7 +200,7 @@ fn create_named(path: &Path) -> std::io::Result<File> {
 }
 
 impl Out {
-    /// No ZIP begins like a sealed file, so that what lies here in the clear is no archive.
+    /// No ZIP begins like a sealed file, so a file that is stored unsealed is never a plain archive.
     fn create(place: &Place, first: &[u8]) -> Result<Self> {
         let compared = first.len().min(SEALED.len());
         let is_sealed = first[..compared] == SEALED[..compared];
@@ -223,7 +223,7 @@ fn flushed(out: BufWriter<File>) -> Result<File> {
     out.into_inner().map_err(|error| Error::Staging(error.into_error()))
 }
 
-/// Sealing fails with the disk only.
+/// Sealing fails only because of the disk.
 fn disk(error: strongroom_age::Error) -> Error {
     match error {
         strongroom_age::Error::Sink(error) | strongroom_age::Error::Read(error) => Error::Staging(error),

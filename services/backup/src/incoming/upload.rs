@@ -1,6 +1,6 @@
-//! A file on its way up: one header, chunks without gaps, one end with a digest.
+//! Receives an upload: one header, chunks without gaps, one end with a digest.
 //!
-//! Nothing is said of a file that did not arrive intact, so that no verdict is about a part of it.
+//! Nothing is reported about a file that did not arrive intact, so a verdict never applies to a part of it.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -15,19 +15,19 @@ use super::staging::{Place, Staged, Staging};
 use crate::error::{Error, Result};
 use crate::operation::PROGRESS_INTERVAL;
 
-/// Most bytes of a chunk.
+/// Maximum number of bytes of a chunk.
 pub(crate) const MAX_CHUNK: usize = 512 << 10;
-/// Longest file name in bytes.
+/// Maximum length of a file name in bytes.
 const MAX_NAME: usize = 255;
 
 /// A message of an upload, whichever call it belongs to.
 #[derive(Debug)]
 pub(crate) enum Part {
-    /// What is about to be sent.
+    /// The file about to be sent.
     Header { file_name: String, size_bytes: i64 },
-    /// A piece of the file: numbered from 0, and where it begins.
+    /// A piece of the file: its number, from 0, and its offset.
     Chunk { number: i64, offset: i64, data: Bytes },
-    /// The file is complete; its SHA-256, lower-case hex, where the sender knows it.
+    /// The file is complete; its SHA-256, lower-case hex, if the sender knows it.
     End { sha256: Option<String> },
 }
 
@@ -40,7 +40,7 @@ pub(crate) struct Upload {
     pace: Pace,
     slot: Arc<Slot>,
     file_name: String,
-    /// As the header says; the most that there may be where it does not say.
+    /// From the header; the maximum size if the header does not have it.
     size: u64,
     is_known: bool,
     /// Chunks and bytes that arrived.
@@ -49,7 +49,7 @@ pub(crate) struct Upload {
 }
 
 impl Upload {
-    /// Reads the header, for which as for everything that follows the client has `stall`.
+    /// Reads the header. For this, as for everything that follows, the client has `stall`.
     ///
     /// # Errors
     /// [`Error::Field`], [`Error::ClientSilent`], [`Error::ClientLeft`].
@@ -70,7 +70,7 @@ impl Upload {
         Ok(Self { parts, pace, slot, file_name, size, is_known: true, chunks: 0, bytes: 0 })
     }
 
-    /// The same of a file whose size nobody knows before its end, and whose header was read.
+    /// The same for a file whose header was already read, and whose size is unknown until its end.
     ///
     /// # Errors
     /// [`Error::Field`] for its name.
@@ -85,30 +85,30 @@ impl Upload {
         Ok(Self { parts, pace, slot, file_name, size, is_known: false, chunks: 0, bytes: 0 })
     }
 
-    /// The whole file, as the header says.
+    /// Size of the whole file, from the header.
     pub(crate) fn size(&self) -> u64 {
         self.size
     }
 
-    /// As the client calls the file.
+    /// The client's name of the file.
     pub(crate) fn file_name(&self) -> &str {
         &self.file_name
     }
 
-    /// Receives the whole file and stages it. Every now and then `progress` gets the bytes so far.
+    /// Receives the whole file and stages it. At intervals, `progress` gets the number of bytes so far.
     ///
     /// # Errors
-    /// [`Error::Field`] for one that is not what header and end say, [`Error::ClientTooSlow`], [`Error::Staging`],
-    /// [`Error::StagingBusy`], and those of [`Self::begin`].
+    /// [`Error::Field`] for a file that differs from its header or end, [`Error::ClientTooSlow`], [`Error::Staging`],
+    /// [`Error::StagingBusy`], and the errors of [`Self::begin`].
     pub(crate) async fn receive(self, progress: impl Fn(u64)) -> Result<Staged> {
         let place = Place::Unnamed(self.slot.limits().staging_dir.clone());
         self.receive_into(Staging::create(place), progress).await
     }
 
-    /// The same into a file at `place`, which lasts.
+    /// The same, into a durable file at `place`.
     ///
     /// # Errors
-    /// As of [`Self::receive`].
+    /// As for [`Self::receive`].
     pub(crate) async fn receive_at(mut self, place: Place, progress: impl Fn(u64)) -> Result<Staged> {
         let staging = match place {
             Place::Resumed(path) => Staging::resume(path).await?,

@@ -1,4 +1,4 @@
-//! Raising this process's number, and noticing when it no longer counts.
+//! Increments this process's counter, and notices when the process no longer counts as alive.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -21,7 +21,7 @@ pub(super) struct Heartbeat {
     current: Mutex<Arc<Member>>,
 }
 
-/// What became of a heartbeat.
+/// The result of a heartbeat.
 enum Beat {
     Heard,
     /// Another process has declared this one dead.
@@ -31,7 +31,7 @@ enum Beat {
 }
 
 impl Heartbeat {
-    /// Registers this process. Returns when it began to, which counts as its first heartbeat.
+    /// Registers this process. Returns when the registration began, which counts as its first heartbeat.
     pub(super) async fn begin(
         store: Arc<dyn Processes>,
         host: String,
@@ -47,7 +47,7 @@ impl Heartbeat {
         Arc::clone(&self.current.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Raises the number at every heartbeat. `heard`: when the last one that was heard began.
+    /// Increments the counter at every heartbeat. `heard`: start of the last successful heartbeat.
     pub(super) async fn keep_beating(&self, mut heard: Instant) {
         let retry = self.period / LOOKS;
         let (mut next, mut is_failing) = (heard + self.period, false);
@@ -55,7 +55,8 @@ impl Heartbeat {
             sleep_until(next).await;
             let (asked, member) = (Instant::now(), self.current());
             let deadline = heard + self.period * PATIENCE;
-            // After a pause of the whole process, nobody may have declared it dead: it asks before it gives up.
+            // After a pause of the whole process, others may not have declared it dead yet: try a heartbeat before
+            // giving up.
             let until = if is_failing { deadline } else { deadline.max(asked + retry) };
             match self.beat(&member.id, until).await {
                 Beat::Heard => {
@@ -86,7 +87,7 @@ impl Heartbeat {
         }
     }
 
-    /// Registers under a new id as soon as the database is there. Returns when that began.
+    /// Registers under a new id as soon as the database is available. Returns when that registration began.
     async fn join_again(&self) -> Instant {
         loop {
             let asked = Instant::now();
@@ -101,7 +102,7 @@ impl Heartbeat {
     }
 }
 
-/// Stops what the process has begun under this id.
+/// Stops the work that the process has begun under this id.
 fn lose(member: &Member, problem: &str) {
     member.lost.cancel();
     let id = member.id.as_str();

@@ -1,4 +1,4 @@
-//! When the numbers of other processes were first seen as they are.
+//! When the counters of other processes were first seen with their current values.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -7,11 +7,11 @@ use tokio::time::Instant;
 
 use crate::store::ProcessRow;
 
-/// Numbers of processes, each with when it was first seen.
+/// Counters of processes, each with the time when its value was first seen.
 pub(super) struct Sightings {
     patience: Duration,
     seen: HashMap<String, (i64, Instant)>,
-    /// When the last look began that succeeded.
+    /// Start of the last successful look.
     last_look: Option<Instant>,
 }
 
@@ -20,14 +20,15 @@ impl Sightings {
         Self { patience, seen: HashMap::new(), last_look: None }
     }
 
-    /// Takes in what a look at `others` found, which was `asked` and `answered` at these times. Returns those whose number
-    /// has stood still for the whole patience.
+    /// Takes in the state of `others` found by a look that was `asked` and `answered` at these times. Returns the
+    /// processes whose counter has not changed for the whole patience.
     pub(super) fn still<'a>(
         &mut self,
         others: impl Iterator<Item = &'a ProcessRow>,
         (asked, answered): (Instant, Instant),
     ) -> Vec<&'a ProcessRow> {
-        // This process was paused, or the database was away: the others could not beat either, perhaps.
+        // This process was paused, or the database was unavailable: perhaps the others could not send heartbeats
+        // either.
         if self.last_look.is_some_and(|last| asked - last >= self.patience) {
             self.seen.clear();
         }
@@ -56,7 +57,8 @@ mod tests {
         ProcessRow { id: "a".into(), host: "h".into(), beat, start_time: 0, heir: String::new() }
     }
 
-    /// Looks at a process, each at a second, after which a number is found. Returns the seconds at which it is still.
+    /// Looks at a process at these seconds, each with the counter found. Returns the seconds at which it counts as
+    /// still.
     fn still_at(looks: &[(u32, i64)]) -> Vec<u32> {
         let (began, mut sightings) = (Instant::now(), Sightings::create(10 * SECOND));
         let still = looks.iter().filter(|(second, beat)| {

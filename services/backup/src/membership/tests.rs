@@ -1,4 +1,4 @@
-//! Processes that live, die, pause and lose their database, on a clock that a test moves.
+//! Processes that live, die, pause and lose their database, on a clock controlled by the test.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod database;
@@ -54,7 +54,7 @@ impl Running {
         self.membership.current().lost.is_cancelled()
     }
 
-    /// As by a signal that it cannot handle.
+    /// Ends like a process killed by a signal that it cannot handle.
     async fn kill(self) -> String {
         let id = self.id();
         self.task.abort();
@@ -63,10 +63,10 @@ impl Running {
     }
 }
 
-/// Ends what it inherits, unless it is to fail first.
+/// Ends the operations that it inherits, after a given number of failures.
 struct TestHeir {
     store: Arc<dyn Processes>,
-    /// How often it still fails.
+    /// Number of failures left.
     failures: Mutex<usize>,
     heard: Mutex<VecDeque<(Instant, String, Vec<OperationRow>)>>,
 }
@@ -76,12 +76,12 @@ impl TestHeir {
         Self { store, failures: Mutex::default(), heard: Mutex::default() }
     }
 
-    /// What it inherited first, since this was asked last.
+    /// The next inherited process, if there is one.
     fn next(&self) -> Option<(Instant, String, Vec<OperationRow>)> {
         self.heard.lock().unwrap().pop_front()
     }
 
-    /// Waits for the next one.
+    /// Waits for the next inherited process.
     async fn wait(&self) -> (Instant, String, Vec<OperationRow>) {
         loop {
             if let Some(heard) = self.next() {

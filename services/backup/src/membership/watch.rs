@@ -1,4 +1,4 @@
-//! Watching other processes, and inheriting from those that died.
+//! Watches other processes, and inherits from those that died.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,12 +11,12 @@ use super::{Heir, PATIENCE};
 use crate::said::Said;
 use crate::store::{ProcessRow, Processes};
 
-/// What a process knows of the others.
+/// A process's knowledge of the others.
 pub(super) struct Watch {
     store: Arc<dyn Processes>,
     period: Duration,
     sightings: Sightings,
-    /// When it is tried again to inherit, after it failed.
+    /// When a failed inheritance is tried again.
     again: Option<Instant>,
     said: Said,
 }
@@ -27,7 +27,7 @@ impl Watch {
         Self { store, period, sightings, again: None, said: Said::default() }
     }
 
-    /// Looks at the others once. `own`: this process's id.
+    /// Checks the others once. `own`: this process's id.
     pub(super) async fn look(&mut self, own: &str, heir: &dyn Heir) {
         let problem = self.try_look(own, heir).await.err().map(|error| error.to_string());
         if let Some(problem) = self.said.news(problem) {
@@ -58,7 +58,7 @@ impl Watch {
         if is_due { self.inherit(&inherited, heir).await } else { Ok(()) }
     }
 
-    /// Ends what these have left, and removes them. All of them are tried, whatever becomes of one.
+    /// Ends the operations of these processes, and removes the processes. All are tried, even if one fails.
     async fn inherit(&mut self, inherited: &[&ProcessRow], heir: &dyn Heir) -> Result<()> {
         self.again = Some(Instant::now() + self.period);
         let mut ended = Ok(());

@@ -1,4 +1,4 @@
-//! Which database takes the rows of a document: the one that has tables of these names.
+//! Chooses the database for the rows of a document: the one that has tables of these names.
 
 use strongroom_archive::document::{Outline, OutlinedTable};
 use strongroom_archive::manifest::{Snapshot, SourceRecord};
@@ -13,9 +13,9 @@ use crate::error::{Error, Result};
 use crate::incoming::shown;
 use crate::sources::{Sources, SqlSource, Survey};
 
-/// What goes where.
+/// The chosen database, with the wanted tables and the rows.
 pub(super) struct Chosen {
-    /// Its place among the sources.
+    /// The index of its source.
     pub(super) at: usize,
     pub(super) wanted: Wanted,
     pub(super) rows: Rows,
@@ -31,8 +31,8 @@ pub(super) struct LiveTable {
 /// Finds the database.
 ///
 /// # Errors
-/// [`MoveError::UnknownTable`], [`MoveError::NoTable`], [`MoveError::NoDatabase`], [`MoveError::Several`], those of Gatwy's
-/// entries, and that of a source that cannot be read.
+/// [`MoveError::UnknownTable`], [`MoveError::NoTable`], [`MoveError::NoDatabase`], [`MoveError::Several`], errors of
+/// Gatwy's entries, and the error of a source that cannot be read.
 pub(super) async fn choose(sources: &Sources, contents: Contents) -> Result<Chosen> {
     let mut survey = sources.survey().await;
     let names = match &contents {
@@ -44,7 +44,7 @@ pub(super) async fn choose(sources: &Sources, contents: Contents) -> Result<Chos
     let found = names.and_then(|names: Vec<String>| Ok((locate(&survey, &names)?, names)));
     let ((at, own), names) = match found {
         Ok(found) => found,
-        // What was not found may be in a source that was never read.
+        // A missing table may be in a source that was never read.
         Err(refused) => return Err(survey.take_unknown().unwrap_or(refused)),
     };
     let database = database(sources, at)?;
@@ -63,16 +63,16 @@ pub(super) async fn choose(sources: &Sources, contents: Contents) -> Result<Chos
     Ok(Chosen { at, wanted: wanted(source.name(), source.kind(), tables), rows })
 }
 
-/// The database among the sources.
+/// The database of the source at this index.
 ///
 /// # Errors
-/// [`Error::Defect`] for a source that is none.
+/// [`Error::Defect`] for a source that is not a database.
 pub(super) fn database(sources: &Sources, at: usize) -> Result<&SqlSource> {
     let source = sources.all().get(at).and_then(|source| source.database());
     source.ok_or_else(|| Error::Defect("a source is no database".into()))
 }
 
-/// The one source that has all of them, and their own names there.
+/// The only source that has all of them, and their own names there.
 fn locate(survey: &Survey, names: &[String]) -> Result<(usize, Vec<String>)> {
     let mut places: Vec<(usize, &str)> = Vec::new();
     let mut own = Vec::with_capacity(names.len());
@@ -98,7 +98,8 @@ fn locate(survey: &Survey, names: &[String]) -> Result<(usize, Vec<String>)> {
     }
 }
 
-/// The document's tables, called as the database calls them, whatever the document says: they must be those that were found.
+/// The document's tables under the database's names, whatever the document says: they must be the tables that were
+/// found.
 fn adapted(outline: &Outline, live: &[LiveTable]) -> Vec<WantedTable> {
     let adapt = |(table, live): (&OutlinedTable, &LiveTable)| {
         let mut schema = table.schema.clone();
@@ -109,7 +110,7 @@ fn adapted(outline: &Outline, live: &[LiveTable]) -> Vec<WantedTable> {
     outline.tables.iter().zip(live).map(adapt).collect()
 }
 
-/// A merge. Rows that are added let readers of a database without WAL wait for a moment; the answer says so.
+/// A merge. Adding rows makes readers of a database without WAL wait for a moment; the answer reports it.
 fn wanted(source: &str, kind: &str, tables: Vec<WantedTable>) -> Wanted {
     Wanted {
         mode: Mode::Merge,

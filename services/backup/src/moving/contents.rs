@@ -1,4 +1,4 @@
-//! What a document that has arrived holds, in whichever form it came.
+//! The contents of a received document, in either format.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -14,13 +14,13 @@ use crate::incoming::{MemoryLimits, Staged};
 
 /// A document, without its rows.
 pub(super) enum Contents {
-    /// Our own form.
+    /// Our own format.
     Tables(Outline),
     /// Gatwy's connection export.
     Connections(Connections),
 }
 
-/// A document that can be read again and again.
+/// A document that can be read repeatedly.
 pub(super) struct Document {
     staged: Staged,
     limits: DocumentLimits,
@@ -34,10 +34,11 @@ impl Document {
         Self { staged, limits, stop }
     }
 
-    /// Finds out what it is, and reads all of it once. It may block.
+    /// Determines its format, and reads all of it once. It may block.
     ///
     /// # Errors
-    /// [`MoveError::Document`], [`MoveError::Limit`], [`MoveError::Sealed`], [`MoveError::Gatwy`] and [`Error::Staging`].
+    /// [`MoveError::Document`], [`MoveError::Limit`], [`MoveError::Sealed`], [`MoveError::Gatwy`] and
+    /// [`Error::Staging`].
     pub(super) fn contents(&self) -> Result<Contents> {
         Ok(match form(self.open()?)? {
             Form::Tables => Contents::Tables(Outline::read(self.open()?, self.limits)?),
@@ -48,7 +49,7 @@ impl Document {
     /// Reads its rows. It may block.
     ///
     /// # Errors
-    /// As of [`Self::contents`], and those of `taker`.
+    /// As for [`Self::contents`], and those of `taker`.
     pub(super) fn read_rows(&self, outline: &Outline, taker: &mut dyn TakeRows) -> Result<()> {
         Ok(outline.read_rows(self.open()?, self.limits, taker)?)
     }
@@ -59,7 +60,7 @@ impl Document {
     }
 }
 
-/// A long document is not read to its end for an operation that has ended.
+/// Stops reading a long document when its operation has ended.
 struct Stoppable {
     contents: SealedFile<File>,
     stop: CancellationToken,

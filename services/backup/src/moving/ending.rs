@@ -1,5 +1,5 @@
-//! Removing what an import leaves in its database: the stage of one that failed, and what a swap keeps in order to be taken
-//! back. An import cannot be taken back.
+//! Removes the leftovers of an import in its database: the stage of a failed import, and the data that a swap keeps for
+//! a rollback. An import cannot be rolled back.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -15,12 +15,12 @@ use strongroom_runtime::failpoint;
 
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
-/// How long the answer of an import waits for it.
+/// How long the answer of an import waits for the removal.
 const SOON: Duration = Duration::from_secs(10);
-/// Looks at the marker: staged, applied meanwhile, gone.
+/// Maximum number of states to go through: staged, applied meanwhile, gone.
 const LOOKS: usize = 3;
 
-/// The import whose source is reserved, until what it has left is removed.
+/// The import whose source is reserved, until its leftovers are removed.
 #[derive(Default)]
 pub(super) struct Begun(Mutex<Option<(OperationRow, String)>>);
 
@@ -44,14 +44,14 @@ pub(crate) struct Ending {
 }
 
 impl Ending {
-    /// Settles an import that did not do so itself, tried until it is done or the process stops. Returns after a while in any
-    /// case.
+    /// Settles an import that did not do so itself; retries until it succeeds or the process stops. Returns after a
+    /// limited time in any case.
     pub(super) async fn settle_soon(&self, begun: Arc<Begun>) {
         let Some((operation, source)) = begun.take() else { return };
         failpoint::reached("import.recorded");
         let ending = self.clone();
         let settling = tokio::spawn(async move { ending.settle(&operation, &source).await });
-        // It goes on when nobody waits for it any more.
+        // It continues when nobody waits for it any more.
         let _ = tokio::time::timeout(SOON, settling).await;
     }
 
@@ -73,7 +73,7 @@ impl Ending {
     /// Whether the import of a dead process was applied, which is final.
     ///
     /// # Errors
-    /// The database's as long as it does not answer.
+    /// The database's errors, while it does not answer.
     pub(super) async fn was_applied(&self, operation: &OperationRow, source: &str) -> Result<bool> {
         let mut target = database(&self.sources, source)?.open_target().await?;
         let found = async {
@@ -85,10 +85,11 @@ impl Ending {
         Ok(found? == Some(RestoreState::Applied))
     }
 
-    /// One attempt to remove what an import has left. A process that was taken over removes only what its heir cannot have seen.
+    /// One attempt to remove the leftovers of an import. If another process has taken over, this one removes only data
+    /// that its heir cannot have seen.
     ///
     /// # Errors
-    /// The store's, and the database's as long as it does not answer.
+    /// Errors of the store, and of the database while it does not answer.
     pub(super) async fn try_settle(&self, operation: &OperationRow, source: &str) -> Result<()> {
         let is_ours = self.store.operations(&operation.owner).await?.contains(operation);
         let mut target = database(&self.sources, source)?.open_target().await?;
@@ -104,7 +105,7 @@ impl Ending {
     }
 }
 
-/// Removes everything of an import that nobody works on any more.
+/// Removes everything of an import on which no process works any more.
 async fn clear(target: &mut Target, id: &str) -> strongroom_tables::Result<()> {
     target.end_sessions(id).await?;
     for _ in 0..LOOKS {

@@ -1,4 +1,4 @@
-//! What can go wrong with moving tables, beside what can go wrong with databases and uploads.
+//! Errors of moving tables, in addition to those of databases and uploads.
 
 use strongroom_archive::document::DocumentError;
 use strongroom_import::Error as ImportError;
@@ -6,38 +6,38 @@ use tonic::Code;
 
 use crate::error::Error;
 
-/// Why tables are not moved.
+/// The reason why tables are not moved.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MoveError {
-    /// The document is not in the form.
+    /// The document does not have the expected format.
     #[error(transparent)]
     Document(DocumentError),
-    /// It is larger than this server holds in memory.
+    /// It exceeds this server's memory limit.
     #[error("{problem}, the limit of this server: [backup] {option} allows more")]
     Limit {
-        /// What is too long.
+        /// The part that is too long.
         problem: DocumentError,
-        /// The option.
+        /// The option with the limit.
         option: &'static str,
     },
     /// It is an age file.
     #[error("the document is sealed, or something else than JSON: it begins like an age file; open it first")]
     Sealed,
-    /// Gatwy's connection export.
+    /// Gatwy's connection export is not valid.
     #[error(transparent)]
     Gatwy(ImportError),
-    /// Nothing is in it.
+    /// It is empty.
     #[error("the connection export of Gatwy has neither groups nor connections")]
     NothingThere,
-    /// There is no table for what is in it.
+    /// There is no table for its entries.
     #[error(
         "no source has a table {wanted} for the {entries} of Gatwy's connection export: let the application create it first"
     )]
     NoTable {
-        /// Names that it could have.
+        /// Possible names of the table.
         wanted: String,
-        /// What is in the file.
+        /// The kind of entries.
         entries: &'static str,
     },
     /// There is no column for a value.
@@ -50,36 +50,36 @@ pub enum MoveError {
         table: String,
         /// The column in both spellings.
         snake: &'static str,
-        /// As the file has it.
+        /// As in the file.
         camel: &'static str,
     },
-    /// A table is nowhere.
+    /// No source has the table.
     #[error(
         "no source has the table {0} of the document: let the application create it first, or take it out of the document"
     )]
     UnknownTable(String),
-    /// A table is in something that is no database.
+    /// A table belongs to a source that is not a database.
     #[error("table {table:?} is of source {source_name} ({kind}), and rows are imported into databases only")]
     NoDatabase {
         /// The table's archive name.
         table: String,
-        /// Whose it is.
+        /// The name of that source.
         source_name: String,
-        /// What that is.
+        /// The kind of that source.
         kind: &'static str,
     },
-    /// Tables of several databases.
+    /// The tables belong to several databases.
     #[error(
         "the document has tables of several databases: {0}; import them one after the other, each from a document of its own"
     )]
     Several(String),
-    /// As many imports run as may.
+    /// All permits for imports are taken.
     #[error("{0} imports of tables are running, which is as many as this server allows; try again later")]
     Busy(usize),
-    /// The absolute limit.
+    /// It reached its time limit.
     #[error("the import took longer than {0} s; [backup] restore_limit_seconds allows more")]
     TooLong(u64),
-    /// The process that did it is gone.
+    /// The process that ran it died.
     #[error(
         "the process that imported the tables on {0} ended before its commit, and nothing was changed; import them again"
     )]
@@ -110,7 +110,7 @@ impl From<DocumentError> for Error {
         let limit = |problem, option| MoveError::Limit { problem, option }.into();
         match error {
             DocumentError::Read(error) => Self::Staging(error),
-            // Rows are taken by us, so that it is one of our errors on a detour.
+            // The rows go to our own code, so the error may be one of ours.
             DocumentError::Sink(error) => strongroom_archive::Error::Sink(error).into(),
             DocumentError::RowLimit { .. } => limit(error, "verify_row_limit_bytes"),
             DocumentError::HeadLimit(_) => limit(error, "verify_manifest_limit_bytes"),

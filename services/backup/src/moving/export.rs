@@ -1,4 +1,4 @@
-//! Tables on their way out: read in one snapshot of each database, and sent while they are read.
+//! Exports tables: reads them in one snapshot of each database, and sends them while they are read.
 
 mod stream;
 
@@ -16,7 +16,7 @@ use crate::operation::{Ended, Metadata, Outlet, put};
 use crate::sources::{Choice, OpenSource, Survey};
 use stream::Document;
 
-/// Tables that an event names.
+/// Maximum number of tables that an event names.
 const MOST_NAMED: usize = 100;
 
 /// One export.
@@ -28,12 +28,12 @@ pub(super) struct Exporting {
     reads: Vec<Read>,
 }
 
-/// What is read of one database.
+/// The tables to read from one database.
 struct Read {
-    /// Its place among the sources.
+    /// The index of its source.
     at: usize,
     choice: Choice,
-    /// The tables by their own names, each with its name in archives.
+    /// The tables' own names, each with its name in archives.
     names: Vec<(String, String)>,
 }
 
@@ -41,12 +41,12 @@ impl Exporting {
     /// Finds the tables.
     ///
     /// # Errors
-    /// [`Error::Field`], and that of a source of which nothing is known where a table is not found elsewhere.
+    /// [`Error::Field`]; if a table is not found, the error of a source that was never read.
     pub(super) async fn prepare(base: &Base, tables: &[String]) -> Result<Self> {
         let mut survey = base.sources.survey().await;
         let reads = match choose(&survey, tables) {
             Ok(reads) => reads,
-            // What was not found may be in a source that was never read.
+            // A missing table may be in a source that was never read.
             Err(refused) => return Err(survey.take_unknown().unwrap_or(refused)),
         };
         let time = Timestamp::from_microsecond(base.clock.now_micros())
@@ -56,7 +56,7 @@ impl Exporting {
         Ok(Self { base: base.clone(), id, file_name, time, reads })
     }
 
-    /// What its events say.
+    /// Metadata of its events.
     pub(super) fn describe(&self) -> Metadata {
         let mut metadata = Metadata::new();
         let names = self.reads.iter().flat_map(|read| &read.names).map(|(_, name)| name.clone());
@@ -66,7 +66,7 @@ impl Exporting {
         metadata
     }
 
-    /// Sends the document; its trailer is in what is returned.
+    /// Sends the document; its trailer is in the return value.
     pub(super) async fn send(
         self,
         outlet: Outlet<ExportTablesResponse>,
@@ -92,7 +92,7 @@ impl Exporting {
     }
 }
 
-/// Sends all chosen tables of one database, and ends its snapshot.
+/// Sends all selected tables of one database, and ends its snapshot.
 async fn copy(read: &Read, mut open: OpenSource, document: &mut Document) -> Result<()> {
     for mut schema in open.tables().to_vec() {
         let name = read.names.iter().find(|(own, _)| *own == schema.name).map(|(_, name)| name.clone());
@@ -103,7 +103,7 @@ async fn copy(read: &Read, mut open: OpenSource, document: &mut Document) -> Res
     open.finish().await
 }
 
-/// Which databases have the tables. A table of an optional group is named, and needs no more.
+/// The databases that have the tables. A table of an optional group can be selected by name alone.
 fn choose(survey: &Survey, tables: &[String]) -> Result<Vec<Read>> {
     if tables.is_empty() {
         return Err(Error::field("tables", "must name at least one table"));

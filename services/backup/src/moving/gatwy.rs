@@ -1,4 +1,4 @@
-//! Gatwy's groups and connections as rows of the tables that an application has for them.
+//! Converts Gatwy's groups and connections into rows of an application's tables for them.
 
 use std::borrow::Cow;
 
@@ -13,11 +13,11 @@ use super::error::MoveError;
 use super::loading::Rows;
 use crate::error::{Error, Result};
 
-/// Names of the table for groups, the first that is there.
+/// Possible names of the table for groups; the first that exists is used.
 const GROUPS: &[&str] = &["connection_groups", "groups"];
 const CONNECTIONS: &[&str] = &["connections"];
 
-/// A field of an entry: as a column may be called, and as the file calls it.
+/// A field of an entry: possible column names in both spellings, the second as in the file.
 type Field = (&'static str, &'static str);
 
 const OF_GROUPS: &[Field] =
@@ -41,7 +41,7 @@ enum Value<'a> {
     Truth(bool),
 }
 
-/// The tables that the entries go into, groups first.
+/// The names of the tables for the entries, groups first.
 ///
 /// # Errors
 /// [`MoveError::NoTable`], [`MoveError::NothingThere`].
@@ -64,7 +64,7 @@ pub(super) fn names(connections: &Connections, exists: impl Fn(&str) -> bool) ->
     if names.is_empty() { Err(MoveError::NothingThere.into()) } else { Ok(names) }
 }
 
-/// The entries for `live`, the tables that [`names`] has found, in that order.
+/// The entries for `live`, the tables found by [`names`], in the same order.
 ///
 /// # Errors
 /// [`MoveError::NoColumn`].
@@ -116,7 +116,7 @@ fn text(text: Option<&String>) -> Value<'_> {
     text.map_or(Value::Null, |text| Value::Text(text.into()))
 }
 
-/// One table with the columns that it has for the fields, and the rows' values for those.
+/// One table with its columns for the fields, and the rows' values for those columns.
 fn table(
     fields: &[Field],
     rows: &[Vec<Value<'_>>],
@@ -146,7 +146,7 @@ fn table(
     Ok((WantedTable { schema, rows: rows.len() as u64, is_partial: true }, values))
 }
 
-/// A column that takes values. Letter case counts in PostgreSQL only.
+/// A writable column. Only PostgreSQL distinguishes letter case.
 fn named<'a>(table: &'a TableSchema, name: &str) -> Option<&'a Column> {
     let is_it = |column: &&Column| match table.engine {
         Engine::Sqlite => column.name.eq_ignore_ascii_case(name),
@@ -155,7 +155,7 @@ fn named<'a>(table: &'a TableSchema, name: &str) -> Option<&'a Column> {
     table.columns.iter().filter(|column| column.generated.is_none()).find(is_it)
 }
 
-/// In the form of FORMAT.md §5. Truth values are numbers but in columns of PostgreSQL's own type for them.
+/// JSON according to FORMAT.md §5. Truth values are numbers, except in columns of PostgreSQL's boolean type.
 fn json(value: &Value<'_>, engine: Engine, column: &Column) -> Result<Box<RawValue>> {
     let is_boolean = engine == Engine::Postgres && column.type_name == "boolean";
     let json = match value {

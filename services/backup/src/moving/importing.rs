@@ -1,8 +1,8 @@
-//! The work of an import, once its document has arrived.
+//! The work of an import after its document was received.
 //!
-//! A dry run stages a trial, of which nothing lasts, and compares; where the comparison cannot tell (SQLite's constraints), it
-//! rehearses. An import reserves its source, stages under its own id, compares and swaps. What that has
-//! left says that it was applied, and is removed once the audit log says so too ([`super::ending`]).
+//! A dry run stages the rows temporarily and compares; for constraints of SQLite, which a comparison cannot check, it
+//! rehearses the swap. An import reserves its source, stages under its own id, compares and swaps. The leftovers of the
+//! swap prove that it was applied, and are removed once the audit log says so too ([`super::ending`]).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,7 +29,7 @@ use crate::sources::SqlSource;
 use crate::store::{self, OperationRow};
 use strongroom_runtime::failpoint;
 
-/// How long the locks are tried for.
+/// How long the swap tries to get its locks.
 const LIMITS: SwapLimits = SwapLimits { lock: Duration::from_secs(60), pause: None };
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
@@ -43,7 +43,7 @@ pub(super) struct Importing {
     pub(super) is_dry: bool,
 }
 
-/// What all events of an import say.
+/// Metadata of all events of an import.
 pub(super) fn describe(request: &ImportRequest, sha256: &str) -> Metadata {
     let mut metadata = Metadata::new();
     put(&mut metadata, "dry_run", request.dry_run);
@@ -134,7 +134,7 @@ impl Importing {
         Ok(())
     }
 
-    /// Swaps, and finds out what became of a commit whose answer was lost.
+    /// Swaps. If the answer to the commit is lost, finds out whether it took effect.
     async fn swap(&self, database: &SqlSource, stage: Stage) -> Result<Swapped> {
         let failed = match stage.swap(&LIMITS).await {
             Ok(swapped) => return Ok(swapped),
@@ -143,7 +143,7 @@ impl Importing {
         let mut backoff = Backoff::create(FIRST_WAIT, LONGEST_WAIT, self.base.shutdown.clone());
         loop {
             match self.state(database).await {
-                // What was compared before stands for what was counted.
+                // The counts of the earlier comparison stay valid.
                 Ok(Some(RestoreState::Applied)) => return Ok(Swapped::default()),
                 Ok(_) => return Err(failed),
                 Err(_) if backoff.wait().await => {}
@@ -160,7 +160,7 @@ impl Importing {
     }
 }
 
-/// Says what an import would do.
+/// Reports the effect that an import would have.
 async fn rehearse(
     database: &SqlSource,
     chosen: Chosen,
@@ -175,7 +175,7 @@ async fn rehearse(
     Ok(rehearsed?)
 }
 
-/// A stage with all rows, unless something stands against them.
+/// A stage with all rows, or `None` if the import is refused.
 async fn compared(
     database: &SqlSource,
     Chosen { wanted, rows, .. }: Chosen,

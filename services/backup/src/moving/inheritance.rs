@@ -1,5 +1,5 @@
-//! What becomes of the imports of a dead process: what they have left is removed, and the database's own marker says whether
-//! they were applied.
+//! Ends the imports of a dead process: removes their leftovers; the database's own marker says whether an import was
+//! applied.
 
 use super::IMPORT;
 use super::ending::Ending;
@@ -21,7 +21,7 @@ impl Inheritance {
         operation.kind == IMPORT.name
     }
 
-    /// As of [`crate::membership::Heir`], of imports.
+    /// Like [`crate::membership::Heir::inherit`], for imports.
     pub(crate) async fn inherit(&self, dead: &ProcessRow, operations: &[OperationRow]) -> bool {
         for operation in operations {
             if let Err(error) = self.settle(operation, &dead.host).await {
@@ -38,7 +38,7 @@ impl Inheritance {
             self.ending.store.end_operation(operation).await?;
             return Ok(());
         };
-        // Recorded first: whoever comes later could not find out any more.
+        // Record the result first: after the removal, nobody could determine it any more.
         let was_applied = self.ending.was_applied(operation, &source).await?;
         let died = Error::from(MoveError::ProcessDied(host.to_owned()));
         self.record(operation, &source, if was_applied { None } else { Some(&died) }).await?;
@@ -46,7 +46,7 @@ impl Inheritance {
     }
 
     /// # Errors
-    /// While the vault is away: the database's marker says until then what became of the import.
+    /// If the vault is unavailable. Until then, the database's marker keeps the result of the import.
     async fn record(&self, operation: &OperationRow, source: &str, error: Option<&Error>) -> Result<()> {
         let mut metadata = Metadata::new();
         put(&mut metadata, "source", source);

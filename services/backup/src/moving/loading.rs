@@ -1,4 +1,4 @@
-//! From a document into a stage: one thread reads and encodes rows while the database takes those before.
+//! Loads a document into a stage: one thread reads and encodes rows while the database takes earlier ones.
 
 use std::io;
 
@@ -10,19 +10,19 @@ use tokio::sync::mpsc;
 use super::contents::Document;
 use crate::error::{Error, Result};
 
-/// Chunks of a table that wait for the database: 1 MiB.
+/// Number of chunks of a table that can wait for the database: 1 MiB.
 const CHUNKS: usize = 4;
 
 /// The rows of a document.
 pub(super) enum Rows {
-    /// In the document itself.
+    /// Rows in the document itself.
     Document(Outline),
-    /// Made of Gatwy's entries: tables of rows of values.
+    /// Rows made from Gatwy's entries: tables of rows of values.
     Made(Vec<Vec<Vec<Box<RawValue>>>>),
 }
 
 impl Rows {
-    /// How many tables there are.
+    /// Number of tables.
     fn tables(&self) -> usize {
         match self {
             Self::Document(outline) => outline.tables.len(),
@@ -50,10 +50,10 @@ fn take(tables: &[Vec<Vec<Box<RawValue>>>], taker: &mut dyn TakeRows) -> strongr
     Ok(())
 }
 
-/// Loads all rows. Tables come in their order, so that the stage takes one after the other.
+/// Loads all rows. Tables are loaded in order, because the stage takes one after the other.
 ///
 /// # Errors
-/// The database's, those of reading the document, and what a column does not take.
+/// Errors of the database, of reading the document, and of values that a column does not accept.
 pub(super) async fn load(rows: Rows, document: Document, stage: &mut Stage) -> Result<()> {
     let (mut tables, mut queues) = (Vec::new(), Vec::new());
     for at in 0..rows.tables() {
@@ -72,7 +72,7 @@ pub(super) async fn load(rows: Rows, document: Document, stage: &mut Stage) -> R
     settle(read?, loaded)
 }
 
-/// Whichever failed first is the reason: a database that took no more has stopped the reader, and the other way round.
+/// The side that failed first has the reason: if the database stops taking rows, the reader stops too, and vice versa.
 fn settle(read: Result<()>, loaded: strongroom_tables::Result<()>) -> Result<()> {
     match (read, loaded) {
         (Err(error), Err(strongroom_tables::Error::Cancelled)) => Err(error),
@@ -83,7 +83,7 @@ fn settle(read: Result<()>, loaded: strongroom_tables::Result<()>) -> Result<()>
 
 /// Takes the rows of all tables.
 struct Feed {
-    /// None once its last chunk has left.
+    /// `None` once its last chunk was sent.
     tables: Vec<Option<(Encoder, mpsc::Sender<Chunk>)>>,
 }
 
@@ -108,6 +108,6 @@ fn unknown(table: usize) -> io::Error {
 }
 
 fn send(chunks: &mpsc::Sender<Chunk>, chunk: Chunk) -> io::Result<()> {
-    // The database has taken its last chunk, with an error of its own.
+    // The database has taken its last chunk; it reports its own error.
     chunks.blocking_send(chunk).map_err(|_| Error::ClientLeft.into())
 }

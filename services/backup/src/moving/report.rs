@@ -1,4 +1,4 @@
-//! What an import has done, or would do, as its caller and the audit log see it.
+//! The result of an import, or of its dry run, for its caller and the audit log.
 
 use strongroom_api::backup::v1 as proto;
 use strongroom_tables::load::{Change, Comparison, Inspection, Refusal, Swapped, TableChanges, Wanted};
@@ -7,15 +7,15 @@ use crate::error::{Error, Result};
 use crate::incoming::shown;
 use crate::operation::{Metadata, put};
 
-/// Rows that all tables name together: an answer has to stay below 4 MiB.
+/// Maximum number of example rows of all tables together: an answer has to stay below 4 MiB.
 const MOST_EXAMPLES: usize = 1_000;
-/// Of refusals, of warnings, and of tables that the audit log names.
+/// Maximum number of refusals, of warnings, and of tables that the audit log names.
 const MOST: usize = 100;
-/// An answer in the making.
+/// An answer in progress.
 pub(super) struct Report(proto::ImportTablesResponse);
 
 impl Report {
-    /// Of which nothing is known but what is wanted.
+    /// A report that contains only the wanted tables.
     pub(super) fn new(id: &str, is_dry: bool, wanted: &Wanted) -> Self {
         let table = |table: &strongroom_tables::load::WantedTable| proto::ImportedTable {
             table: table.schema.name.clone(),
@@ -35,7 +35,7 @@ impl Report {
         !self.0.refusals.is_empty()
     }
 
-    /// Rows in the document.
+    /// Number of rows in the document.
     pub(super) fn rows(&self) -> i64 {
         self.0.tables.iter().map(|table| table.rows).sum()
     }
@@ -62,12 +62,12 @@ impl Report {
         self.refuse(&comparison.refusals);
     }
 
-    /// The counts of what was done are those under the locks.
+    /// Replaces the counts by those made under the locks.
     pub(super) fn swapped(&mut self, swapped: &Swapped) {
         self.count(&swapped.tables);
     }
 
-    /// Each row of the document is in one of three counts, whatever else the table has.
+    /// Each row of the document belongs to one of three counts; other rows of the table do not matter.
     fn count(&mut self, all: &[TableChanges]) {
         for (table, changes) in self.0.tables.iter_mut().zip(all) {
             table.created = signed(changes.created);
@@ -87,10 +87,10 @@ impl Report {
         }
     }
 
-    /// Takes what the database said to the rows for a refusal.
+    /// Converts the database's objections to the rows into a refusal.
     ///
     /// # Errors
-    /// Other errors, as they are.
+    /// Other errors, unchanged.
     pub(super) fn refused_by(&mut self, error: Error) -> Result<()> {
         use strongroom_tables::Error as Tables;
         match &error {
@@ -108,7 +108,7 @@ impl Report {
         Ok(())
     }
 
-    /// What the audit log says beside what is known at the beginning.
+    /// Metadata of the closing event, in addition to that known at the beginning.
     pub(super) fn metadata(&self) -> Metadata {
         let mut metadata = Metadata::new();
         let sum = |of: fn(&proto::ImportedTable) -> i64| self.0.tables.iter().map(of).sum::<i64>();
@@ -125,7 +125,7 @@ impl Report {
         metadata
     }
 
-    /// What was refused was neither done nor counted.
+    /// If the import was refused, nothing was done, so the counts are 0.
     pub(super) fn into_message(mut self) -> proto::ImportTablesResponse {
         if self.is_refused() {
             for table in &mut self.0.tables {

@@ -1,4 +1,4 @@
-//! An operation in the vault's audit log: what its events share, and how each is written.
+//! An operation in the vault's audit log: the metadata that its events share, and how each is written.
 
 use std::collections::HashMap;
 
@@ -23,17 +23,17 @@ pub(crate) fn put(metadata: &mut Metadata, key: &str, value: impl Into<Value>) {
 pub(crate) struct AuditRecord {
     vault: VaultClient,
     kind: &'static Kind,
-    /// Of who asked for it, kept as long as the operation runs.
+    /// Delegation of the caller, kept as long as the operation runs.
     delegation: Delegation,
-    /// What all events share.
+    /// Fields of all events.
     event: ServiceEvent,
-    /// What only the first one says.
+    /// Metadata of the first event only.
     at_start: Metadata,
 }
 
 impl AuditRecord {
-    /// For an operation on `target`, a file's name, that `caller` asked for. `operation_id` ties its events together
-    /// and makes recording one twice harmless.
+    /// For an operation on `target`, a file's name, requested by `caller`. `operation_id` links its events and makes it
+    /// harmless to record one twice.
     pub(crate) fn create(
         vault: VaultClient,
         kind: &'static Kind,
@@ -51,8 +51,8 @@ impl AuditRecord {
         Self { vault, kind, delegation, event, at_start: Metadata::new() }
     }
 
-    /// For one that another process began: its end is recorded in the name of who asked for it. If that is too long ago, the
-    /// vault refuses the delegation, and the operation is closed as unknown ([`super::Unfinished`]).
+    /// For an operation that another process began: its end is recorded on behalf of its caller. If its start is too
+    /// long ago, the vault refuses the delegation, and the operation is closed as unknown ([`super::Unfinished`]).
     pub(crate) fn of_another(vault: VaultClient, kind: &'static Kind, operation: &OperationRow) -> Self {
         let event = ServiceEvent {
             target: operation.target.clone(),
@@ -64,13 +64,13 @@ impl AuditRecord {
         Self { vault, kind, delegation, event, at_start: Metadata::new() }
     }
 
-    /// Says this in all events.
+    /// Adds metadata to all events.
     pub(crate) fn with(mut self, metadata: Metadata) -> Self {
         self.event.metadata.extend(metadata);
         self
     }
 
-    /// Says this in the first event only.
+    /// Adds metadata to the first event only.
     pub(crate) fn with_at_start(mut self, key: &str, value: impl Into<Value>) -> Self {
         put(&mut self.at_start, key, value);
         self
@@ -84,7 +84,7 @@ impl AuditRecord {
         &self.event.target
     }
 
-    /// Records the start, where the kind has an event for it. It is tried once: without it the operation does not
+    /// Records the start, if the kind has a start event. There is no retry: if recording fails, the operation does not
     /// begin.
     pub(super) async fn started(&self) -> Result<()> {
         let Some(name) = self.kind.started else { return Ok(()) };
@@ -93,14 +93,14 @@ impl AuditRecord {
         self.vault.record(&self.delegation, event).await
     }
 
-    /// Records an end that has an outcome.
+    /// Records the end with an outcome.
     pub(crate) async fn ended(&self, outcome: AuditOutcome, metadata: Metadata) -> Result<()> {
         let mut event = self.event(self.kind.ended, outcome);
         event.metadata.extend(metadata);
         self.vault.record_patiently(&self.delegation, event).await
     }
 
-    /// Records an end that is known only as whether `error` kept it from being done.
+    /// Records the end of an operation that is only known to have failed with `error` or to have succeeded.
     pub(crate) async fn settled(&self, error: Option<&Error>) -> Result<()> {
         let mut metadata = Metadata::new();
         let Some(error) = error else { return self.ended(AuditOutcome::Success, metadata).await };
@@ -108,8 +108,8 @@ impl AuditRecord {
         self.ended(AuditOutcome::Failed, metadata).await
     }
 
-    /// Records that it came to nothing. When the vault stays away, an operation that has a start is closed as unknown
-    /// later ([`super::Unfinished`]).
+    /// Records a failure. If the vault stays unavailable, an operation with a start event is closed as unknown later
+    /// ([`super::Unfinished`]).
     pub(super) async fn failed(&self, error: &Error) {
         let outcome = if error.is_abort() { AuditOutcome::Aborted } else { AuditOutcome::Failed };
         let mut event = self.event(self.kind.ended, outcome);

@@ -1,4 +1,4 @@
-//! How operations of one kind are limited.
+//! The limits of operations of one kind.
 
 use std::time::Duration;
 
@@ -7,13 +7,13 @@ use tokio::sync::OwnedSemaphorePermit;
 /// The limits of one kind of operation.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
-    /// The longest that one may take.
+    /// Maximum duration of an operation.
     pub(crate) duration: Duration,
-    /// The longest that its client may take nothing.
+    /// Maximum time that its client may read nothing.
     pub(crate) stall: Duration,
-    /// How many at the same time.
+    /// Maximum number of concurrent operations.
     pub(crate) concurrent: usize,
 }
 
-/// Permission to run one operation. Dropping it lets another one in.
+/// Permission to run one operation. Dropping it admits another one.
 pub(crate) type Permit = OwnedSemaphorePermit;

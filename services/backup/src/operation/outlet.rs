@@ -1,7 +1,7 @@
 //! Between an operation and its client: a short queue, and a failure that overtakes it.
 //!
-//! gRPC takes from the queue as the client does, so a full queue means a client that takes nothing. When an
-//! operation fails, whatever is still queued is worthless: a client that comes back is told at once.
+//! gRPC takes from the queue as the client reads, so a full queue means a client that reads nothing. When an operation
+//! fails, all queued replies are worthless: a client that resumes reading gets the failure at once.
 
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
@@ -15,10 +15,10 @@ use tonic::Status;
 use super::kind::Kind;
 use crate::error::{Error, Result};
 
-/// The shortest time between two replies that only tell how far the operation is.
+/// Minimum interval between two replies that only report progress.
 pub(crate) const PROGRESS_INTERVAL: Duration = Duration::from_millis(500);
 
-/// The operation's end: clones send into one queue.
+/// The operation's end; clones send into the same queue.
 pub(crate) struct Outlet<R> {
     queue: mpsc::Sender<R>,
     failure: Arc<OnceLock<Status>>,
@@ -33,18 +33,18 @@ impl<R> Clone for Outlet<R> {
     }
 }
 
-/// The client's end: what gRPC polls.
+/// The client's end, polled by gRPC.
 pub(crate) struct Replies<R> {
     queue: mpsc::Receiver<R>,
     failure: Arc<OnceLock<Status>>,
-    /// None once the last reply was taken.
+    /// `None` once the last reply was taken.
     alive: Option<oneshot::Sender<()>>,
 }
 
-/// Resolves once the client has everything, or its end is gone.
+/// Resolves once the client has everything, or its end is dropped.
 pub(super) type Gone = oneshot::Receiver<()>;
 
-/// Both ends, for a client that may take nothing for `stall`.
+/// Both ends, for a client that may read nothing for at most `stall`.
 pub(super) fn create<R>(kind: &Kind, stall: Duration) -> (Outlet<R>, Replies<R>, Gone) {
     let (sender, queue) = mpsc::channel(kind.queue);
     let (alive, gone) = oneshot::channel();
@@ -57,7 +57,7 @@ impl<R> Outlet<R> {
     /// Waits until there is room for `reply`.
     ///
     /// # Errors
-    /// [`Error::ClientLeft`], or [`Kind::stalled`] when there was no room for too long.
+    /// [`Error::ClientLeft`], or [`Kind::stalled`] if there was no room for too long.
     pub(crate) async fn send(&self, reply: R) -> Result<()> {
         match tokio::time::timeout(self.stall, self.queue.send(reply)).await {
             Ok(Ok(())) => Ok(()),
@@ -66,17 +66,17 @@ impl<R> Outlet<R> {
         }
     }
 
-    /// Sends `reply` unless the client is slow.
+    /// Sends `reply` if the queue has room.
     pub(crate) fn offer(&self, reply: R) {
         let _ = self.queue.try_send(reply);
     }
 
-    /// Waits until the client's connection took everything that was sent.
+    /// Waits until the client's connection has taken everything that was sent.
     ///
     /// # Errors
-    /// As [`Self::send`].
+    /// As for [`Self::send`].
     pub(crate) async fn taken(&self) -> Result<()> {
-        // One by one, so that a slow client has the same time for each reply as before.
+        // One by one, so that a slow client has the full time for each reply.
         for free in 1..=self.queue.max_capacity() {
             match tokio::time::timeout(self.stall, self.queue.reserve_many(free)).await {
                 Ok(Ok(_)) => {}
@@ -92,7 +92,7 @@ impl<R> Outlet<R> {
         self.queue.closed().await;
     }
 
-    /// Ends the stream with `status`, ahead of what is queued.
+    /// Ends the stream with `status`, ahead of queued replies.
     pub(super) fn fail(self, status: Status) {
         let _ = self.failure.set(status);
     }

@@ -1,8 +1,7 @@
 //! One operation from its first event to its last reply.
 //!
-//! The order: the start is recorded; the work is done, until it ends, the client leaves, the deadline passes or the
-//! service stops; the end is recorded; only then do the last replies leave. A client that sees them knows that the
-//! end is in the audit log.
+//! Order: record the start; do the work until it ends, the client leaves, the deadline passes or the service stops;
+//! record the end; only then send the last replies. A client that receives them knows that the end is in the audit log.
 
 use std::time::Instant;
 
@@ -17,15 +16,15 @@ use super::outlet::{Gone, Outlet};
 use crate::error::{Error, Result};
 use crate::metrics::{KindMetrics, Outcome, Size};
 
-/// How the work of an operation has ended.
+/// The result of an operation's work.
 pub(crate) struct Ended<R> {
-    /// For the audit log: a verification that finds a damaged archive has done its work and yet failed.
+    /// For the audit log: a verification that finds a damaged archive has done its work but counts as failed.
     pub(crate) outcome: AuditOutcome,
-    /// What the closing event says.
+    /// Metadata of the closing event.
     pub(crate) metadata: Metadata,
-    /// What leaves once that event is recorded.
+    /// Replies that are sent once that event is recorded.
     pub(crate) replies: Vec<R>,
-    /// Of the archive.
+    /// Size of the archive.
     pub(crate) size: Size,
 }
 
@@ -43,7 +42,7 @@ pub(super) struct Run<R> {
 }
 
 impl<R> Run<R> {
-    /// Does `work` and everything around it; `at_end` runs before the client is waited for.
+    /// Does `work` and everything around it; `at_end` runs before waiting for the client.
     pub(super) async fn complete<F, U>(
         self,
         (work, undo): (F, impl FnOnce(&Error) -> U),
@@ -57,7 +56,8 @@ impl<R> Run<R> {
         let (stall, shutdown) = (self.limits.stall, self.shutdown.clone());
         self.attempt(work, undo).await;
         at_end();
-        // The permit is the stream's as long as that takes memory, but no client keeps it by doing nothing.
+        // Replies still take memory, so the stream keeps the permit; but an idle client cannot keep it for longer than
+        // `stall`.
         let _ = shutdown.run_until_cancelled(tokio::time::timeout(stall, gone)).await;
         drop(permit);
     }
@@ -124,14 +124,14 @@ impl<R> Run<R> {
         }
     }
 
-    /// Whatever ends first ends everything: what is dropped here closes its database connections.
+    /// Ends with whichever happens first; dropping the work closes its database connections.
     async fn within_limits<F>(&self, work: F) -> Result<Ended<R>>
     where
         F: Future<Output = Result<Ended<R>>>,
     {
         let limit = self.limits.duration;
         tokio::select! {
-            // A reason that is known is said before what follows from it.
+            // Biased, so that a known cause is reported instead of its consequences.
             biased;
             () = self.shutdown.cancelled() => Err(Error::ShuttingDown),
             () = self.outlet.closed() => Err(Error::ClientLeft),

@@ -1,8 +1,8 @@
-//! Operations that a dead process left in the audit log without an end.
+//! Operations of a dead process that have no end in the audit log.
 //!
-//! Each start carries the process that it ran in. When that process is declared dead ([`crate::membership`]), whoever
-//! inherits from it closes what it left. Where the database that knows processes is lost, operations are closed by age, at
-//! start-up and every hour, once no operation can be that old.
+//! Each start event names the process that ran it. When that process is declared dead ([`crate::membership`]), its heir
+//! closes the operations that it left. In case the database that knows the processes was lost, operations are also
+//! closed by age, at start-up and every hour, once no operation can be that old.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::health::is_watched;
 use crate::said::Said;
 use crate::vault_client::VaultClient;
 
-/// On top of the longest operation: time for its last event.
+/// Time for the last event, added to the maximum duration of an operation.
 const GRACE: Duration = Duration::from_secs(5 * 60);
 const PERIOD: Duration = Duration::from_secs(3600);
 
@@ -23,12 +23,12 @@ const PERIOD: Duration = Duration::from_secs(3600);
 pub(crate) struct Unfinished {
     vault: VaultClient,
     clock: Arc<dyn Clock>,
-    /// Each with the longest that one may take.
+    /// Kinds, each with its maximum duration.
     kinds: Vec<(&'static Kind, Duration)>,
 }
 
 impl Unfinished {
-    /// For operations of these kinds, each with the longest that one may take.
+    /// For operations of these kinds, each with its maximum duration.
     pub(crate) fn create(
         vault: VaultClient,
         clock: Arc<dyn Clock>,
@@ -37,7 +37,7 @@ impl Unfinished {
         Self { vault, clock, kinds }
     }
 
-    /// Closes by age, now and every hour until `shutdown`.
+    /// Closes operations by age, now and every hour until `shutdown`.
     pub(crate) async fn keep_closing_old(&self, shutdown: &Shutdown) {
         let mut said = Said::default();
         loop {
@@ -51,10 +51,10 @@ impl Unfinished {
         }
     }
 
-    /// Closes what the dead `process` left, unless that is empty, and what is too old to be running.
+    /// Closes the operations that the dead `process` left, unless `process` is empty, and those too old to be running.
     ///
     /// # Errors
-    /// The vault's.
+    /// The vault's errors.
     pub(crate) async fn close(&self, process: &str) -> Result<()> {
         for (kind, limit) in &self.kinds {
             let Some(started) = kind.started else { continue };
@@ -74,7 +74,7 @@ impl Unfinished {
     }
 }
 
-/// What is wrong, unless the log has it as the state of the vault.
+/// The problem, unless the log already has it as the state of the vault.
 fn own_fault(error: &Error) -> Option<String> {
     (!is_watched(error)).then(|| error.to_string())
 }

@@ -1,23 +1,23 @@
-//! What stands against a re-encryption, beside what can be wrong with databases and the vault.
+//! Errors of a re-encryption, in addition to those of databases and the vault.
 
 use tonic::Code;
 
-/// Why values are not re-encrypted.
+/// The reason why values are not re-encrypted.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReencryptError {
-    /// Nothing is configured under the name.
+    /// No source has this name.
     #[error("there is no source {0:?}; `strongroom source list` shows all that there are")]
     UnknownSource(String),
-    /// It is something else.
+    /// The source is not a database.
     #[error(
         "source {source_name} is no database ({kind}), and only declared columns of databases are re-encrypted here; for the \
          vault's own values use `strongroom key reencrypt`"
     )]
     NoDatabase {
-        /// The source.
+        /// Its name.
         source_name: String,
-        /// What it is.
+        /// Its kind.
         kind: &'static str,
     },
     /// The configuration names no columns.
@@ -25,13 +25,13 @@ pub enum ReencryptError {
         "source {0} declares no encrypted columns: name them under [[sources.encrypted_columns]] in this server's configuration"
     )]
     NoColumns(String),
-    /// Its values can be read only.
+    /// The source can only be read.
     #[error(
         "source {0} cannot be re-encrypted: its configuration has no restore_url_file, which holds the URL of the role that owns \
          its tables, by which values are written"
     )]
     NoRestoreUrl(String),
-    /// A declared key is not there.
+    /// A declared key does not exist.
     #[error(
         "column {column} of source {source_name} is declared with the key {key:?}, but the vault has no caller key of that name \
          with a primary version; `strongroom key list` shows the keys"
@@ -41,19 +41,19 @@ pub enum ReencryptError {
         key: String,
         /// Table and column.
         column: String,
-        /// The source.
+        /// The name of the source.
         source_name: String,
     },
-    /// It goes on already.
+    /// It is already running for this source.
     #[error("source {0} is being re-encrypted by this process already; wait for its end")]
     Running(String),
-    /// As many run as may.
+    /// All permits are taken.
     #[error("{0} sources are being re-encrypted, which is as many as this server allows; try again later")]
     Busy(usize),
-    /// The absolute limit.
+    /// It reached its time limit.
     #[error("the re-encryption took longer than {0} s; run it again, and it goes on with what is left")]
     TooLong(u64),
-    /// The client is there but takes nothing.
+    /// The client is connected but reads nothing.
     #[error(
         "the client took nothing for {0} s; run the re-encryption again, and it goes on with what is left"
     )]

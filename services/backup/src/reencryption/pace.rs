@@ -1,16 +1,16 @@
-//! How many rows are looked at together, and pauses where the rate is limited.
+//! The number of rows per page, and pauses if the rate is limited.
 
 use std::time::Duration;
 
 use strongroom_api::limits::BATCH_ITEMS;
 use tokio::time::{Instant, sleep_until};
 
-/// Rows of a page at most: as many as the vault takes in one batch.
+/// Maximum number of rows of a page: as many as the vault takes in one batch.
 const MOST: u32 = BATCH_ITEMS as u32;
-/// Rows of a page at least where values are long.
+/// Minimum number of rows of a page, for long values.
 const LEAST: u32 = 16;
 
-/// Limits a run to its values a second.
+/// Limits a run to a number of values per second.
 pub(super) struct Pace {
     per_second: u32,
     next: Instant,
@@ -18,12 +18,12 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    /// 0 is no limit.
+    /// 0 means no limit.
     pub(super) fn new(per_second: u32) -> Self {
         Self { per_second, next: Instant::now(), rows: MOST }
     }
 
-    /// Rows of the next page: with a limit, a quarter of a second's.
+    /// Number of rows of the next page; with a limit, those of a quarter of a second.
     pub(super) fn rows(&self) -> u32 {
         match self.per_second {
             0 => self.rows,
@@ -31,12 +31,13 @@ impl Pace {
         }
     }
 
-    /// A page of `rows` was cut because its values are long, or was not: what is asked for beyond that is read in vain.
+    /// Learns whether a page of `rows` was cut because its values are long: rows requested beyond that would be read
+    /// for nothing.
     pub(super) fn learn(&mut self, rows: u32, is_cut: bool) {
         self.rows = if is_cut { rows.max(LEAST) } else { self.rows.saturating_mul(2).min(MOST) };
     }
 
-    /// Waits after so many values.
+    /// Waits after this number of values.
     pub(super) async fn wait(&mut self, values: usize) {
         if self.per_second == 0 || values == 0 {
             return;

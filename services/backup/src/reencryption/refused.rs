@@ -1,22 +1,22 @@
-//! Values that do not open: how many there are, and some of their rows. Neither a value nor a piece of one is kept.
+//! Values that do not open: their number, and some of their rows. Neither a value nor a part of one is kept.
 
 use strongroom_api::backup::v1::reencrypted_column::Row;
 use strongroom_tables::reencrypt::FoundValue;
 
-/// Rows that a column names.
+/// Maximum number of rows named for a column.
 const NAMED_ROWS: usize = 100;
 
-/// Those of one column.
+/// The refused values of one column.
 #[derive(Default, Clone)]
 pub(super) struct Refused {
     pub(super) count: u64,
-    /// Those that a census counts too.
+    /// Number of those that a census counts too.
     pub(super) counted: u64,
     pub(super) rows: Vec<Row>,
 }
 
 impl Refused {
-    /// `text`: the value, if it is one.
+    /// `text` is the value, or empty if it is not a text.
     pub(super) fn add(&mut self, value: &FoundValue, text: &str, reason: &str) {
         self.count += 1;
         self.counted += u64::from(value.is_counted);
@@ -27,13 +27,13 @@ impl Refused {
     }
 }
 
-/// The version that a value names.
+/// The key version that a value names.
 fn kid_of(text: &str) -> Option<&str> {
     let (kid, _) = text.strip_prefix("srv1.")?.split_once('.')?;
     is_kid(kid).then_some(kid)
 }
 
-/// Whether it can be shown: something else may be a piece of a value that nobody has sealed.
+/// Whether it can be shown: any other text may be a part of a value that was never sealed.
 pub(super) fn is_kid(text: &str) -> bool {
     text.len() == 16 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }

@@ -1,4 +1,4 @@
-//! What the client and the audit log are told.
+//! Messages for the client and the audit log.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use super::walk::Column;
 use super::work::{Census, signed};
 use crate::operation::{Metadata, put};
 
-/// Rows that all columns name together.
+/// Maximum number of named rows of all columns together.
 const NAMED_IN_ALL: usize = 1000;
 
 pub(super) fn progress(column: &Column, done: u64, left: u64) -> ReencryptSourceResponse {
@@ -22,7 +22,7 @@ pub(super) fn progress(column: &Column, done: u64, left: u64) -> ReencryptSource
     }
 }
 
-/// While values are counted: what is left is not known.
+/// While values are counted; the number of remaining values is unknown.
 pub(super) fn sign_of_life(done: u64) -> ReencryptSourceResponse {
     ReencryptSourceResponse { values_done: signed(done), ..ReencryptSourceResponse::default() }
 }
@@ -43,7 +43,8 @@ pub(super) fn last(done: u64, mut columns: Vec<ReencryptedColumn>) -> ReencryptS
     }
 }
 
-/// What stands where a version should is shown only if it is one: it may be a piece of a value that nobody has sealed.
+/// A text in the place of a key version is shown only if it has that form: otherwise it may be a part of a value that
+/// was never sealed.
 pub(super) fn column(column: Column, census: &Census) -> ReencryptedColumn {
     let mut by_kid: BTreeMap<&str, u64> = BTreeMap::new();
     for (kid, values) in census.left(&column) {

@@ -1,4 +1,4 @@
-//! Once through a column: page by page, each page's values to the vault and back.
+//! One walk through a column, page by page: each page's values go to the vault and back.
 
 use strongroom_api::limits::{AAD_BYTES, CIPHERTEXT_BYTES};
 use strongroom_api::vault::v1::{BatchRewrapResult, RewrapRequest};
@@ -11,40 +11,40 @@ use crate::error::Result;
 use crate::vault_client::VaultClient;
 use strongroom_runtime::failpoint;
 
-/// Reasons for what needs no vault.
+/// Reasons for results that do not need the vault.
 const INVALID: &str = "CIPHERTEXT_INVALID";
 const NO_AAD: &str = "NO_AAD";
 
-/// A column, and what was done with it.
+/// A column and its results.
 pub(super) struct Column {
     pub(super) declared: EncryptedColumn,
-    /// Its position at the rewriter.
+    /// Its position in the rewriter.
     pub(super) at: usize,
     pub(super) aad: AadTemplate,
     /// The primary version of its key.
     pub(super) kid: String,
-    /// Values that were replaced.
+    /// Number of replaced values.
     pub(super) done: u64,
-    /// In the last walk.
+    /// Refused values of the last walk.
     pub(super) refused: Refused,
 }
 
-/// A question to the vault, and where the answer goes.
+/// A question to the vault, and the value that its answer replaces.
 struct Asked {
     value: FoundValue,
     old: String,
 }
 
 impl Column {
-    /// As operators know it.
+    /// Its name for operators.
     pub(super) fn name(&self) -> String {
         format!("{}.{}", self.declared.table, self.declared.column)
     }
 
-    /// Walks once from the first row to the last. `said` hears of every page.
+    /// Walks once from the first row to the last. `said` is called after every page.
     ///
     /// # Errors
-    /// The database's, and the vault's.
+    /// Errors of the database and the vault.
     pub(super) async fn walk(
         &mut self,
         (rewriter, vault): (&mut Rewriter, &VaultClient),
@@ -60,7 +60,7 @@ impl Column {
             let Page { values, rows, is_cut, end, .. } = rewriter.page(self.at, walk).await?;
             pace.learn(rows, is_cut);
             let (found, at) = (values.len(), self.at);
-            // The vault seals this page while the database takes the one before.
+            // The vault seals this page while the database writes the previous one.
             let replacing = async {
                 match &sealed {
                     Some(changes) => rewriter.replace(at, changes).await.map(Some),
@@ -104,7 +104,7 @@ impl Column {
         Ok(asked.into_iter().zip(results).filter_map(|(asked, result)| self.change(asked, result)).collect())
     }
 
-    /// `None` for a value of which it is known that it does not open.
+    /// `None` for a value that is known not to open.
     fn question(&mut self, mut value: FoundValue) -> Option<(Asked, RewrapRequest)> {
         let declared = &self.declared;
         let needed = value.needed.iter().map(|needed| Some(&**needed));
@@ -123,7 +123,7 @@ impl Column {
         Some((Asked { value, old: text }, item))
     }
 
-    /// `None` for a value that does not open, and for one that is as it should be.
+    /// `None` for a value that does not open, and for one that needs no change.
     fn change(&mut self, Asked { value, old }: Asked, result: BatchRewrapResult) -> Option<Change> {
         let status = result.status.unwrap_or_default();
         if status.code != 0 {

@@ -1,4 +1,5 @@
-//! A run: all columns once, and those of which values are left again; then the census, for the vault and the client.
+//! A run: walks through all columns once, and again through those with remaining values; then the census, for the vault
+//! and the client.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -22,36 +23,36 @@ use crate::operation::{Ended, Outlet, PROGRESS_INTERVAL};
 use crate::sources::{ColumnCount, SqlSource};
 use crate::vault_client::KeyVersions;
 
-/// Walks through a column: rows that change while it is walked, or that somebody holds, are looked at again.
+/// Maximum number of walks: rows that change during a walk, or that are locked, are tried again.
 const WALKS: usize = 10;
-/// Before a walk in which nothing may have changed: whoever holds rows needs time.
+/// Pause after a walk without any change: locked rows need time to be released.
 const PAUSE: Duration = Duration::from_secs(1);
-/// The longest that a client hears nothing while values are counted.
+/// Maximum time without a message to the client while values are counted.
 const QUIET: Duration = Duration::from_secs(10);
 
-/// A run that can begin.
+/// A run before it begins.
 pub(super) struct Work {
     base: Base,
-    /// Its place among the sources.
+    /// The index of its source.
     at: usize,
     rewriter: Rewriter,
     columns: Vec<Column>,
     pace: Pace,
 }
 
-/// What the versions still have, by column.
+/// Number of values by key version, for each column.
 pub(super) struct Census {
-    /// Microseconds: when the counting began.
+    /// Start of the counting, in microseconds.
     time: i64,
     counted: Vec<ColumnCount>,
     versions: KeyVersions,
 }
 
 impl Work {
-    /// Finds out whether it can be done, and changes nothing.
+    /// Checks whether it can be done, and changes nothing.
     ///
     /// # Errors
-    /// [`ReencryptError`], the vault's, and the database's.
+    /// [`ReencryptError`], and errors of the vault and the database.
     pub(super) async fn prepare(base: &Base, at: usize, rate: u32) -> Result<Self> {
         let source = database(&base.sources, at)?;
         let versions = base.vault.caller_key_versions().await?;
@@ -63,10 +64,10 @@ impl Work {
         Ok(Self { base: base.clone(), at, rewriter, columns, pace: Pace::new(rate) })
     }
 
-    /// Does it.
+    /// Runs the re-encryption.
     ///
     /// # Errors
-    /// The vault's, and the database's. What was written stays.
+    /// Errors of the vault and the database. Values already written stay.
     pub(super) async fn run(
         mut self,
         outlet: Outlet<ReencryptSourceResponse>,
@@ -74,7 +75,7 @@ impl Work {
         let mut census = self.count(&outlet).await?;
         for walk in 0..WALKS {
             let left: Vec<u64> = self.columns.iter().map(|column| census.left_to_do(column)).collect();
-            // What is no sealed value is in no census, and is named by the first walk.
+            // Values that are not sealed are in no census, and are named by the first walk.
             if walk > 0 && left.iter().all(|left| *left == 0) {
                 break;
             }
@@ -123,7 +124,7 @@ impl Work {
         column.walk((rewriter, &base.vault), pace, said).instrument(span).await
     }
 
-    /// A large table takes a while; the client hears meanwhile that somebody is there.
+    /// A large table takes a while; meanwhile the client gets signs of life.
     async fn count(&self, outlet: &Outlet<ReencryptSourceResponse>) -> Result<Census> {
         let source: &SqlSource = database(&self.base.sources, self.at)?;
         let versions = self.base.vault.caller_key_versions().await?;
@@ -137,7 +138,7 @@ impl Work {
         }
     }
 
-    /// A key may be rotated meanwhile.
+    /// A key may have been rotated meanwhile.
     fn follow(&mut self, versions: &KeyVersions) {
         for column in &mut self.columns {
             if let Some(kid) = versions.primary(&column.declared.key) {
@@ -163,7 +164,7 @@ fn column(source: &str, at: usize, declared: EncryptedColumn, versions: &KeyVers
 }
 
 impl Census {
-    /// Values of other versions than the primary, each with what stands for the version in them.
+    /// Values of versions other than the primary one, each with the text in the place of its version.
     pub(super) fn left<'a>(&'a self, column: &'a Column) -> impl Iterator<Item = (&'a str, u64)> {
         let primary = self.versions.primary(&column.declared.key).unwrap_or(&column.kid);
         let counted = self.counted.iter().filter(|counted| counted.column == column.declared);
@@ -171,13 +172,13 @@ impl Census {
         kids.map(|(kid, values)| (kid.as_str(), *values))
     }
 
-    /// Those of them of which it is not known that they do not open.
+    /// The number of those that are not known to fail to open.
     fn left_to_do(&self, column: &Column) -> u64 {
         let left: u64 = self.left(column).map(|(_, values)| values).sum();
         left.saturating_sub(column.refused.counted)
     }
 
-    /// Tells the vault, so that versions that nothing needs can be retired.
+    /// Reports to the vault, so that versions that are no longer needed can be retired.
     async fn report(&self, base: &Base) -> Result<()> {
         for ColumnCount { column, source, kids } in &self.counted {
             let own = kids.iter().filter(|(kid, _)| self.versions.has(&column.key, kid));

@@ -1,9 +1,9 @@
-//! Applying a plan: a backup, the stages, the swaps.
+//! Applies a plan: a backup, the stages, the swaps.
 //!
-//! The order, each step recorded before the next one: the backup is stored; each source gets its stage, which lasts through a
-//! crash; when all of them are ready, one source after the other is swapped; the row says APPLIED. Whatever fails before the
-//! first swap leaves every source as it was, and [`super::ending`] removes the stages. Whatever fails later, [`super::forward`]
-//! goes on with.
+//! Order, with each step recorded before the next one: the backup is stored; each source gets its stage, which survives
+//! a crash; when all stages are ready, one source after the other is swapped; the state is set to APPLIED. A failure
+//! before the first swap leaves every source unchanged, and [`super::ending`] removes the stages. After a later
+//! failure, [`super::forward`] continues.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -32,10 +32,10 @@ use crate::store::{RestoreRow, RestoreState};
 use crate::vault_client::SealingAnew;
 use strongroom_runtime::failpoint;
 
-/// How long an applied restore can be taken back, in microseconds.
+/// How long an applied restore can be rolled back, in microseconds.
 const ROLLBACK: i64 = 24 * 3600 * 1_000_000;
 
-/// One restore that is being applied.
+/// One restore being applied.
 pub(super) struct Applying {
     pub(super) base: Base,
     pub(super) safety: SafetyBackups,
@@ -51,7 +51,7 @@ impl Applying {
         failpoint::reached("restore.begun");
         let progress: Shared = Arc::new(Mutex::new(Progress::default()));
         let journal = Arc::clone(&self.journal);
-        // Boxed, as what it consists of below: together they would not fit on a thread's stack.
+        // Boxed, like its parts below: together they would not fit on a thread's stack.
         journal.while_telling(&progress, Box::pin(self.apply_telling(&progress))).await
     }
 
@@ -72,12 +72,12 @@ impl Applying {
         for part in &parts {
             ready.push(Box::pin(self.stage(&archive, part, progress)).await?);
         }
-        // The file takes its room on the disk until it was read.
+        // Free the file's disk space as soon as it has been read.
         drop(archive);
         begin_phase(progress, "swap", 0);
         let mut changed = Vec::with_capacity(parts.len());
         for (part, ready) in parts.iter().zip(ready) {
-            // A platform that is half new is worse than writers that wait.
+            // Waiting writers are better than a platform of which only half has been swapped.
             let most = self.max_pause.filter(|_| changed.is_empty());
             changed.push(Box::pin(self.swap(part.source(), ready, most)).await?);
         }
@@ -113,7 +113,7 @@ impl Applying {
     }
 }
 
-/// The archive that was planned with, and no other one.
+/// The archive that was planned with; any other one is refused.
 pub(super) struct PlannedArchive {
     fetched: Fetched,
     manifest_sha256: String,
@@ -121,13 +121,13 @@ pub(super) struct PlannedArchive {
 
 impl PlannedArchive {
     /// # Errors
-    /// [`RestoreError::ArchiveChanged`], and those of getting it.
+    /// [`RestoreError::ArchiveChanged`], and errors of fetching it.
     pub(super) async fn fetch(base: &Base, request: &Request, progress: &Shared) -> Result<Self> {
         let tell = |bytes: u64| {
             let mut progress = progress.lock().unwrap_or_else(PoisonError::into_inner);
             progress.bytes = bytes as i64;
         };
-        // An upload belongs to whom it was planned by; the plan is as good as its caller.
+        // An upload belongs to the principal that planned the restore: fetch it on that principal's behalf.
         let fetched = base.archives.fetch(&request.creator, &request.origin, tell).await?;
         if fetched.staged.sha256 != request.archive.sha256 {
             return Err(RestoreError::ArchiveChanged("its SHA-256 is another one".to_owned()).into());
@@ -135,20 +135,20 @@ impl PlannedArchive {
         Ok(Self { fetched, manifest_sha256: request.archive.manifest_sha256.clone() })
     }
 
-    /// What goes into each source, in archive order.
+    /// The contents for each source, in archive order.
     ///
     /// # Errors
-    /// As of a plan.
+    /// As for a plan.
     pub(super) async fn parts(&self, base: &Base, request: &Request) -> Result<Vec<Selected>> {
         let archive = self.open(base).await?;
         let (records, _) = choose(archive.manifest(), &base.sources, request, true)?;
         selected(archive, records, request).await
     }
 
-    /// Stages one source. The archive is opened anew for each, because a stage that fails does not give it back.
+    /// Stages one source. The archive is opened anew for each, because a stage that fails does not return it.
     ///
     /// # Errors
-    /// As of [`Target::stage`].
+    /// As for [`Target::stage`].
     pub(super) async fn stage(
         &self,
         base: &Base,
@@ -172,7 +172,7 @@ impl PlannedArchive {
     }
 }
 
-/// What the values of an archive of another root key go through.
+/// The re-sealing of values from an archive of another root key.
 fn resealing(
     base: &Base,
     archive: &mut crate::incoming::Archive,
@@ -194,7 +194,7 @@ fn resealing(
     })))
 }
 
-/// Records that a source is new.
+/// Records that a source was swapped.
 pub(super) fn swapped(row: &mut RestoreRow, now: i64, source: &str, paused: Duration) -> Result<()> {
     add_step(row, now, source, StepName::Swapped)?;
     let mut journal = journal_of(row)?;
@@ -204,7 +204,7 @@ pub(super) fn swapped(row: &mut RestoreRow, now: i64, source: &str, paused: Dura
     Ok(())
 }
 
-/// The row of a restore of which every source is new.
+/// Updates the row of a restore whose sources were all swapped.
 pub(super) fn applied(row: &mut RestoreRow, now: i64) -> Result<()> {
     row.state = RestoreState::Applied;
     row.end_time = Some(now);

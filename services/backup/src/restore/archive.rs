@@ -1,7 +1,7 @@
 //! The archive that a restore reads: a stored backup or an upload, as a file of this process.
 //!
-//! A plan and its application each get the file anew, because a day may lie between them; that it is the same is known by its
-//! SHA-256.
+//! A plan and its application each fetch the file anew, because a day may pass in between; the SHA-256 proves that it
+//! is the same file.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,31 +16,32 @@ use crate::incoming::{
 use crate::vault_client::VaultClient;
 use crate::verification::Subject as _;
 
-/// Gets archives.
+/// Fetches archives.
 pub(crate) struct Archives {
     pub(crate) rereading: Arc<Rereading>,
     pub(crate) uploads: Arc<ArchiveUploads>,
-    /// What all staged files may take together.
+    /// Admission and limits of all staged files.
     pub(crate) admission: Arc<Uploads>,
     pub(crate) vault: VaultClient,
     pub(crate) memory: MemoryLimits,
-    /// How long a destination may send nothing.
+    /// Maximum time that a destination may send nothing.
     pub(crate) stall: Duration,
 }
 
-/// A file that has arrived.
+/// A fetched file.
 pub(crate) struct Fetched {
     pub(crate) staged: Staged,
     pub(crate) file_name: String,
-    /// Its room on the disk.
+    /// Its reserved disk space.
     _slot: Option<Arc<Slot>>,
 }
 
 impl Archives {
-    /// The file, for the principal `caller`. `progress` gets the bytes so far.
+    /// Fetches the file for the principal `caller`. `progress` gets the number of bytes so far.
     ///
     /// # Errors
-    /// Those of stored backups and of uploads, and [`Error::BackupDamaged`] for a file that is not what was stored.
+    /// Those of stored backups and of uploads, and [`Error::BackupDamaged`] for a file that differs from the stored
+    /// one.
     pub(crate) async fn fetch(
         &self,
         caller: &str,
@@ -68,12 +69,12 @@ impl Archives {
         Ok(Fetched { staged, file_name, _slot: Some(slot) })
     }
 
-    /// Opens a file that was verified.
+    /// Opens a verified file.
     ///
     /// # Errors
-    /// [`RestoreError::ArchiveChanged`] for what cannot be opened any more, the vault's, and [`Error::Staging`].
+    /// [`RestoreError::ArchiveChanged`] if it can no longer be opened, the vault's errors, and [`Error::Staging`].
     pub(crate) async fn open(&self, staged: Staged) -> Result<Archive> {
-        // It was verified within the limits of a verification.
+        // It was already verified within the limits of a verification.
         let allowance = Allowance::create(Duration::MAX, staged.size);
         let opened = open(staged.file, &self.vault, self.memory, allowance, ()).await?;
         let changed = |problem: Unopened| Error::from(RestoreError::ArchiveChanged(problem.to_string()));

@@ -1,4 +1,4 @@
-//! Back: the sources of a restore that are new become old again, and what was only staged goes.
+//! Goes back: undoes the swaps of a restore, and removes its stages.
 
 use super::Base;
 use super::journal::Journal;
@@ -9,16 +9,15 @@ use crate::error::{RestoreError, Result};
 use crate::store::{OperationRow, RestoreRow, RestoreState};
 use strongroom_runtime::failpoint;
 
-/// Goes back.
 pub(super) struct Back<'a> {
     pub(super) base: &'a Base,
 }
 
 impl Back<'_> {
-    /// One attempt to go on with a rollback that has begun. If it fails, the restore says why.
+    /// One attempt to continue a rollback that has begun. If it fails, the restore records the reason.
     ///
     /// # Errors
-    /// Those of the sources.
+    /// Errors of the sources.
     pub(super) async fn go(&self, row: RestoreRow, operation: &OperationRow) -> Result<()> {
         let request = request_of(&row)?;
         let discard_changes = journal_of(&row)?.discard_changes;
@@ -35,11 +34,11 @@ impl Back<'_> {
         }
     }
 
-    /// Every source, those first that cannot be asked beforehand whether they will refuse. The number of rows and files.
+    /// Rolls back every source, first those that cannot be checked in advance. Returns the number of rows and files.
     ///
     /// # Errors
-    /// Those of the sources. What was taken back until then stays so. Where there is no other way any more (`has_begun`), the
-    /// first one, after everything else was tried.
+    /// Errors of the sources. Sources already rolled back stay so. If going back is the only way left (`has_begun`),
+    /// all sources are tried, and the first error is returned.
     pub(super) async fn all(
         &self,
         id: &str,
@@ -102,7 +101,7 @@ impl Back<'_> {
                 Err(strongroom_tables::Error::NotApplied { name, restore }.into())
             }
             found => {
-                // What a rollback could not remove is left as a stage is.
+                // Remains of a rollback are removed like a stage.
                 let is_clean = found.is_none() && !target.may_have_remains();
                 if !is_clean && !target.discard((id, request), Marker::Staged).await? {
                     return Err(RestoreError::Changed(id.to_owned()).into());
@@ -118,7 +117,7 @@ impl Back<'_> {
     }
 }
 
-/// The row of a restore that was taken back.
+/// Updates the row of a restore that was rolled back.
 pub(super) fn rolled_back(row: &mut RestoreRow, now: i64) -> Result<()> {
     row.state = RestoreState::RolledBack;
     row.end_time = Some(now);

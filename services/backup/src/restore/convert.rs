@@ -1,4 +1,4 @@
-//! A restore's row as clients see it.
+//! Converts a restore's row for clients.
 
 use strongroom_api::backup::v1 as proto;
 use strongroom_api::time::{duration, timestamp};
@@ -51,15 +51,15 @@ pub(crate) fn restore(row: &RestoreRow) -> Result<proto::Restore> {
     })
 }
 
-/// As one of many: without the terms of a grant, which may name ten thousand ids.
+/// A restore as an element of a list: without the terms of a grant, which may name ten thousand ids.
 ///
 /// # Errors
-/// As of [`restore`].
+/// As for [`restore`].
 pub(crate) fn listed(row: &RestoreRow) -> Result<proto::Restore> {
     Ok(proto::Restore { grant_terms: None, ..restore(row)? })
 }
 
-/// The same as the vault finds in what it is sent.
+/// The same terms as the vault derives from the data that it receives.
 pub(super) fn grant_terms(id: &str, request: &Request) -> Option<RestoreTerms> {
     let archive = &request.archive;
     Some(RestoreTerms {

@@ -1,5 +1,5 @@
-//! The rows of an archive in an empty database that is none of the sources, as a drill needs them there: what a restore does with
-//! a source, without a plan, a journal and a way back.
+//! Restores the rows of an archive into an empty database that is not a source, as a drill needs: like a restore of a
+//! source, but without a plan, a journal and a rollback.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -15,17 +15,17 @@ use super::selection::{Contents, Selected, selected};
 use crate::error::{Error, Result};
 use crate::incoming::Archive;
 
-/// Nobody else is in it.
+/// Nobody else uses the database.
 const LIMITS: SwapLimits = SwapLimits { lock: Duration::from_secs(60), pause: None };
 
 /// One database of an archive.
 pub(crate) struct Part(Selected);
 
-/// Why rows could not be restored.
+/// The reason why rows were not restored.
 pub(crate) enum NotRestored {
-    /// They cannot be: what stands against it.
+    /// They cannot be restored, with the reason.
     Refused(String),
-    /// They could not be now.
+    /// They cannot be restored now.
     Failed(Error),
 }
 
@@ -51,10 +51,10 @@ impl From<strongroom_tables::Error> for NotRestored {
 /// The databases among `records`.
 ///
 /// # Errors
-/// Those of reading the archive.
+/// Errors of reading the archive.
 pub(crate) async fn databases(archive: Archive, records: Vec<SourceRecord>) -> Result<Vec<Part>> {
     let request = Request {
-        // It is read from where it lies.
+        // The origin is not used: the archive is already open.
         origin: Origin::Backup(String::new()),
         mode: RequestMode::IntoEmpty,
         sources: records.iter().map(|record| record.name.clone()).collect(),
@@ -84,17 +84,17 @@ pub(crate) async fn databases(archive: Archive, records: Vec<SourceRecord>) -> R
 }
 
 impl Part {
-    /// The source as the archive describes it.
+    /// The source's record in the archive.
     pub(crate) fn record(&self) -> &SourceRecord {
         &self.0.record
     }
 
-    /// In archive order.
+    /// The tables, in archive order.
     pub(crate) fn tables(&self) -> impl Iterator<Item = &WantedTable> {
         self.0.tables()
     }
 
-    /// The entries of the tables, in their order, as places in the manifest's list.
+    /// Entries of the tables, in order, as indexes into the manifest's list.
     pub(crate) fn entries(&self) -> &[usize] {
         &self.0.entries
     }
@@ -114,8 +114,8 @@ impl Part {
         }
     }
 
-    /// Creates its tables in the empty database at `url`, and fills them, in the name of the restore `id`, which nobody takes back.
-    /// Returns sentences about what does not come back.
+    /// Creates its tables in the empty database at `url`, and fills them under the restore id `id`, which is never
+    /// rolled back. Returns sentences about items that are not restored.
     ///
     /// # Errors
     /// [`NotRestored`].

@@ -1,9 +1,9 @@
-//! How a restore ends that did not end by itself: it failed, or its process died.
+//! Ends a restore that did not complete by itself: it failed, or its process died.
 //!
-//! The sources' own markers decide. As long as none of them is new, everything that was staged is removed, and the restore has
-//! failed. As soon as one of them is, there is only one way: forward to where all of them are new ([`super::forward`]), or, in a
-//! rollback, back to where all of them are old ([`super::back`]). Until the sources answer, the restore stays as it is and says
-//! why.
+//! The sources' own markers decide. If no source has been swapped, all stages are removed, and the restore has failed.
+//! Once a source has been swapped, there is only one direction: forward until all sources are swapped
+//! ([`super::forward`]), or, in a rollback, back until none is ([`super::back`]). Until the sources answer, the restore
+//! keeps its state and records the reason.
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
@@ -35,14 +35,14 @@ pub(crate) struct Ending {
     pub(super) base: Base,
 }
 
-/// Why it did not end by itself.
+/// The reason why it did not complete by itself.
 #[derive(Debug, Clone)]
 pub(super) struct Cause {
     reason: &'static str,
     problem: String,
-    /// Another process does it.
+    /// Another process has taken over.
     is_taken_over: bool,
-    /// The target had nothing of the restore, so that nothing was taken back.
+    /// The target had nothing of the restore, so nothing was rolled back.
     is_nothing_kept: bool,
 }
 
@@ -54,25 +54,26 @@ impl From<&Error> for Cause {
     }
 }
 
-/// How an attempt to settle a restore has ended.
+/// The result of settling a restore.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Settled {
-    /// It is settled: whether what the operation was for is done.
+    /// It is settled; the value says whether the operation's goal was reached.
     Done(bool),
-    /// This process ends before.
+    /// This process ends first.
     Stopped,
-    /// Another process goes on with it.
+    /// Another process has taken over.
     Fenced,
 }
 
-/// What a source that may have something of the restore says of it.
+/// The marker of a source that may have something of the restore.
 struct Found<'a> {
     source: &'a str,
     marker: Result<Option<Marker>>,
 }
 
 impl Ending {
-    /// Settles what has failed with `error`, and ends the operation after all where that leads to its end.
+    /// Settles a restore whose operation failed with `error`, and returns a successful end if its goal is reached after
+    /// all.
     ///
     /// # Errors
     /// `error`.
@@ -88,7 +89,7 @@ impl Ending {
         }
     }
 
-    /// Settles the restore of `operation`, tried until it is done.
+    /// Settles the restore of `operation`, with retries until it is done.
     pub(super) async fn settle(&self, operation: &OperationRow, cause: &Cause) -> Settled {
         let id = operation.id.as_str();
         if cause.is_taken_over {
@@ -104,8 +105,8 @@ impl Ending {
         }
     }
 
-    /// What this process may still do when it is about to end, or was declared dead. The rest is its heir's, as is then the
-    /// closing event.
+    /// The work left for this process when it is about to end, or was declared dead. The rest, including the closing
+    /// event, is left to its heir.
     pub(super) async fn hand_on(&self, operation: &OperationRow, cause: &Cause, is_recorded: bool) {
         let settled = self.settle(operation, cause).await;
         if let (false, Settled::Done(is_done)) = (is_recorded, settled) {
@@ -114,7 +115,7 @@ impl Ending {
         }
     }
 
-    /// Whoever has taken the restore over may have settled it before this process began to stage.
+    /// The process that took over the restore may have settled it before this process began to stage.
     async fn clear(&self, operation: &OperationRow) -> Result<()> {
         let Some(row) = self.base.store.restore(restore_id(operation)).await? else { return Ok(()) };
         if !matches!(row.state, RestoreState::Failed | RestoreState::RolledBack) {
@@ -127,7 +128,7 @@ impl Ending {
         Ok(())
     }
 
-    /// Ends the operation itself, unless its restore is not settled: then somebody has to inherit it.
+    /// Ends the operation itself, unless its restore is not settled: then an heir is needed.
     pub(super) async fn end(&self, operation: &OperationRow) {
         let id = operation.id.as_str();
         let _ = self.until_done(id, || self.try_end(operation)).await;
@@ -145,10 +146,10 @@ impl Ending {
         Ok(())
     }
 
-    /// One attempt. Whether what the operation was for is done after all.
+    /// One attempt. Returns whether the operation's goal is reached after all.
     ///
     /// # Errors
-    /// The store's, and the sources' as long as they do not answer.
+    /// Errors of the store, and of sources while they do not answer.
     pub(super) async fn try_settle(&self, operation: &OperationRow, cause: &Cause) -> Result<bool> {
         let Some(row) = self.base.store.restore(restore_id(operation)).await? else { return Ok(false) };
         if !is_in_charge(&row, operation)? {
@@ -167,7 +168,7 @@ impl Ending {
         settled
     }
 
-    /// Before its stage began, a source has nothing of the restore.
+    /// A source has nothing of the restore before its stage began.
     async fn found<'a>(&self, id: &str, request: &'a Request, journal: &Journal) -> Vec<Found<'a>> {
         let mut found = Vec::with_capacity(request.sources.len());
         for source in request.sources.iter().filter(|source| journal.has(source, StepName::Staging)) {
@@ -212,7 +213,7 @@ impl Ending {
         (journal, found): (&Journal, &[Found<'_>]),
         cause: &Cause,
     ) -> Result<bool> {
-        // The step is recorded once the source was seen to have what a rollback needs.
+        // The step is recorded only after the source was seen to have the data that a rollback needs.
         let is_old = |found: &Found<'_>| match journal.last(found.source) {
             Some(StepName::RolledBack | StepName::Discarded) => true,
             Some(StepName::RollingBack) => {
@@ -248,7 +249,7 @@ impl Ending {
         Ok(())
     }
 
-    /// Says in the row what is being waited for.
+    /// Records the reason for waiting in the row.
     async fn explain(&self, row: &RestoreRow, operation: &OperationRow, error: &Error) -> Result<()> {
         let problem = format!("how it ended cannot be found out yet, and is tried again: {error}");
         if row.problem == problem {
@@ -265,7 +266,7 @@ impl Ending {
         row.revision = expected + 1;
         match self.base.store.replace_restore(&row, expected, Some(operation)).await? {
             Replaced::Done => Ok(()),
-            // Whoever has taken it over settles it, and records what became of it.
+            // The process that took over settles it, and records the result.
             Replaced::Fenced => Err(Error::Fenced),
             Replaced::Stale => Err(RestoreError::Changed(row.id).into()),
         }
@@ -284,7 +285,7 @@ impl Ending {
     }
 
     /// # Errors
-    /// [`Error::Fenced`], and [`Error::ShuttingDown`] where this process ends before it is done.
+    /// [`Error::Fenced`], and [`Error::ShuttingDown`] if this process ends before it is done.
     async fn until_done<T, F: Future<Output = Result<T>>>(
         &self,
         id: &str,
@@ -308,18 +309,18 @@ impl Ending {
     }
 }
 
-/// The restore that an operation is about.
+/// The restore to which an operation belongs.
 pub(super) fn restore_id(operation: &OperationRow) -> &str {
     if is_rollback(&operation.kind) { &operation.target } else { &operation.id }
 }
 
-/// Whether it is for this operation to bring the restore to its end: another one may have begun to take it back.
+/// Whether this operation must bring the restore to its end: another one may have begun to roll it back.
 fn is_in_charge(row: &RestoreRow, operation: &OperationRow) -> Result<bool> {
     Ok(row.state.is_busy() && journal_of(row)?.operation == operation.id)
 }
 
-/// Whether an operation of `kind` that is not in charge any more has done what it was for. What was taken back may have been
-/// applied before, or was incomplete.
+/// Whether an operation of `kind` that is no longer in charge has reached its goal. A restore that was rolled back may
+/// have been applied before, or was incomplete.
 fn has_done(kind: &str, state: RestoreState, was_incomplete: bool) -> bool {
     match state {
         RestoreState::RolledBack => is_rollback(kind) || !was_incomplete,
@@ -332,7 +333,7 @@ fn is_rollback(kind: &str) -> bool {
     kind == ROLLBACK.name
 }
 
-/// A restore that stays applied. Without its markers it cannot be taken back any more.
+/// Updates the row of a restore that stays applied. Without its markers, it can no longer be rolled back.
 fn kept(row: &mut RestoreRow, cause: &Cause, has_markers: bool) {
     row.state = RestoreState::Applied;
     cause.reason.clone_into(&mut row.reason);

@@ -1,42 +1,42 @@
-//! What can go wrong with restores, beside what can go wrong with archives, databases and stored backups.
+//! Errors of restores, in addition to those of archives, databases and stored backups.
 
 use tonic::{Code, Status};
 
-/// Why a restore is not planned, not applied or not taken back.
+/// The reason why a restore is not planned, applied or rolled back.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RestoreError {
-    /// A source is configured to be read only.
+    /// A source is configured as read-only.
     #[error(
         "source {0} cannot be restored: its configuration has no restore_url_file, which holds the URL of the role that owns \
          its tables"
     )]
     NoRestoreUrl(String),
-    /// Its backups are of one database, and a restore would change another.
+    /// The source's backups are made from one database, and a restore would change another one.
     #[error(
         "restore_url_file of source {0} leads to another database than its url: correct one of them in this server's \
          configuration, and start it again"
     )]
     OtherDatabase(String),
-    /// No such restore.
+    /// The restore does not exist.
     #[error(
         "there is no restore {0}; `strongroom restore list` shows all that there are, and plans are gone after a day"
     )]
     NotFound(String),
-    /// Its state does not allow it.
+    /// The restore's state does not allow the operation.
     #[error("the restore {id} is {state}, and {wish}")]
     State {
         /// The restore.
         id: String,
         /// Its state.
         state: &'static str,
-        /// What it must be.
+        /// The state that it must have.
         wish: &'static str,
     },
-    /// It was planned too long ago.
+    /// The plan has expired.
     #[error("the plan {0} is more than a day old; plan it again")]
     PlanExpired(String),
-    /// Another restore changes the same source.
+    /// Another restore is changing the same source.
     #[error(
         "source {source_name} is being changed by the restore {other}; wait for its end: `strongroom restore get {other}` \
          tells how far it is"
@@ -47,13 +47,13 @@ pub enum RestoreError {
         /// The other restore.
         other: String,
     },
-    /// An attempt to go on with it ends, so that it can be taken back.
+    /// The current attempt ends so that the restore can be rolled back.
     #[error("the restore {0} is about to be taken back")]
     WantedBack(String),
-    /// Somebody else has changed it at the same time.
+    /// It was changed concurrently.
     #[error("the restore {0} was changed by another call at the same time; look at it again")]
     Changed(String),
-    /// The rows that it replaced are gone.
+    /// The rows that it replaced were removed.
     #[error(
         "the restore {id} cannot be rolled back any more: the rows that it replaced were removed. {}",
         instead(safety_backup)
@@ -61,27 +61,27 @@ pub enum RestoreError {
     RollbackExpired {
         /// The restore.
         id: String,
-        /// Its safety backup, or empty.
+        /// The id of its safety backup, or empty.
         safety_backup: String,
     },
-    /// The backup before it failed.
+    /// The safety backup failed.
     #[error("the backup that comes before a restore failed, so that nothing was restored: {problem}")]
     SafetyBackup {
-        /// The backup's own problem.
+        /// The backup's problem.
         problem: String,
     },
-    /// The archive is another one than when it was planned.
+    /// The archive differs from the planned one.
     #[error("the archive has changed since the restore was planned: {0}; plan it again")]
     ArchiveChanged(String),
-    /// An archive that was sent up is not there.
+    /// The upload does not exist.
     #[error("there is no upload {0} of this caller; uploads are removed after a day: send the archive again")]
     UploadNotFound(String),
-    /// A restore is under way that reads it.
+    /// A restore in progress reads the upload.
     #[error(
         "the upload {0} is needed by a restore that is not at its end; `strongroom restore list` shows which"
     )]
     UploadNeeded(String),
-    /// It has not arrived as a whole.
+    /// The upload is incomplete.
     #[error(
         "the upload {id} is not complete: {received} of {size} bytes have arrived; `strongroom restore plan` with the same file \
          goes on with it"
@@ -89,12 +89,12 @@ pub enum RestoreError {
     UploadIncomplete {
         /// The upload.
         id: String,
-        /// Bytes that have arrived.
+        /// Number of bytes that have arrived.
         received: u64,
-        /// Bytes of the whole file.
+        /// Size of the whole file.
         size: u64,
     },
-    /// Another machine has it.
+    /// Another machine has the upload.
     #[error(
         "the upload {id} is on {host}, and this replica does not share its staging folder; put [backup] staging_dir on a volume \
          that all replicas share, or restore a stored backup"
@@ -105,32 +105,33 @@ pub enum RestoreError {
         /// The machine, or pod.
         host: String,
     },
-    /// As many plans are being made as may be.
+    /// All permits for plans are taken.
     #[error("{0} restores are being planned, which is as many as this server allows; try again later")]
     PlansBusy(usize),
-    /// As many restores are being applied as may be.
+    /// All permits for restores are taken.
     #[error(
         "{0} restores are being applied or taken back, which is as many as this server allows; try again later"
     )]
     Busy(usize),
-    /// The absolute limit of a plan.
+    /// A plan reached its time limit.
     #[error("planning took longer than {0} s; [backup] restore_limit_seconds allows more")]
     PlanTooLong(u64),
-    /// The absolute limit of a restore.
+    /// A restore reached its time limit.
     #[error("the restore took longer than {0} s; [backup] restore_limit_seconds allows more")]
     TooLong(u64),
-    /// It was configured when the restore was planned.
+    /// The source is no longer configured.
     #[error(
         "source {0} is not configured on this server any more; configure it as it was, and the restore goes on by itself"
     )]
     SourceGone(String),
-    /// The vault changes only with the permission of somebody who may restore it.
+    /// A restore of the vault, or under another root key, needs a grant from a caller with the right to restore the
+    /// vault.
     #[error(
         "this restore needs a grant from the vault: run `strongroom restore apply {0}`, which gets one. Through the API, call \
          IssueRestoreGrant with the restore's grant_terms and pass the grant to ApplyRestore"
     )]
     GrantMissing(String),
-    /// A value of a declared column that no key opens, under another root key.
+    /// A value of a declared column cannot be opened by any key, under another root key.
     #[error(
         "a value of {table}.{column} does not open under the archive's key ring, so that it cannot be sealed anew; supply the root \
          key that it needs, or restore it as it is with --accept-undecryptable"
@@ -141,7 +142,7 @@ pub enum RestoreError {
         /// Its column.
         column: String,
     },
-    /// A service did not do what it was asked.
+    /// A service refused a request.
     #[error("source {name} refused: {}", source.message())]
     SourceRefused {
         /// The source.
@@ -149,15 +150,15 @@ pub enum RestoreError {
         /// Its answer.
         source: Box<Status>,
     },
-    /// A service describes other tables than when the restore was planned.
+    /// A service's tables differ from those of the plan.
     #[error("the tables of source {0} are not what they were when the restore was planned; plan it again")]
     SourceStale(String),
-    /// One of several sources.
+    /// An error of one of several sources.
     #[error("source {name}: {source}")]
     OfSource {
         /// The source.
         name: String,
-        /// What is wrong.
+        /// The error.
         source: Box<super::super::error::Error>,
     },
     /// Chosen rows are not in the archive.
@@ -165,31 +166,31 @@ pub enum RestoreError {
         "the archive has no such rows of table {table}: {keys}; `strongroom archive open FILE --table {table}`, with the file of a downloaded backup, shows which it has"
     )]
     RowsMissing {
-        /// Archive name.
+        /// The table's archive name.
         table: String,
         /// Some of their keys.
         keys: String,
     },
-    /// It cannot be found out how it ended.
+    /// The result cannot be determined.
     #[error("how the restore ended cannot be found out yet: {0}")]
     Unsettled(String),
-    /// The descriptions of all tables do not fit in memory together.
+    /// The descriptions of all tables together do not fit in memory.
     #[error(
         "the descriptions of the archive's tables have {bytes} bytes together, more than {most}; restore fewer tables at a time \
          (--tables)"
     )]
     SchemasTooLarge {
-        /// All of them.
+        /// Their total size.
         bytes: u64,
         /// The limit.
         most: u64,
     },
-    /// The process that applied it is gone.
+    /// The process that applied it died.
     #[error(
         "the process that applied the restore on {0} ended before its commit, and nothing was changed; plan it again"
     )]
     ProcessDied(String),
-    /// The process that took it back is gone.
+    /// The process that rolled it back died.
     #[error("the process that took the restore back on {0} ended before that was done; take it back again")]
     RollbackDied(String),
 }

@@ -1,7 +1,7 @@
-//! Forward: the sources of a restore that are not new yet become so, whoever began it.
+//! Goes forward: swaps the sources of a restore that have not been swapped yet, whichever process began it.
 //!
-//! Of a stage that a dead process has left, a set of files and a service have all that a swap needs. A database's stage is tied
-//! to its connection; it is removed, and staged again from the archive.
+//! The stage of a dead process in a set of files or a service has everything that a swap needs. A database's stage is
+//! tied to its connection; it is removed, and staged again from the archive.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -18,19 +18,18 @@ use crate::error::{Error, RestoreError, Result};
 use crate::store::{OperationRow, RestoreRow, RestoreState};
 use strongroom_runtime::failpoint;
 
-/// Goes forward.
 pub(super) struct Forward<'a> {
     pub(super) base: &'a Base,
 }
 
-/// The archive, from when on it was needed.
+/// The archive, once it was needed.
 type Fetched = Option<(PlannedArchive, Vec<Selected>)>;
 
 impl Forward<'_> {
-    /// One attempt. If it fails, the restore says why and can be taken back until the next one.
+    /// One attempt. If it fails, the restore records the reason, and can be rolled back until the next attempt.
     ///
     /// # Errors
-    /// Those of the sources and of the archive.
+    /// Errors of the sources and of the archive.
     pub(super) async fn go(&self, row: RestoreRow, operation: &OperationRow) -> Result<()> {
         let request = request_of(&row)?;
         let journal = Journal::of(self.base, operation, row);
@@ -60,7 +59,7 @@ impl Forward<'_> {
             match Box::pin(one).await {
                 Ok(()) => {}
                 Err(error) if is_not_ours(&error) => return Err(error),
-                // The others do not wait for this one.
+                // The other sources do not wait for this one.
                 Err(error) => drop(failed.get_or_insert(of_source(source, request, error))),
             }
         }
@@ -76,7 +75,7 @@ impl Forward<'_> {
     ) -> Result<()> {
         let target = Target::of(self.base, source)?;
         let paused = match (target.final_marker(id).await?, &target) {
-            // Also one whose marker is gone: to swap it again would undo what applications have done since.
+            // Even if its marker is gone: to swap it again would undo later changes by applications.
             (Some(Marker::Applied) | None, _) if journal.has(source, StepName::Swapped).await? => {
                 return Ok(());
             }
@@ -122,7 +121,7 @@ impl Forward<'_> {
     }
 }
 
-/// Recorded once, however often it is tried.
+/// Recorded once, however many attempts there are.
 async fn swapping(journal: &Journal, source: &str) -> Result<()> {
     if journal.last(source).await? == Some(StepName::Swapping) {
         return journal.confirm().await;

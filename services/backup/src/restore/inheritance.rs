@@ -1,7 +1,7 @@
-//! What becomes of the restores of a dead process: its heir brings them to their end.
+//! Inherits the restores of a dead process: the heir brings them to their end.
 //!
-//! That may take as long as a restore, or until a source is back. So each of them has a task of its own, and none waits for
-//! another.
+//! That may take as long as a restore, or until a source is available again. So each of them has a task of its own, and
+//! none waits for another.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,14 +15,14 @@ use crate::error::{Error, RestoreError};
 use crate::membership::{Member, Membership};
 use crate::store::{OperationRow, ProcessRow};
 
-/// How long the tasks are waited for: most end at once.
+/// How long to wait for the tasks: most end at once.
 const MOMENT: Duration = Duration::from_secs(2);
 
 /// Inherits restores.
 pub(crate) struct Inheritance {
     ending: Ending,
     membership: Arc<Membership>,
-    /// The operations, with their fencing numbers, that a task of this process is for.
+    /// The operations, with their fencing numbers, that have a task in this process.
     going: Arc<Mutex<HashSet<(String, i64)>>>,
 }
 
@@ -36,7 +36,7 @@ impl Inheritance {
         operation.kind == APPLY.name || operation.kind == ROLLBACK.name
     }
 
-    /// As of [`crate::membership::Heir`], of restores.
+    /// Like [`crate::membership::Heir::inherit`], for restores.
     pub(crate) async fn inherit(&self, dead: &ProcessRow, operations: &[OperationRow]) -> bool {
         let tasks = TaskTracker::new();
         for operation in operations {
@@ -65,7 +65,7 @@ fn key(operation: &OperationRow) -> (String, i64) {
     (operation.id.clone(), operation.fence)
 }
 
-/// Settles a restore that a process on `host` has left, as long as this process counts as alive.
+/// Settles a restore that a process on `host` left, while this process counts as alive.
 async fn settle(ending: Ending, member: Arc<Member>, operation: OperationRow, host: String) {
     let died = if operation.kind == ROLLBACK.name {
         Error::from(RestoreError::RollbackDied(host))

@@ -1,8 +1,8 @@
 //! The durable record of a restore while an operation of this process changes its sources.
 //!
-//! Every write names the operation, so that a process that was taken over records nothing any more. A step is recorded before
-//! the next one begins: whoever finds the row after a crash knows how far the restore can have got, and asks the target's own
-//! marker for the rest.
+//! Every write names the operation, so a process that was taken over can no longer record anything. A step is recorded
+//! before the next one begins: after a crash, the row shows how far the restore can have got, and the target's own
+//! marker shows the rest.
 
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -17,9 +17,9 @@ use crate::backups::record::to_json;
 use crate::error::{Error, RestoreError, Result};
 use crate::store::{OperationRow, Replaced, RestoreRow, Store};
 
-/// How often a change is tried.
+/// Maximum number of attempts at a change.
 const ATTEMPTS: usize = 3;
-/// Time between two records of progress.
+/// Interval between records of progress.
 const PERIOD: Duration = Duration::from_secs(2);
 
 /// Writes a restore's row.
@@ -31,21 +31,21 @@ pub(super) struct Journal {
 }
 
 impl Journal {
-    /// For `row` as it was written last.
+    /// For `row` as last written.
     pub(super) fn of(base: &Base, operation: &OperationRow, row: RestoreRow) -> Self {
         let (store, clock) = (Arc::clone(&base.store), Arc::clone(&base.clock));
         Self { store, clock, operation: operation.clone(), row: Mutex::new(row) }
     }
 
-    /// That this operation is still in charge, before something is done that takes long or cannot be recalled.
+    /// Confirms that this operation is still in charge, before a step that takes long or cannot be undone.
     ///
     /// # Errors
-    /// As of [`Self::step`].
+    /// As for [`Self::step`].
     pub(super) async fn confirm(&self) -> Result<()> {
         self.change(|_, _| Ok(())).await.map(drop)
     }
 
-    /// Whether a source has come through a step.
+    /// Whether a source has completed a step.
     ///
     /// # Errors
     /// [`Error::Defect`] for a row that cannot be read.
@@ -56,7 +56,7 @@ impl Journal {
     /// The last step of a source.
     ///
     /// # Errors
-    /// As of [`Self::has`].
+    /// As for [`Self::has`].
     pub(super) async fn last(&self, source: &str) -> Result<Option<StepName>> {
         Ok(journal_of(&*self.row.lock().await)?.last(source))
     }
@@ -64,17 +64,17 @@ impl Journal {
     /// Records a step.
     ///
     /// # Errors
-    /// [`Error::Fenced`], [`RestoreError::Changed`], the store's.
+    /// [`Error::Fenced`], [`RestoreError::Changed`], and the store's errors.
     pub(super) async fn step(&self, source: &str, step: StepName) -> Result<()> {
         self.change(|row, now| add_step(row, now, source, step)).await?;
         Ok(())
     }
 
-    /// Changes the row; `change` also gets the time. While this operation is in charge of the restore nobody else writes it, so
-    /// that another revision is one of our own, of a call whose caller did not wait for the answer.
+    /// Changes the row; `change` also gets the time. Only the operation in charge writes the row, so another revision
+    /// comes from this process, by a call whose caller did not wait for the answer.
     ///
     /// # Errors
-    /// As of [`Self::step`].
+    /// As for [`Self::step`].
     pub(super) async fn change(
         &self,
         change: impl Fn(&mut RestoreRow, i64) -> Result<()>,
@@ -82,11 +82,11 @@ impl Journal {
         self.write(change, false).await
     }
 
-    /// Changes the state, which begins or ends an attempt, even where somebody wants the attempt to end: they look at the state,
-    /// and what they wanted of an earlier attempt does not stop this one.
+    /// Changes the state, which begins or ends an attempt, even if a caller wants the attempt to end: that caller
+    /// checks the state, and its request to an earlier attempt does not stop this one.
     ///
     /// # Errors
-    /// As of [`Self::step`].
+    /// As for [`Self::step`].
     pub(super) async fn change_state(
         &self,
         change: impl Fn(&mut RestoreRow, i64) -> Result<()>,
@@ -123,7 +123,7 @@ impl Journal {
                 Replaced::Stale => {
                     let found = self.store.restore(&row.id).await?;
                     let found = found.ok_or(RestoreError::NotFound(row.id))?;
-                    // Another operation is in charge by now, such as a rollback.
+                    // Another operation is in charge now, such as a rollback.
                     if journal_of(&found)?.operation != self.operation.id || !found.state.is_busy() {
                         return Err(RestoreError::Changed(found.id).into());
                     }
@@ -134,7 +134,7 @@ impl Journal {
         Err(RestoreError::Changed(held.id.clone()).into())
     }
 
-    /// Records `progress` every now and then while `work` is done.
+    /// Records `progress` periodically while `work` runs.
     pub(super) async fn while_telling<T>(
         &self,
         progress: &Shared,
@@ -146,7 +146,7 @@ impl Journal {
         }
     }
 
-    /// Whether somebody waits for this attempt to end. A look that fails says nothing.
+    /// Checks whether a caller waits for this attempt to end. A failed check is ignored.
     async fn look(&self) -> Result<()> {
         let id = self.row.lock().await.id.clone();
         match self.store.restore(&id).await {
@@ -178,7 +178,7 @@ impl Journal {
     }
 }
 
-/// An attempt that nobody wants any more goes no further.
+/// Stops an attempt that is no longer wanted.
 fn check_wanted(row: &RestoreRow) -> Result<()> {
     if journal_of(row)?.is_wanted_back {
         return Err(RestoreError::WantedBack(row.id.clone()).into());

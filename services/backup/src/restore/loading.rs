@@ -1,7 +1,8 @@
-//! From an archive's entries into a stage: one thread reads, checks and encodes rows while the database takes those before.
+//! Loads an archive's entries into a stage: one thread reads, checks and encodes rows while the database takes earlier
+//! ones.
 //!
-//! A table counts only once its entry was read to its end and has the digest that the manifest gives it: only then does its
-//! last chunk leave.
+//! A table counts only after its entry was read to its end and its digest matches the manifest: only then is its last
+//! chunk sent.
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,18 +21,18 @@ use super::selection::{Contents, Selected};
 use crate::error::{Error, Result};
 use crate::incoming::Archive;
 
-/// Chunks that wait for the database: 1 MiB.
+/// Number of chunks that can wait for the database: 1 MiB.
 const CHUNKS: usize = 4;
-/// Bytes of a piece of a large object.
+/// Size of a piece of a large object, in bytes.
 const PIECE: usize = 256 << 10;
 
-/// What is being done, for whoever asks.
+/// The current progress, for readers.
 pub(super) type Shared = Arc<Mutex<Progress>>;
 
-/// Loads everything that was selected of one source, and gives the archive back. `resealing` seals its values anew.
+/// Loads everything selected for one source, and returns the archive. `resealing` seals its values again.
 ///
 /// # Errors
-/// The database's, those of reading the archive, and what a column does not take.
+/// Errors of the database, of reading the archive, and of values that a column does not accept.
 pub(super) async fn load(
     mut archive: Archive,
     selected: &Selected,
@@ -65,10 +66,10 @@ pub(super) async fn load(
     Ok(archive)
 }
 
-/// Looks for the chosen rows, where a plan loads nothing.
+/// Checks that the chosen rows exist, for a plan that loads nothing.
 ///
 /// # Errors
-/// [`crate::error::RestoreError::RowsMissing`], and those of reading the archive.
+/// [`crate::error::RestoreError::RowsMissing`], and errors of reading the archive.
 pub(super) async fn find_rows(mut archive: Archive, selected: &Selected) -> Result<()> {
     let chosen: Vec<(usize, ChosenRows)> = selected
         .entries
@@ -87,7 +88,7 @@ pub(super) async fn find_rows(mut archive: Archive, selected: &Selected) -> Resu
     .await?
 }
 
-/// Sees rows, and does nothing with them.
+/// Looks for rows without using them.
 struct Finding(ChosenRows);
 
 impl Watch for Finding {
@@ -123,7 +124,7 @@ fn send_object(
         let mut piece = vec![0; PIECE];
         let length = read_some(&mut entry, &mut piece)?;
         piece.truncate(length);
-        // An empty piece is the end, which the entry's digest has confirmed.
+        // An empty piece marks the end, confirmed by the entry's digest.
         pieces.blocking_send(piece.into()).map_err(|_| to_archive(Error::ClientLeft))?;
         if length == 0 {
             return Ok(());
@@ -140,7 +141,7 @@ fn read_some(entry: &mut impl io::Read, piece: &mut [u8]) -> strongroom_archive:
     }
 }
 
-/// Whichever failed first is the reason: a database that took no more has stopped the reader, and the other way round.
+/// The side that failed first has the reason: if the database stops taking rows, the reader stops too, and vice versa.
 fn settle(read: strongroom_archive::Result<()>, loaded: strongroom_tables::Result<u64>) -> Result<()> {
     match (read, loaded) {
         (Err(error), Err(strongroom_tables::Error::Cancelled)) => Err(error.into()),
@@ -152,9 +153,9 @@ fn settle(read: strongroom_archive::Result<()>, loaded: strongroom_tables::Resul
 
 /// Takes the rows of one table.
 struct Feed {
-    /// None once the last chunk has left.
+    /// `None` once the last chunk was sent.
     encoder: Option<Encoder>,
-    /// Only these rows, where some were chosen.
+    /// Only these rows, if any were chosen.
     chosen: Option<ChosenRows>,
     chunks: mpsc::Sender<Chunk>,
     progress: Shared,
@@ -174,7 +175,7 @@ impl Feed {
             let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
             progress.rows = progress.rows.saturating_add_unsigned(chunk.count);
         }
-        // The database has taken its last chunk, with an error of its own.
+        // The database has taken its last chunk; it reports its own error.
         self.chunks.blocking_send(chunk).map_err(|_| to_archive(Error::ClientLeft))
     }
 }
@@ -207,7 +208,7 @@ impl Feed {
     }
 }
 
-/// The reader of the archive hands it back as it is.
+/// The archive reader returns the error unchanged.
 pub(super) fn to_archive(error: Error) -> ArchiveError {
     ArchiveError::Sink(io::Error::from(error))
 }

@@ -1,6 +1,6 @@
-//! Planning: an archive is verified as a whole and compared with its target, and nothing is changed.
+//! Plans a restore: verifies the whole archive and compares it with its target, without changing anything.
 //!
-//! What stands against the restore is part of the plan and no error: whoever asks wants to know all of it at once.
+//! Refusals are part of the plan, not errors, so that the caller gets all of them at once.
 
 mod refusals;
 
@@ -40,11 +40,11 @@ use refusals::Refusals;
 /// How long a plan can be applied, in microseconds.
 const LIFETIME: i64 = 24 * 3600 * 1_000_000;
 
-/// One plan in the making.
+/// One plan being made.
 pub(super) struct Planning {
     pub(super) base: Base,
     pub(super) request: Request,
-    /// Trusted beside the vault's own.
+    /// Trusted in addition to the vault's own keys.
     pub(super) signers: Vec<SigningKey>,
     pub(super) outlet: Outlet<proto::PlanRestoreResponse>,
     pub(super) stop: CancellationToken,
@@ -137,7 +137,7 @@ impl Planning {
         Ok(())
     }
 
-    /// The schedules of the archive that are not here; what there is to say of them.
+    /// Takes over the archive's schedules that do not exist here; returns a warning about them.
     async fn take_schedules(&mut self, archive: &mut Archive) -> Result<Option<String>> {
         let document = archive.schedules(archived::MAX_BYTES)?.unwrap_or_default();
         for schedule in archived::read(&document) {
@@ -154,7 +154,7 @@ impl Planning {
         }))
     }
 
-    /// The vault's opinion of the archive's key ring; none for an archive without one, or with one that was changed.
+    /// The archive's key ring as inspected by the vault; `None` if the archive has no ring, or a changed one.
     async fn inspected_ring(&self, archive: &mut Archive) -> Result<Option<InspectedRing>> {
         let ring = archive.ring(RING_BYTES as u64)?.map(Bytes::from);
         Ok(match &ring {
@@ -163,7 +163,7 @@ impl Planning {
         })
     }
 
-    /// What a grant has to be for, where one is needed.
+    /// Collects the terms of a grant, if one is needed.
     fn take_terms(
         &mut self,
         ring: Option<&InspectedRing>,
@@ -178,7 +178,7 @@ impl Planning {
         self.request.grantee = ring.filter(|_| needs_grant).map(|ring| ring.principal.clone());
     }
 
-    /// What somebody has to type who has read which rows and files go.
+    /// The text to type as confirmation, which shows that its author has read which rows and files are deleted.
     fn confirmation(&self) -> String {
         match self.request.sources.as_slice() {
             _ if !self.request.mode.needs_confirmation() => String::new(),
@@ -187,7 +187,7 @@ impl Planning {
         }
     }
 
-    /// The archive is opened anew for each source, because a comparison that fails does not give it back.
+    /// The archive is opened anew for each source, because a comparison that fails does not return it.
     async fn compare(&self, staged: &Staged, part: &Selected) -> Result<Compared> {
         let archive = self.base.archives.open(staged.again()?).await?;
         let target = Target::of(&self.base, part.source())?;
@@ -225,7 +225,7 @@ impl Planning {
     }
 }
 
-/// What would have no effect is refused, so that nobody relies on it.
+/// Refuses options that would have no effect, so that nobody relies on them.
 fn check_only_of_vault(request: &Request) -> Result<()> {
     for (field, is_given) in [("revive_ids", !request.revive_ids.is_empty()), ("as_copy", request.as_copy)] {
         if is_given {
@@ -237,7 +237,7 @@ fn check_only_of_vault(request: &Request) -> Result<()> {
     Ok(())
 }
 
-/// What nobody gets back without the root key of the archive.
+/// Warns about data that cannot be restored without the archive's root key.
 fn lost(manifest: &Manifest, ring: Option<&InspectedRing>) -> Option<String> {
     let ring = ring.filter(|ring| !ring.root_key_known)?;
     let of_vault = |entry: &&EntryRecord| {
@@ -252,12 +252,12 @@ fn lost(manifest: &Manifest, ring: Option<&InspectedRing>) -> Option<String> {
     ))
 }
 
-/// What an archive that is applied is compared by: each entry is read against its digest.
+/// Identifies an archive when it is applied: each entry is checked against its digest in the manifest.
 pub(super) fn manifest_digest(archive: &Archive) -> String {
     hex::encode(Sha256::digest(archive.manifest_json()))
 }
 
-/// What the audit log says of a plan.
+/// Metadata of a plan for the audit log.
 fn describe(request: &Request, row: &RestoreRow, plan: &proto::RestorePlan) -> Metadata {
     let mut metadata = super::describe(request, &row.id);
     let reasons: Vec<&str> = plan.refusals.iter().map(|refusal| refusal.reason.as_str()).take(20).collect();
@@ -274,7 +274,7 @@ fn offer(outlet: &Outlet<proto::PlanRestoreResponse>, progress: Progress) {
     outlet.offer(proto::PlanRestoreResponse { message: Some(message) });
 }
 
-/// Tells of `progress` while `work` is done.
+/// Reports `progress` while `work` runs.
 async fn telling<T>(
     outlet: &Outlet<proto::PlanRestoreResponse>,
     progress: &Shared,
@@ -293,7 +293,7 @@ async fn telling<T>(
     }
 }
 
-/// A verification's progress as that of a plan. Verdicts on single entries are in none of a plan's answers.
+/// Reports a verification's progress as that of a plan. A plan does not report verdicts on single entries.
 struct Told(Outlet<proto::PlanRestoreResponse>);
 
 #[async_trait]

@@ -1,4 +1,4 @@
-//! What a restore's row holds as JSON.
+//! The JSON contents of a restore's row.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,10 +14,10 @@ use crate::error::{Error, Result};
 use crate::schedules::archived::Archived;
 use crate::store::RestoreRow;
 
-/// The plan's name in protobuf: it is stored as clients see it.
+/// The protobuf name of the plan, which is stored in its client form.
 const PLAN: &str = "strongroom.backup.v1.RestorePlan";
 
-/// Where an archive comes from.
+/// The origin of an archive.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Origin {
@@ -27,78 +27,78 @@ pub(crate) enum Origin {
     Upload(String),
 }
 
-/// What is to be restored, and from what.
+/// The requested restore, and its archive.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Request {
     pub(crate) origin: Origin,
     pub(crate) mode: RequestMode,
-    /// Names of the sources that are restored.
+    /// Names of the sources to restore.
     pub(crate) sources: Vec<String>,
     /// Only these tables; empty means all.
     pub(crate) tables: Vec<String>,
-    /// Only these rows of a table, by their keys; a table that is not in here has all of its rows.
+    /// Only these rows of a table, by their keys; of a table without an entry here, all rows are restored.
     #[serde(default)]
     pub(crate) rows: BTreeMap<String, BTreeSet<Key>>,
     pub(crate) create_tables: bool,
     pub(crate) accept_cascade: bool,
     pub(crate) accept_pause: bool,
     pub(crate) accept_undecryptable: bool,
-    /// The deployment that the archive must be of; empty for the vault's own.
+    /// The deployment to which the archive must belong; empty for the vault's own.
     pub(crate) from_deployment: String,
-    /// Credentials of the vault that come back whatever happened to them since.
+    /// Credentials of the vault that are restored whatever happened to them since.
     #[serde(default)]
     pub(crate) revive_ids: Vec<String>,
-    /// An empty vault stays the deployment that it is.
+    /// Whether an empty vault keeps its own deployment id.
     #[serde(default)]
     pub(crate) as_copy: bool,
-    /// This service, as the vault names it, where a grant of the vault is needed.
+    /// The vault's name for this service, if a grant of the vault is needed.
     #[serde(default)]
     pub(crate) grantee: Option<String>,
-    /// The grant, once it is applied. Only this service can use it.
+    /// The grant, once the restore is applied. Only this service can use it.
     #[serde(default)]
     pub(crate) grant: String,
     /// The archive, once it was opened.
     pub(crate) archive: ArchiveFacts,
-    /// What confirms it; empty where nothing has to be.
+    /// The confirmation text; empty if none is needed.
     pub(crate) confirm: String,
-    /// The principal that planned it, whose the upload is.
+    /// The principal that planned it, and owns the upload.
     pub(crate) creator: String,
-    /// By source: of its schema, or directory, when it was planned.
+    /// By source: fingerprint of its schema or directory at planning.
     pub(crate) fingerprints: BTreeMap<String, String>,
-    /// Schedules that come back with everything else.
+    /// Schedules that are restored together with everything else.
     #[serde(default)]
     pub(crate) schedules: Vec<Archived>,
 }
 
 impl Request {
-    /// The grant as the vault made it; empty where the restore has none.
+    /// The grant as made by the vault; empty if the restore has none.
     pub(crate) fn grant_statement(&self) -> Bytes {
         hex::decode(&self.grant).unwrap_or_default().into()
     }
 }
 
-/// Which archive was planned with.
+/// Identifies the planned archive.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ArchiveFacts {
     pub(crate) file_name: String,
-    /// Of the file: lower-case hex SHA-256.
+    /// SHA-256 of the file, lower-case hex.
     pub(crate) sha256: String,
     pub(crate) id: String,
     pub(crate) time: Option<Timestamp>,
-    /// Of its manifest, which has the digests of everything in it: lower-case hex SHA-256.
+    /// SHA-256 of its manifest, which contains the digests of all entries, lower-case hex.
     pub(crate) manifest_sha256: String,
-    /// Of the vault that it is of.
+    /// The deployment of the vault that it belongs to.
     #[serde(default)]
     pub(crate) deployment_id: String,
-    /// The head of that vault's log.
+    /// The head of that vault's audit log.
     #[serde(default)]
     pub(crate) audit_head: Option<AuditHead>,
-    /// What it sealed has to be sealed anew: the vault has another root key now.
+    /// Its sealed values must be sealed again, because the vault now has another root key.
     #[serde(default)]
     pub(crate) is_of_another_root: bool,
 }
 
-/// [`Mode`] as it is stored.
+/// The stored form of [`Mode`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum RequestMode {
@@ -117,27 +117,27 @@ impl From<RequestMode> for Mode {
     }
 }
 
-/// What a restore has done.
+/// The changes that a restore has made.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Journal {
     pub(crate) steps: Vec<Step>,
-    /// How long the writers of a source had to wait, in microseconds; the longest of all.
+    /// How long the writers of a source had to wait, in microseconds; the maximum of all sources.
     pub(crate) paused: i64,
-    /// The operation that is in charge of the restore. Whoever works for another one leaves it alone.
+    /// The operation in charge of the restore. Other operations must not touch it.
     pub(crate) operation: String,
-    /// It is being taken back.
+    /// It is being rolled back.
     pub(crate) is_going_back: bool,
-    /// It was not wholly applied when that began: then there is no way but back.
+    /// It was not completely applied when the rollback began: then it can only go back.
     pub(crate) was_incomplete: bool,
-    /// Changes since are lost when it is taken back.
+    /// The rollback discards later changes.
     pub(crate) discard_changes: bool,
-    /// Somebody waits for the attempt to go on to end, in order to take it back.
+    /// A caller waits for the running attempt to end, in order to roll the restore back.
     pub(crate) is_wanted_back: bool,
 }
 
 impl Journal {
-    /// Whether a source has come through a step.
+    /// Whether a source has completed a step.
     pub(crate) fn has(&self, source: &str, step: StepName) -> bool {
         self.steps.iter().any(|done| done.step == step && done.source == source)
     }
@@ -148,7 +148,7 @@ impl Journal {
     }
 }
 
-/// Something that was done.
+/// A completed step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Step {
     pub(crate) time: i64,
@@ -168,9 +168,9 @@ pub(crate) enum StepName {
     Swapped,
     RollingBack,
     RolledBack,
-    /// What was staged and never swapped in was removed.
+    /// A stage that was never swapped was removed.
     Discarded,
-    /// What was replaced was removed for good.
+    /// The replaced data was removed for good.
     Removed,
 }
 
@@ -190,7 +190,7 @@ impl StepName {
     }
 }
 
-/// How far a restore is.
+/// The progress of a restore.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Progress {
@@ -202,26 +202,26 @@ pub(crate) struct Progress {
     pub(crate) bytes_total: i64,
 }
 
-/// What was asked for.
+/// The request.
 ///
 /// # Errors
-/// [`Error::Defect`] for a column that cannot be read: nothing may go by a default of that.
+/// [`Error::Defect`] for a column that cannot be read: its default must not be used.
 pub(crate) fn request_of(row: &RestoreRow) -> Result<Request> {
     read(row, "request", &row.request)
 }
 
-/// What was done.
+/// The journal.
 ///
 /// # Errors
-/// As of [`request_of`].
+/// As for [`request_of`].
 pub(crate) fn journal_of(row: &RestoreRow) -> Result<Journal> {
     if row.journal.is_empty() { Ok(Journal::default()) } else { read(row, "journal", &row.journal) }
 }
 
-/// The plan; empty where the row was read without it.
+/// The plan; empty if the row was read without it.
 ///
 /// # Errors
-/// As of [`request_of`].
+/// As for [`request_of`].
 pub(crate) fn plan_of(row: &RestoreRow) -> Result<proto::RestorePlan> {
     if row.plan.is_empty() {
         return Ok(proto::RestorePlan::default());

@@ -1,4 +1,4 @@
-//! A plan as clients see it.
+//! A plan in the form for clients.
 
 use std::sync::PoisonError;
 use std::time::Duration;
@@ -18,17 +18,17 @@ use crate::error::{Error, RestoreError};
 use crate::sources::{FilesInspection, WantedFiles};
 use crate::verification::Findings;
 
-/// Rows that all tables of a plan name together: an answer has to stay below 4 MiB.
+/// Maximum number of example rows of all tables of a plan: an answer has to stay below 4 MiB.
 const MOST_EXAMPLES: usize = 1_000;
-/// Warnings of one source.
+/// Maximum number of warnings of one source.
 const MOST_WARNINGS: usize = 100;
 
-/// What the verification has found.
+/// The findings of the verification.
 pub(super) fn verified(findings: &Findings) -> proto::RestorePlan {
     proto::RestorePlan { levels: findings.verdict().levels.clone(), ..proto::RestorePlan::default() }
 }
 
-/// What it has found in the tables that are restored.
+/// The findings for the tables to restore.
 pub(super) fn values(plan: &mut proto::RestorePlan, findings: &Findings, has: impl Fn(&str) -> bool + Copy) {
     let sealed = findings.sealed_texts().counts().filter(|(table, ..)| has(table));
     let sealed = sealed.map(|(table, column, count)| proto::SealedTexts {
@@ -62,7 +62,7 @@ pub(super) fn database(
         engine: inspection.engine.clone(),
         tables: tables.collect(),
         warnings: warnings.take(MOST_WARNINGS).cloned().collect(),
-        // Empty tables are locked while their rows are loaded, and what was refused was not compared.
+        // Empty tables are locked while their rows are loaded, and a refused source was not compared.
         writers_wait: comparison.and_then(|found| duration(found.writers_wait)),
         readers_wait: inspection.pause.readers,
         readers_wait_remedy: inspection.pause.remedy.clone(),
@@ -72,7 +72,7 @@ pub(super) fn database(
     }
 }
 
-/// A service, of which a stage was counted. It takes the tables `taken` back, and keeps its own of `kept_own`.
+/// A service whose stage was counted. It accepts rows of the tables `taken`, and keeps its own rows of `kept_own`.
 pub(super) fn service(
     record: &SourceRecord,
     taken: &[&WantedTable],
@@ -94,7 +94,7 @@ pub(super) fn service(
             ..proto::TablePlan::default()
         }
     });
-    // A service decides how many it names.
+    // The service decides how many it names.
     let mut warnings: Vec<String> = stage.warnings.iter().take(MOST_WARNINGS).cloned().collect();
     if !kept_own.is_empty() {
         let names = kept_own.join(", ");
@@ -172,14 +172,14 @@ pub(super) fn files(
     }
 }
 
-/// What a database has against it.
+/// A refusal of a database.
 pub(super) fn table_refusal(source: &str, refusal: &Refusal) -> proto::RestoreRefusal {
     refused(source, refusal.table(), refusal.reason(), refusal.to_string())
 }
 
-/// What a source said to the contents of the archive.
+/// A source's objection to the archive's contents.
 pub(super) fn refusal(source: &str, error: &Error) -> proto::RestoreRefusal {
-    // A service's own reason says more than that it has refused.
+    // A service's own reason is more specific than a refusal.
     let own = match error {
         Error::Restore(RestoreError::SourceRefused { source, .. }) => reason_of(source),
         _ => String::new(),
@@ -188,7 +188,7 @@ pub(super) fn refusal(source: &str, error: &Error) -> proto::RestoreRefusal {
     refused(source, "", reason, error.to_string())
 }
 
-/// Two sources are in one database, in one service, or one directory is inside the other.
+/// Two sources share a database or a service, or one's directory is inside the other's.
 pub(super) fn shared_place(source: &str, other: &str) -> proto::RestoreRefusal {
     let message = format!(
         "{source} and {other} are in the same place, where one restore cannot tell them apart: restore them one after the \
@@ -202,13 +202,13 @@ pub(super) fn refused(source: &str, table: &str, reason: &str, message: String) 
     proto::RestoreRefusal { reason, message, source, table }
 }
 
-/// What is being done now, of which nothing is counted yet.
+/// The current phase, without counts so far.
 pub(super) fn begin_phase(progress: &Shared, phase: &str) {
     let mut progress = progress.lock().unwrap_or_else(PoisonError::into_inner);
     *progress = Progress { phase: phase.to_owned(), ..Progress::default() };
 }
 
-/// Into empty tables, every row is created. Of a source that was refused nothing is known.
+/// In empty tables, every row is created. For a refused source, nothing is known.
 fn uncompared(mode: Mode, table: &WantedTable) -> TableChanges {
     let created = if mode == Mode::IntoEmpty { table.rows } else { 0 };
     TableChanges { created, ..TableChanges::default() }

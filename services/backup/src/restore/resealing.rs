@@ -1,8 +1,7 @@
-//! Another root key: values of declared columns are sealed anew on their way from the archive into a source, so that the old root
-//! key opens nothing in the restored platform.
+//! Restores under another root key: values of declared columns are sealed again on their way from the archive into a
+//! source, so that the old root key opens nothing in the restored platform.
 //!
-//! Rows wait until so many of their values have come together that a question to the vault is worth it, and go on in their
-//! order.
+//! Rows are collected until they have enough values for a question to the vault, and are then passed on in order.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -19,21 +18,21 @@ use super::loading::to_archive;
 use crate::error::{Error, RestoreError, Result};
 use crate::vault_client::{AnewStream, QUIET, SealingAnew, VaultClient};
 
-/// Bytes of rows that wait.
+/// Maximum number of bytes of waiting rows.
 const FULL: usize = 2 << 20;
 
-/// What a restore under another root key does with sealed values.
+/// The treatment of sealed values in a restore under another root key.
 pub(super) struct Resealing {
     pub(super) vault: VaultClient,
     pub(super) with: SealingAnew,
     /// Columns of all tables of the archive.
     pub(super) columns: Vec<EncryptedColumn>,
-    /// Values that no key opens stay as they are.
+    /// Whether values that no key opens stay as they are.
     pub(super) accepts_undecryptable: bool,
 }
 
 impl Resealing {
-    /// Rows of `table` with their values under the vault's own keys, which go on to `inner`. `None` where the table has no
+    /// Passes rows of `table` to `inner`, with their values under the vault's own keys. `None` if the table has no
     /// declared columns.
     ///
     /// # Errors
@@ -62,15 +61,15 @@ pub(super) struct TableResealing {
     columns: Vec<(EncryptedColumn, AadTemplate)>,
     stream: Option<(AnewStream, Instant)>,
     schema: Option<TableSchema>,
-    /// Rows that wait.
+    /// Waiting rows.
     rows: Vec<Vec<Box<RawValue>>>,
-    /// Their sealed values: the row and the column, with what the vault is asked.
+    /// Their sealed values: row and column, with the question to the vault.
     values: Vec<((usize, usize), Item)>,
     bytes: usize,
 }
 
 impl TableResealing {
-    /// Takes a row, and hands on those that are ready.
+    /// Takes a row, and passes on the rows that are ready.
     pub(super) fn row(
         &mut self,
         inner: &mut dyn Watch,
@@ -88,7 +87,7 @@ impl TableResealing {
         if is_full { self.hand_on(inner) } else { Ok(()) }
     }
 
-    /// After the last row.
+    /// Call after the last row.
     pub(super) fn finish(&mut self, inner: &mut dyn Watch) -> strongroom_archive::Result<()> {
         self.hand_on(inner)?;
         match self.stream.take() {
@@ -112,7 +111,7 @@ impl TableResealing {
                     };
                     self.values.push(((row, at), item));
                 }
-                // No sealed value has this form.
+                // Sealed values never have this form.
                 _ if self.all.accepts_undecryptable => {}
                 _ => return Err(undecryptable(declared)),
             }
@@ -157,7 +156,7 @@ impl TableResealing {
 
 impl TableResealing {
     async fn ask(&mut self, items: Vec<Item>) -> Result<Vec<Outcome>> {
-        // The vault may have ended it, so how it ends does not matter. A long table takes several.
+        // The vault may have ended the stream, so its end status does not matter. A long table takes several streams.
         if let Some((stream, _)) =
             self.stream.take_if(|(stream, last)| stream.is_old() || last.elapsed() > QUIET)
         {
@@ -173,17 +172,17 @@ impl TableResealing {
     }
 }
 
-/// Rows on their way, with their values sealed anew where the table has such.
+/// Passes on rows, with their values sealed again if the table has any.
 pub(super) struct Resealed<'r> {
     pub(super) resealing: Option<TableResealing>,
     pub(super) inner: &'r mut dyn Watch,
 }
 
 impl Resealed<'_> {
-    /// After the last row.
+    /// Call after the last row.
     ///
     /// # Errors
-    /// The vault's, and those of whoever takes the rows.
+    /// Errors of the vault, and of the receiver of the rows.
     pub(super) fn finish(mut self) -> strongroom_archive::Result<()> {
         self.resealing.as_mut().map_or(Ok(()), |resealing| resealing.finish(self.inner))
     }

@@ -1,6 +1,6 @@
-//! Taking a restore back, from what each source has kept of it.
+//! Rolls a restore back, from the data that each source has kept.
 //!
-//! Every source is asked first whether it can, so that none is taken back while another one refuses.
+//! Every source is checked first, so that none is rolled back if another one refuses.
 
 use std::sync::Arc;
 
@@ -16,14 +16,14 @@ use crate::metrics::Size;
 use crate::operation::{Ended, Metadata, put};
 use strongroom_runtime::failpoint;
 
-/// One restore that is being taken back.
+/// One restore being rolled back.
 pub(super) struct RollingBack {
     pub(super) base: Base,
     pub(super) request: Request,
     pub(super) journal: Arc<Journal>,
     pub(super) id: String,
     pub(super) discard_changes: bool,
-    /// It was not wholly applied: whatever there is of it goes.
+    /// It was not completely applied: all of it is removed.
     pub(super) is_incomplete: bool,
 }
 
@@ -43,7 +43,7 @@ impl RollingBack {
         Ok(Ended { outcome: AuditOutcome::Success, metadata, replies: Vec::new(), size })
     }
 
-    /// Afterwards, a source without the marker is one that was taken back.
+    /// After this check, a source without a marker is one that was rolled back.
     async fn check(&self) -> Result<()> {
         for source in &self.request.sources {
             let target = Target::of(&self.base, source)?;
@@ -63,7 +63,7 @@ impl RollingBack {
         Ok(())
     }
 
-    /// Whether a source may have nothing of the restore: it was not swapped yet, or was taken back already.
+    /// Whether a source can be without anything of the restore: it was not swapped yet, or was rolled back already.
     async fn may_lack(&self, source: &str) -> Result<bool> {
         Ok(match self.journal.last(source).await? {
             Some(StepName::RolledBack | StepName::Discarded) => true,

@@ -1,4 +1,4 @@
-//! Chosen rows of a table, by their keys: what of an archive's rows is restored when somebody misses only some of them.
+//! Chosen rows of a table, by their keys, for a restore of only some of an archive's rows.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use strongroom_archive::schema::TableSchema;
 
 use crate::error::{Error, RestoreError, Result};
 
-/// Keys that an error names.
+/// Maximum number of keys that an error names.
 const MOST_NAMED: usize = 5;
 
 /// A primary key: each column's value as a text.
@@ -17,16 +17,16 @@ pub(crate) type Key = Vec<String>;
 #[derive(Debug, Clone)]
 pub(super) struct ChosenRows {
     table: String,
-    /// Where the columns of the primary key are in a row.
+    /// Positions of the primary key's columns in a row.
     places: Vec<usize>,
     keys: BTreeSet<Key>,
-    /// Those that have not come yet.
+    /// Keys not found yet.
     missing: BTreeSet<Key>,
 }
 
 impl ChosenRows {
     /// # Errors
-    /// [`Error::Field`] for a table without a primary key, and for keys of another length.
+    /// [`Error::Field`] for a table without a primary key, and for keys with another number of columns.
     pub(super) fn of(schema: &TableSchema, keys: &BTreeSet<Key>) -> Result<Self> {
         let table = schema.name.clone();
         let place = |name: &String| schema.columns.iter().position(|column| column.name == *name);
@@ -45,12 +45,12 @@ impl ChosenRows {
         Ok(Self { table, places, keys: keys.clone(), missing: keys.clone() })
     }
 
-    /// How many.
+    /// Number of chosen rows.
     pub(super) fn count(&self) -> u64 {
         self.keys.len() as u64
     }
 
-    /// Whether a row, of values in the order of the archive's columns, is one of them.
+    /// Whether a row, with values in the order of the archive's columns, is chosen.
     pub(super) fn has(&mut self, values: &[&RawValue]) -> bool {
         let parts = self.places.iter().map(|place| values.get(*place).filter(|value| value.get() != "null"));
         let key: Option<Key> = parts.map(|value| value.map(|value| text(value))).collect();
@@ -59,7 +59,7 @@ impl ChosenRows {
         true
     }
 
-    /// After the last row.
+    /// Checks, after the last row, that all were found.
     ///
     /// # Errors
     /// [`RestoreError::RowsMissing`].
@@ -75,7 +75,7 @@ impl ChosenRows {
     }
 }
 
-/// Of a text its characters, of anything else its JSON.
+/// For a text its characters, for any other value its JSON.
 fn text(value: &RawValue) -> String {
     serde_json::from_str::<String>(value.get()).unwrap_or_else(|_| value.get().to_owned())
 }

@@ -1,4 +1,4 @@
-//! The backup that comes before a restore: of all rows of the tables that the restore changes.
+//! The safety backup before a restore: of all rows of the tables that the restore changes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,10 +18,10 @@ use crate::sources::{Sources, Survey};
 use crate::store::{BackupState, StoredBackup};
 use strongroom_runtime::failpoint;
 
-/// Time between two looks at the backup in the making.
+/// Interval between checks of the running backup.
 const PERIOD: Duration = Duration::from_millis(200);
 
-/// Takes safety backups.
+/// Makes safety backups.
 #[derive(Clone)]
 pub(super) struct SafetyBackups {
     pub(super) creations: Arc<Creations>,
@@ -30,10 +30,10 @@ pub(super) struct SafetyBackups {
 }
 
 impl SafetyBackups {
-    /// Takes one, and waits until it is stored. Its id is recorded before anything else happens.
+    /// Makes one, and waits until it is stored. Its id is recorded before anything else happens.
     ///
     /// # Errors
-    /// [`RestoreError::SafetyBackup`], and those of a backup that cannot begin.
+    /// [`RestoreError::SafetyBackup`], and errors that keep a backup from beginning.
     pub(super) async fn take(
         &self,
         caller: &Caller,
@@ -58,8 +58,8 @@ impl SafetyBackups {
         Ok(())
     }
 
-    /// The tables by the names that they have in archives now, with their groups, and the sets of files; everything, where other
-    /// tables may lose rows with them.
+    /// The tables under their current archive names, with their groups, and the file sets; everything, if other tables
+    /// may lose rows too (cascade).
     async fn request(&self, parts: &[Selected], accepts_cascade: bool) -> Result<ArchiveRequest> {
         let mut request = ArchiveRequest::default();
         if accepts_cascade {

@@ -1,4 +1,4 @@
-//! What of an archive goes into which sources.
+//! Selects the contents of an archive for each source.
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
@@ -17,24 +17,24 @@ use crate::error::{Error, RestoreError, Result};
 use crate::incoming::Archive;
 use crate::sources::{Source, Sources, WantedFile, WantedFiles};
 
-/// The kind of the vault's own tables.
+/// The kind of the vault source.
 const VAULT: &str = "vault";
 
-/// Bytes of the descriptions of all tables together: ten thousand tables of 3 KB.
+/// Maximum size of the descriptions of all tables together, in bytes: ten thousand tables of 3 KB.
 const MOST_SCHEMAS: u64 = 32 << 20;
 
-/// What goes into one source.
+/// The contents for one source.
 pub(super) struct Selected {
-    /// The source as the archive describes it; its name is that of the configured source, too.
+    /// The source's record in the archive; the configured source has the same name.
     pub(super) record: SourceRecord,
     pub(super) contents: Contents,
-    /// The entries of the contents' tables or files, in their order, as places in the manifest's list.
+    /// Entries of the contents' tables or files, in order, as indexes into the manifest's list.
     pub(super) entries: Vec<usize>,
-    /// Of each table only these rows, where some were chosen; nothing for files.
+    /// For each table, the chosen rows, if any were chosen; empty for files.
     pub(super) rows: Vec<Option<ChosenRows>>,
 }
 
-/// By the kind of the source.
+/// By kind of source.
 pub(super) enum Contents {
     Database {
         wanted: Box<Wanted>,
@@ -50,7 +50,7 @@ impl Selected {
         &self.record.name
     }
 
-    /// Rows of all tables.
+    /// Number of rows of all tables.
     pub(super) fn rows(&self) -> u64 {
         self.tables().map(|table| table.rows).sum()
     }
@@ -64,7 +64,7 @@ impl Selected {
         tables.iter()
     }
 
-    /// Sources that may refuse a swap come first, so that the others are still what they were; renames hardly ever fail.
+    /// Sources that may refuse a swap come first, while the others are unchanged; renames hardly ever fail.
     pub(super) fn swap_order(&self) -> u8 {
         match &self.contents {
             Contents::Database { .. } => 0,
@@ -74,12 +74,12 @@ impl Selected {
     }
 }
 
-/// The sources that are restored, in archive order, and the names of those of the archive that are not. `has_empty_vault`: the
-/// vault has nothing that a restore could touch.
+/// The sources to restore, in archive order, and the names of the archive's other sources. `has_empty_vault`: the vault
+/// has no data that a restore could affect.
 ///
 /// # Errors
-/// [`Error::Field`] for a source that the archive does not have, that has nothing in it, or that is not configured, and where
-/// none is left.
+/// [`Error::Field`] for a source that the archive does not have, that has no contents, or that is not configured, and
+/// if none is left.
 pub(super) fn choose(
     manifest: &Manifest,
     sources: &Sources,
@@ -127,7 +127,7 @@ pub(super) fn choose(
     Ok((chosen, others.map(|source| source.name.clone()).collect()))
 }
 
-/// Where tables are chosen, a source with none of them was meant otherwise. A set of files may be named beside them.
+/// If tables are chosen, naming a source without any of them is a mistake. A file set may be named in addition.
 fn check_sources(manifest: &Manifest, request: &Request) -> Result<()> {
     for (at, name) in request.sources.iter().enumerate().filter(|_| !request.tables.is_empty()) {
         let record = manifest.sources.iter().find(|source| source.name == *name);
@@ -165,7 +165,7 @@ pub(super) fn is_vault(record: &SourceRecord) -> bool {
     record.kind == VAULT
 }
 
-/// By itself or by a table of it: a vault with credentials is restored only then.
+/// By itself or by one of its tables: a vault with credentials is restored only if it is named.
 fn is_named(manifest: &Manifest, request: &Request, record: &SourceRecord) -> bool {
     request.sources.contains(&record.name) || has_chosen(manifest, request, record)
 }
@@ -179,7 +179,8 @@ fn is_database(source: &SourceRecord) -> bool {
     matches!(source.kind.as_str(), "sqlite" | "postgres")
 }
 
-/// Of the same sort: a database of either engine takes what the other one had, where its types allow.
+/// The kinds must match, except that a database of either engine accepts data of the other one, as far as its types
+/// allow.
 fn check_configured(sources: &Sources, record: &SourceRecord) -> Result<()> {
     let SourceRecord { name, kind, .. } = record;
     let configured = sources.all().iter().find(|source| source.name() == name);
@@ -200,10 +201,11 @@ fn check_configured(sources: &Sources, record: &SourceRecord) -> Result<()> {
     Err(Error::field("sources", problem))
 }
 
-/// Reads what has to be known of the chosen tables and files of every source in `records`, in a thread that may block.
+/// Reads the descriptions of the chosen tables and files of every source in `records`, in a blocking thread.
 ///
 /// # Errors
-/// [`Error::Field`] for a table that they do not have, [`RestoreError::SchemasTooLarge`], and those of reading the archive.
+/// [`Error::Field`] for a table that they do not have, [`RestoreError::SchemasTooLarge`], and errors of reading the
+/// archive.
 pub(super) async fn selected(
     mut archive: Archive,
     records: Vec<SourceRecord>,
@@ -220,7 +222,7 @@ pub(super) async fn selected(
     .await?
 }
 
-/// All of them are in memory at once.
+/// All descriptions are in memory at once.
 fn check_schemas(entries: &[EntryRecord], records: &[SourceRecord]) -> Result<()> {
     let is_chosen = |entry: &&EntryRecord| {
         matches!(entry.kind, EntryKind::Schema | EntryKind::Database)
@@ -352,7 +354,7 @@ fn no_table(name: &str, sources: &str) -> String {
     )
 }
 
-/// Of chosen tables only the sequences that belong to them, or that their columns take numbers from, are raised.
+/// If tables are chosen, only sequences that belong to them, or that provide numbers for their columns, are raised.
 fn keep_own_sequences(wanted: &mut Wanted) {
     let Wanted { tables, record, .. } = wanted;
     record.sequences.retain(|sequence| tables.iter().any(|table| is_of_table(sequence, &table.schema)));
@@ -361,7 +363,7 @@ fn keep_own_sequences(wanted: &mut Wanted) {
 fn is_of_table(sequence: &Sequence, table: &TableSchema) -> bool {
     match &sequence.owner {
         Some(owner) => owner.namespace == table.namespace && owner.table == table.table,
-        // That of a SQLite table has its name; in PostgreSQL, defaults take numbers from any.
+        // In SQLite, a table's sequence has the table's name; in PostgreSQL, a default can use any sequence.
         None if sequence.namespace.is_empty() => sequence.name == table.table,
         None => {
             let unquoted = |text: &str| text.replace('"', "");

@@ -1,8 +1,8 @@
-//! One source that is restored, whatever its kind: compared, staged, swapped, taken back.
+//! One source being restored, whatever its kind: compared, staged, swapped, rolled back.
 //!
-//! Each kind answers from what it has itself what became of a restore (its [`Marker`]), because it cannot commit together with
-//! the service's own database: [`database`] by a row that is committed with the rows, [`files`] by a file that is written
-//! before the first rename and after the last one, [`service`] by asking.
+//! Each kind stores the state of a restore itself (its [`Marker`]), because it cannot commit together with the
+//! service's own database: [`database`] in a row that is committed with the restored rows, [`files`] in a file that is
+//! written before the first rename and after the last one, and [`service`] keeps it in the service, which is asked.
 
 mod database;
 mod files;
@@ -26,35 +26,35 @@ use crate::sources::{FilesMarker, FilesSource, ServiceSource, Source, SqlSource}
 pub(super) use place::Place;
 pub(super) use service::{audit_head, mode as mode_of_source};
 
-/// What a source says of a restore.
+/// A source's own state of a restore.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Marker {
     /// Nothing live has changed.
     Staged,
-    /// Some files are new and others old: only a set of files is that.
+    /// Some files are new and others old; only possible for a set of files.
     Swapping,
-    /// It is new, and can be taken back.
+    /// It is swapped, and can be rolled back.
     Applied,
 }
 
-/// What a plan says of one source.
+/// The plan of one source.
 pub(super) struct Compared {
     pub(super) plan: proto::SourcePlan,
     pub(super) refusals: Vec<proto::RestoreRefusal>,
-    /// Of the schema or the directory.
+    /// Fingerprint of the schema or the directory.
     pub(super) fingerprint: String,
     pub(super) place: Place,
 }
 
-/// A stage that lasts and can be swapped.
+/// A durable stage that can be swapped.
 pub(super) enum Ready {
-    /// Its connection holds what a swap needs.
+    /// Its connection holds the data that a swap needs.
     Database(Box<Stage>),
-    /// It is found by the restore's id.
+    /// Found by the restore's id.
     Kept,
 }
 
-/// What a swap has changed.
+/// The changes of a swap.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Changed {
     pub(super) created: u64,
@@ -64,21 +64,21 @@ pub(super) struct Changed {
     pub(super) paused: Duration,
 }
 
-/// A configured source, as one that is restored.
+/// A configured source, as the target of a restore.
 pub(super) enum Target<'a> {
     Database(&'a SqlSource),
     Files(&'a FilesSource),
     Service(&'a ServiceSource),
 }
 
-/// Of the plan.
+/// The fingerprint from the plan.
 fn fingerprint<'a>(selected: &Selected, request: &'a Request) -> &'a str {
     request.fingerprints.get(selected.source()).map_or("", String::as_str)
 }
 
 impl<'a> Target<'a> {
     /// # Errors
-    /// [`RestoreError::SourceGone`] for one that is not configured any more.
+    /// [`RestoreError::SourceGone`] for a source that is no longer configured.
     pub(super) fn of(base: &'a Base, source: &str) -> Result<Self> {
         let found = base.sources.all().iter().find(|other| other.name() == source);
         match found {
@@ -89,10 +89,10 @@ impl<'a> Target<'a> {
         }
     }
 
-    /// Compares the archive with what is there; nothing of it lasts.
+    /// Compares the archive with the live data; leaves no traces.
     ///
     /// # Errors
-    /// Those of the source and the archive. What stands against the restore is no error.
+    /// Errors of the source and the archive. Refusals of the restore are not errors.
     pub(super) async fn compare(
         &self,
         archive: Archive,
@@ -111,17 +111,17 @@ impl<'a> Target<'a> {
         }
     }
 
-    /// Whether there may be something of ours although the source knows nothing of the restore: a process died while it made the
-    /// folder in a set of files, or while a service was sent its rows.
+    /// Whether leftovers may exist although the source knows nothing of the restore: a process died while it created
+    /// the folder in a set of files, or while it sent rows to a service.
     pub(super) fn may_have_remains(&self) -> bool {
         matches!(self, Self::Files(_) | Self::Service(_))
     }
 
-    /// Whether it still is what it was when the restore was planned: asked of a database before its backup is taken, which may
-    /// last for hours. The stage of every source looks again.
+    /// Checks that a database has not changed since the restore was planned, before its backup, which may take hours,
+    /// is made. Staging checks every source again.
     ///
     /// # Errors
-    /// Those of the source.
+    /// Errors of the source.
     pub(super) async fn check(&self, selected: &Selected, request: &Request) -> Result<()> {
         match (self, &selected.contents) {
             (Self::Database(source), Contents::Database { wanted, .. }) => {
@@ -131,10 +131,10 @@ impl<'a> Target<'a> {
         }
     }
 
-    /// Puts everything beside what is live, so that it lasts through a crash, under the restore's `id`.
+    /// Stages everything beside the live data under the restore's `id`; the stage survives a crash.
     ///
     /// # Errors
-    /// Those of the source and the archive, and where the source is not what it was when the restore was planned.
+    /// Errors of the source and the archive, and an error if the source has changed since the restore was planned.
     pub(super) async fn stage(
         &self,
         archive: Archive,
@@ -161,10 +161,10 @@ impl<'a> Target<'a> {
         }
     }
 
-    /// Makes a stage live. `most` is how long writers of a database may wait.
+    /// Makes a stage live. `most`: how long writers of a database may wait.
     ///
     /// # Errors
-    /// Those of the source. Whether it was swapped nevertheless, its marker says.
+    /// Errors of the source. Its marker says whether it was swapped nevertheless.
     pub(super) async fn swap(&self, ready: Ready, id: &str, most: Option<Duration>) -> Result<Changed> {
         match (self, ready) {
             (Self::Database(_), Ready::Database(stage)) => database::swap(*stage, most).await,
@@ -176,10 +176,10 @@ impl<'a> Target<'a> {
         }
     }
 
-    /// What became of a restore.
+    /// The state of a restore.
     ///
     /// # Errors
-    /// Those of the source.
+    /// Errors of the source.
     pub(super) async fn marker(&self, id: &str) -> Result<Option<Marker>> {
         match self {
             Self::Database(source) => database::marker(source, id).await,
@@ -188,10 +188,10 @@ impl<'a> Target<'a> {
         }
     }
 
-    /// The same once nobody works on it any more: a process that was suspended may still hold a transaction.
+    /// The same after ending all work on it: a process that was suspended may still hold a transaction.
     ///
     /// # Errors
-    /// Those of the source.
+    /// Errors of the source.
     pub(super) async fn final_marker(&self, id: &str) -> Result<Option<Marker>> {
         match self {
             Self::Database(source) => database::final_marker(source, id).await,
@@ -200,10 +200,10 @@ impl<'a> Target<'a> {
         }
     }
 
-    /// Removes what a restore has left while its marker is `only`; false if it is another one by now.
+    /// Removes the leftovers of a restore if its marker is `only`; false if the marker is another one by now.
     ///
     /// # Errors
-    /// Those of the source.
+    /// Errors of the source.
     pub(super) async fn discard(&self, (id, request): (&str, &Request), only: Marker) -> Result<bool> {
         match self {
             Self::Database(source) => database::discard(source, id, only).await,
@@ -212,7 +212,7 @@ impl<'a> Target<'a> {
         }
     }
 
-    /// Fails as [`Self::roll_back`] would now, and changes nothing. A service cannot be asked.
+    /// Fails if [`Self::roll_back`] would fail now, and changes nothing. A service cannot be checked.
     ///
     /// # Errors
     /// Those of [`Self::roll_back`].
@@ -224,10 +224,10 @@ impl<'a> Target<'a> {
         }
     }
 
-    /// Takes a restore back and removes what it has left; the number of rows, or files.
+    /// Rolls a restore back and removes its leftovers; returns the number of rows or files.
     ///
     /// # Errors
-    /// Those of the source, also where something was changed since, unless such changes are discarded.
+    /// Errors of the source, including changes since the restore, unless they are discarded.
     pub(super) async fn roll_back(
         &self,
         (id, request): (&str, &Request),

@@ -1,4 +1,4 @@
-//! What lapses by itself: plans that nobody applied, what a restore kept in order to be taken back, and uploads.
+//! Removes expired data: plans that were not applied, the data that a restore keeps for a rollback, and uploads.
 
 use std::time::Duration;
 
@@ -12,15 +12,15 @@ use crate::error::Result;
 use crate::said::Said;
 use crate::store::{Replaced, RestoreRow, RestoreState};
 
-/// Time between two looks.
+/// Interval between checks.
 const PERIOD: Duration = Duration::from_secs(60);
-/// The rollback time of a restore whose rows are being removed.
+/// The rollback time of a restore whose kept rows are being removed.
 const LAPSED: i64 = 0;
-/// Restores of one look.
+/// Number of restores per check.
 const MOST: i64 = 100;
 
 impl Restores {
-    /// Tends to them until `shutdown`.
+    /// Checks periodically until `shutdown`.
     pub(crate) async fn run(&self, shutdown: &Shutdown) {
         let mut said = Said::default();
         loop {
@@ -37,7 +37,7 @@ impl Restores {
         }
     }
 
-    /// One look. The first failure is returned, after everything else was tried.
+    /// One check. Returns the first failure, after trying everything else.
     pub(super) async fn tend(&self) -> Result<()> {
         let mut ended = self.uploads().tend().await;
         let now = self.base.clock.now_micros();
@@ -53,8 +53,8 @@ impl Restores {
         ended
     }
 
-    /// Removes what the target keeps of an applied restore. First it is made one that cannot be taken back, whatever the time is
-    /// elsewhere: a rollback that has begun is left alone.
+    /// Removes the data that the target keeps of an applied restore. First it marks the restore so that it cannot be
+    /// rolled back, whatever another replica's clock says; a rollback that has begun is left alone.
     async fn forget(&self, mut row: RestoreRow) -> Result<()> {
         if row.rollback_time != Some(LAPSED) {
             let expected = row.revision;

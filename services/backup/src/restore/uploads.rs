@@ -1,8 +1,8 @@
-//! Archives that clients send up to be restored: files in the staging folder that last for a day, whichever process has
+//! Archives that clients upload to restore them: files in the staging folder that last for a day, whichever process
 //! received them.
 //!
-//! A row says whose file it is and what it must become; the file's own length says how much has arrived. A sealed file goes on
-//! where it broke off. A plain one is sealed to the vault on its way and begins again.
+//! A row has the file's owner, size and digest; the file's own length is the part that has arrived. A sealed file is
+//! resumed where it broke off. A plain one is sealed to the vault as it arrives, and starts again from the beginning.
 
 use std::fs::File;
 use std::io;
@@ -19,16 +19,16 @@ use crate::seal::Seal;
 use crate::store::{ArchiveUploadRow, Store};
 use crate::vault_client::VaultClient;
 
-/// How long a file stays, in microseconds.
+/// How long a file is kept, in microseconds.
 const LIFETIME: i64 = 24 * 3600 * 1_000_000;
-/// From when on a file belongs to nobody of whom no row says anything.
+/// Age from which a file without a row is removed.
 const OLD: Duration = Duration::from_secs(48 * 3600);
-/// What the names of files begin with.
+/// Prefix of file names.
 const PREFIX: &str = "strongroom-upload-";
-/// What the name of one ends with that came plain.
+/// Suffix of the names of files that arrived plain.
 const PLAIN: &str = "-sealed-here";
 
-/// Receives archives and hands them out.
+/// Receives archives and opens them.
 pub(crate) struct ArchiveUploads {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) vault: VaultClient,
@@ -37,21 +37,22 @@ pub(crate) struct ArchiveUploads {
     pub(crate) folder: PathBuf,
     /// This machine, or pod.
     pub(crate) host: String,
-    /// How long a client may send nothing.
+    /// Maximum time that a client may send nothing.
     pub(crate) stall: Duration,
 }
 
-/// An upload and how much of it has arrived.
+/// An upload, and the number of bytes that have arrived.
 pub(crate) struct Arrived {
     pub(crate) row: ArchiveUploadRow,
     pub(crate) received: u64,
 }
 
 impl ArchiveUploads {
-    /// Receives a file of `caller`, or the rest of it where there is an upload `resumed` already.
+    /// Receives a file of `caller`, or the rest of it if there is already an upload `resumed`.
     ///
     /// # Errors
-    /// Those of [`Upload`], [`RestoreError::UploadNotFound`], [`RestoreError::UploadElsewhere`], the vault's, the store's.
+    /// Those of [`Upload`], [`RestoreError::UploadNotFound`], [`RestoreError::UploadElsewhere`], and errors of the
+    /// vault and the store.
     pub(crate) async fn receive(&self, caller: &str, resumed: &str, parts: Parts) -> Result<Arrived> {
         let slot = Arc::new(self.admission.admit(caller)?);
         let limit = slot.limits().staged_bytes;
@@ -65,7 +66,7 @@ impl ArchiveUploads {
         let staged = match upload.receive_at(place, |_| ()).await {
             Ok(staged) => staged,
             Err(error) => {
-                // What has arrived is not a beginning of the file that the client has.
+                // The received part is not the beginning of the client's file.
                 if matches!(&error, Error::Field { field, .. } if field == "end.sha256") {
                     self.remove(&row.id);
                 }
@@ -79,10 +80,10 @@ impl ArchiveUploads {
         Ok(Arrived { row: ArchiveUploadRow { sha256: staged.sha256, ..row }, received })
     }
 
-    /// How much has arrived.
+    /// The upload, with the number of bytes that have arrived.
     ///
     /// # Errors
-    /// As of [`Self::open`], but for one that is not complete.
+    /// As for [`Self::open`], except for an incomplete upload.
     pub(crate) async fn get(&self, caller: &str, id: &str) -> Result<Arrived> {
         let row = self.own(caller, id).await?;
         let received =
@@ -90,11 +91,11 @@ impl ArchiveUploads {
         Ok(Arrived { row, received })
     }
 
-    /// Removes one before its time.
+    /// Removes an upload before it expires.
     ///
     /// # Errors
-    /// [`RestoreError::UploadNotFound`], [`RestoreError::UploadElsewhere`], and [`RestoreError::UploadNeeded`] while a restore
-    /// may need it again.
+    /// [`RestoreError::UploadNotFound`], [`RestoreError::UploadElsewhere`], and [`RestoreError::UploadNeeded`] while a
+    /// restore may need it again.
     pub(crate) async fn delete(&self, caller: &str, id: &str) -> Result<()> {
         let row = self.own(caller, id).await?;
         let is_here = [self.sealed(id), self.plain(id)].iter().any(|path| path.exists());
@@ -130,11 +131,11 @@ impl ArchiveUploads {
         }
     }
 
-    /// Removes what has expired, and old files of which no row says anything: of another replica's rows, and of databases that
-    /// are gone. A young one may belong to another service that shares the folder.
+    /// Removes expired uploads, and old files without a row: left by another replica, or by databases that no longer
+    /// exist. A recent one may belong to another service that shares the folder.
     ///
     /// # Errors
-    /// The store's.
+    /// The store's errors.
     pub(crate) async fn tend(&self) -> Result<()> {
         for id in self.store.remove_expired_uploads(self.clock.now_micros()).await? {
             self.remove(&id);
@@ -147,7 +148,7 @@ impl ArchiveUploads {
         Ok(())
     }
 
-    /// Files that lie here for a day count with those that arrive.
+    /// Files that are kept for a day count together with those that are arriving.
     fn check_room(&self, size: u64, limit: u64) -> Result<()> {
         let entries = std::fs::read_dir(&self.folder).map_err(Error::Staging)?;
         let kept = entries.filter_map(|entry| {
@@ -193,7 +194,7 @@ impl ArchiveUploads {
             expire_time: create_time.saturating_add(LIFETIME),
         };
         self.store.add_upload(&row).await?;
-        // A file of that name is of a database that is gone.
+        // An existing file with that name belongs to a database that no longer exists.
         self.remove(&row.id);
         Ok(row)
     }
@@ -242,7 +243,7 @@ impl ArchiveUploads {
         }
     }
 
-    /// Of the files that are there and were not written for longer than an upload lasts.
+    /// Ids of existing files that have not been written for longer than an upload lasts.
     fn old_ids(&self) -> Vec<String> {
         let Ok(entries) = std::fs::read_dir(&self.folder) else { return Vec::new() };
         let old = entries.filter_map(|entry| {

@@ -1,4 +1,5 @@
-//! Restores that cannot be brought to their end now: why, in the row, and how many, for the gauge and so for the alert.
+//! Restores that cannot be brought to their end now: the reason is in their row, and their number in the gauge and its
+//! alert.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
@@ -23,16 +24,16 @@ impl Waiting {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(restore);
     }
 
-    /// How many there are.
+    /// Number of waiting restores.
     pub(crate) fn count(&self) -> usize {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 }
 
-/// Records why a restore cannot go on now, and hands `error` back.
+/// Records why a restore cannot continue now, and returns `error`.
 ///
 /// # Errors
-/// Those of recording it.
+/// Errors of recording it.
 pub(super) async fn postponed(base: &Base, journal: &Journal, error: Error) -> Result<Error> {
     if matches!(error, Error::Fenced) {
         return Ok(error);
@@ -51,12 +52,12 @@ pub(super) async fn postponed(base: &Base, journal: &Journal, error: Error) -> R
     Ok(error)
 }
 
-/// Whether this attempt goes no further with any source: somebody else brings the restore to its end, or is about to.
+/// Whether this attempt must stop for all sources, because another process or a rollback brings the restore to its end.
 pub(super) fn is_not_ours(error: &Error) -> bool {
     matches!(error, Error::Fenced | Error::Restore(RestoreError::Changed(_) | RestoreError::WantedBack(_)))
 }
 
-/// Where there are several sources, an error has to say which one it is about.
+/// If there are several sources, adds the source's name to the error.
 pub(super) fn of_source(source: &str, request: &Request, error: Error) -> Error {
     match error {
         error if is_not_ours(&error) => error,

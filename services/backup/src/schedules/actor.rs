@@ -1,4 +1,4 @@
-//! In whose name a run acts.
+//! The principal for which a run acts.
 
 use std::sync::Arc;
 
@@ -10,20 +10,20 @@ use crate::operation::{Metadata, put};
 use crate::store::ScheduleRow;
 use crate::vault_client::VaultClient;
 
-/// Whoever a run acts for.
 pub(super) struct Actor {
     pub(super) caller: Caller,
-    /// The creator has lost the permission: the service acts as itself.
+    /// The creator has lost the permission, so the service acts as itself.
     pub(super) is_orphan: bool,
 }
 
 impl Actor {
-    /// Who does what needs `permission` for the schedule. That is its creator, as long as the vault says that they may.
+    /// The actor for an action that needs `permission`: the schedule's creator, if the vault confirms that the creator
+    /// has it.
     ///
     /// # Errors
-    /// The vault's.
+    /// The vault's errors.
     pub(super) async fn of(vault: &VaultClient, row: &ScheduleRow, permission: &str) -> Result<Self> {
-        // One that a restore brought back has none until somebody resumes it.
+        // A schedule that a restore brought back has no delegation until somebody resumes it.
         let renewed = match row.delegation.is_empty() {
             true => None,
             false => vault.renew_delegation(&row.delegation, permission).await?,
@@ -44,10 +44,10 @@ impl Actor {
     }
 }
 
-/// Says in the audit log that the schedule goes on without its creator.
+/// Records in the audit log that the schedule continues without its creator.
 ///
 /// # Errors
-/// The vault's.
+/// The vault's errors.
 pub(super) async fn record_orphan(vault: &VaultClient, row: &ScheduleRow) -> Result<()> {
     let mut metadata = Metadata::new();
     put(&mut metadata, "creator", row.creator.as_str());

@@ -1,5 +1,5 @@
-//! Schedules in archives: `schedules.json`, which every archive of everything has. A restore of everything brings those back
-//! that have no namesake, paused, because it is for somebody to say that this deployment is the one that goes on.
+//! Schedules in archives: `schedules.json`, which every complete archive has. A complete restore adds those whose names
+//! are not taken. They are paused, because an operator has to decide whether this deployment is the one that continues.
 
 use std::sync::Arc;
 
@@ -14,10 +14,11 @@ use crate::backups::record::to_json;
 use crate::error::Result;
 use crate::store::{ScheduleRow, Store};
 
-/// The longest document that is read, in bytes: as many schedules as there may be, each with rules as long as they may be.
+/// Maximum size of a document that is read, in bytes: the maximum number of schedules, each with rules of maximum
+/// length.
 pub(crate) const MAX_BYTES: u64 = 2 << 20;
 
-/// A schedule without who created it, and when it is due.
+/// A schedule without its creator and due time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Archived {
     pub(crate) name: String,
@@ -30,7 +31,7 @@ struct Document {
     schedules: Vec<Archived>,
 }
 
-/// What archives hold of this service's database.
+/// This service's database as a source of records for archives.
 pub(crate) struct Records(pub(crate) Arc<dyn Store>);
 
 #[async_trait]
@@ -44,17 +45,17 @@ impl OwnRecords for Records {
     }
 }
 
-/// Those of a document that can be used, as many as there may be; whatever else is in it was not written by this service.
+/// The valid schedules of a document, up to the maximum number; anything else was not written by this service.
 pub(crate) fn read(document: &[u8]) -> Vec<Archived> {
     let Ok(Document { schedules }) = serde_json::from_slice(document) else { return Vec::new() };
     let is_good = |schedule: &Archived| is_name(&schedule.name) && schedule.rules.check().is_ok();
     schedules.into_iter().take(MOST).filter(is_good).collect()
 }
 
-/// Adds a schedule that an archive has, paused, unless there is one of its name, or as many as there may be.
+/// Adds a schedule from an archive, paused, unless its name is taken or the maximum number is reached.
 ///
 /// # Errors
-/// The store's.
+/// The store's errors.
 pub(crate) async fn bring_back(
     store: &dyn Store,
     archived: &Archived,
@@ -68,7 +69,7 @@ pub(crate) async fn bring_back(
         name: archived.name.clone(),
         rules: to_json(&archived.rules),
         creator: creator.to_owned(),
-        // Whoever resumes it gives one.
+        // Resuming it provides one.
         delegation: Vec::new(),
         create_time: now,
         paused: true,

@@ -1,6 +1,6 @@
-//! What people do with schedules.
+//! Changes that callers make to schedules.
 //!
-//! A change is in the audit log before it is made: one that could not be recorded is not made.
+//! A change is recorded in the audit log before it is made: a change that cannot be recorded is not made.
 
 use strongroom_api::vault::v1::{AuditOutcome, ServiceEvent};
 use strongroom_runtime::Caller;
@@ -18,7 +18,7 @@ use crate::operation::{Metadata, put};
 use crate::seal::SealChoice;
 use crate::store::{ScheduleRow, StoredBackup, Turn};
 
-/// How often a change is decided again before it is given up.
+/// Maximum number of attempts at a change.
 const ATTEMPTS: usize = 10;
 
 impl Schedules {
@@ -26,7 +26,7 @@ impl Schedules {
     ///
     /// # Errors
     /// [`Error::Field`], [`ScheduleError::Exists`], [`ScheduleError::Full`], [`ScheduleError::Denied`],
-    /// [`DrillError::NoScratch`], the sources' and the vault's.
+    /// [`DrillError::NoScratch`], and errors of the sources and the vault.
     ///
     /// [`DrillError::NoScratch`]: crate::error::DrillError::NoScratch
     pub(crate) async fn create(&self, caller: &Caller, name: &str, rules: Rules) -> Result<View> {
@@ -71,20 +71,20 @@ impl Schedules {
         self.get(name).await
     }
 
-    /// Nothing is due any more until [`Self::resume`].
+    /// From now on, nothing is due until [`Self::resume`].
     ///
     /// # Errors
-    /// [`ScheduleError::NotFound`], the vault's.
+    /// [`ScheduleError::NotFound`], and the vault's errors.
     pub(crate) async fn pause(&self, caller: &Caller, name: &str) -> Result<View> {
         let paused = |row: &ScheduleRow| (!row.paused).then(|| ScheduleRow { paused: true, ..row.clone() });
         self.change(caller, "schedule.paused", name, paused).await
     }
 
-    /// Runs go on, and act for `caller` from now on.
+    /// Continues the runs; from now on, they act for `caller`.
     ///
     /// # Errors
-    /// [`ScheduleError::NotFound`], [`ScheduleError::Denied`], the vault's, and those of [`Creations::check`], because a restore
-    /// may have brought it back where its tables and destinations do not exist.
+    /// [`ScheduleError::NotFound`], [`ScheduleError::Denied`], the vault's errors, and those of [`Creations::check`],
+    /// because a restore may have added the schedule where its tables and destinations do not exist.
     ///
     /// [`Creations::check`]: crate::backups::Creations::check
     pub(crate) async fn resume(&self, caller: &Caller, name: &str) -> Result<View> {
@@ -94,7 +94,7 @@ impl Schedules {
         self.stored.creations.check(&rules.request(), &rules.destinations).await?;
         let next = rules.clock()?.after(self.clock.now_micros()).unwrap_or(i64::MAX);
         self.change(caller, "schedule.resumed", name, |row| {
-            // One that is not paused keeps what it waits for.
+            // A schedule that is not paused keeps its due time.
             let due_time = if row.paused { next } else { row.due_time };
             Some(ScheduleRow {
                 creator: caller.principal.id.clone(),
@@ -114,7 +114,7 @@ impl Schedules {
     /// Removes a schedule; its backups stay. `expected` is its etag, or empty.
     ///
     /// # Errors
-    /// [`ScheduleError::NotFound`], [`ScheduleError::Etag`], the vault's.
+    /// [`ScheduleError::NotFound`], [`ScheduleError::Etag`], and the vault's errors.
     pub(crate) async fn delete(&self, caller: &Caller, name: &str, expected: &str) -> Result<()> {
         let row = self.row(name).await?;
         check_etag(&row, expected)?;
@@ -137,7 +137,8 @@ impl Schedules {
     /// Begins a backup of the schedule now.
     ///
     /// # Errors
-    /// [`ScheduleError::NotFound`], [`ScheduleError::Denied`], [`ScheduleError::Overlap`], and those of a backup that cannot begin.
+    /// [`ScheduleError::NotFound`], [`ScheduleError::Denied`], [`ScheduleError::Overlap`], and errors that keep a
+    /// backup from beginning.
     pub(crate) async fn run_now(&self, caller: &Caller, name: &str) -> Result<StoredBackup> {
         let row = self.row(name).await?;
         may(caller, "backup.create")?;
@@ -188,7 +189,7 @@ impl Schedules {
         let Rules { cron, time_zone, include, tables, retention, .. } = Rules::of(row)?;
         put(&mut metadata, "cron", cron);
         put(&mut metadata, "time_zone", time_zone);
-        // Names may be more than an event holds.
+        // There may be more names than an event can hold.
         put(&mut metadata, "include", include.len());
         put(&mut metadata, "tables", tables.len());
         put(&mut metadata, "retention", serde_json::to_value(retention).unwrap_or_default());
@@ -204,7 +205,7 @@ impl Schedules {
         Ok(event)
     }
 
-    /// Corrects the event of a change that was not made.
+    /// Corrects the event of a change that failed.
     async fn confirm(&self, caller: &Caller, event: ServiceEvent, ended: Result<()>) -> Result<()> {
         if let Err(error) = &ended {
             record_failure(&self.vault, caller, event, error).await;
@@ -213,7 +214,7 @@ impl Schedules {
     }
 }
 
-/// A schedule does nothing that its creator may not do.
+/// A schedule cannot do anything for which its creator lacks permission.
 fn may_act(caller: &Caller, rules: &Rules) -> Result<()> {
     may(caller, "backup.create")?;
     rules.retention.map_or(Ok(()), |_| may(caller, "backup.delete"))?;

@@ -1,7 +1,7 @@
-//! When a schedule's runs are due.
+//! The due times of a schedule's runs.
 //!
-//! Due times are those of [`croner`], which follows Vixie cron where the clock is set forward or back: the rules are at
-//! `Schedule.cron` in `schedule.proto`. Times are microseconds since the epoch.
+//! They are computed by [`croner`], which follows Vixie cron when the clock changes for daylight saving: the rules are
+//! described at `Schedule.cron` in `schedule.proto`. Times are microseconds since the epoch.
 
 use croner::Cron as Pattern;
 use croner::parser::{CronParser, Seconds, Year};
@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::rules::SECOND;
 
-/// The longest pattern in bytes. Lists of all minutes fit.
+/// Maximum length of a pattern in bytes. Lists of all minutes fit.
 const LONGEST: usize = 500;
 
 /// A pattern in a time zone.
@@ -23,7 +23,7 @@ pub(super) struct Cron {
 
 impl Cron {
     /// # Errors
-    /// A sentence without a subject, of the pattern.
+    /// The pattern's fault, as a sentence without a subject.
     pub(super) fn parse(pattern: &str, zone: TimeZone) -> Result<Self, String> {
         if pattern.len() > LONGEST {
             return Err(format!("must have at most {LONGEST} bytes"));
@@ -43,7 +43,7 @@ impl Cron {
         Ok(Self { pattern: parsed, zone })
     }
 
-    /// The first due time after `time`; `None` if there is none within the years that are looked at.
+    /// The first due time after `time`; `None` if there is none within the years that are searched.
     pub(super) fn after(&self, time: i64) -> Option<i64> {
         let from = Timestamp::from_microsecond(time).ok()?.to_zoned(self.zone.clone());
         let next = self.pattern.find_next_occurrence(&from, false).ok()?;
@@ -57,7 +57,7 @@ impl Cron {
         Some(last.timestamp().as_microsecond())
     }
 
-    /// Whether each of the next due times is at least `length` after the one before.
+    /// Whether each of the next due times is at least `length` after the previous one.
     pub(super) fn is_wider_than(&self, length: i64, from: i64) -> bool {
         let mut last = from;
         for at in 0..50 {
@@ -83,7 +83,7 @@ pub(super) fn zone(name: &str) -> Result<TimeZone, String> {
         .map_err(|_| format!("is no time zone of the IANA database, like Europe/Berlin: {name:?}"))
 }
 
-/// How much later than `due` a run of the schedule `name` begins: less than `jitter`, and the same for every replica.
+/// How long after `due` a run of the schedule `name` begins: less than `jitter`, and the same on every replica.
 pub(super) fn delay(name: &str, due: i64, jitter: i64) -> i64 {
     if jitter < SECOND {
         return 0;

@@ -1,7 +1,8 @@
-//! Drilling the newest backup of a schedule now and then.
+//! Drills the newest backup of a schedule periodically.
 //!
-//! A drill whose checks have failed is repeated after a day, so that whatever was wrong is known to be mended; one that could not be
-//! done, because the vault or the scratch server was away, after an hour. Either is repeated sooner where drills are more frequent.
+//! A drill with failed checks is repeated after a day, to confirm that the fault has been fixed; a drill that could not
+//! be done, because the vault or the scratch server was unavailable, after an hour. Either is repeated sooner if drills
+//! are more frequent.
 
 use std::sync::Arc;
 
@@ -36,7 +37,7 @@ impl Drilling {
         }
     }
 
-    /// Begins the drills that are due, one at a time. The first failure is returned, after everything else was tried.
+    /// Begins the drills that are due, one at a time. Returns the first failure, after trying everything else.
     pub(super) async fn look(&self) -> Result<()> {
         let (mut due, mut ended) = (Vec::new(), Ok(()));
         for schedule in self.store.schedules().await?.into_iter().filter(|schedule| !schedule.paused) {
@@ -46,7 +47,7 @@ impl Drilling {
                 Err(error) => ended = ended.and(Err(error)),
             }
         }
-        // Whose last drill is the oldest comes first, so that everybody has a turn.
+        // The schedule with the oldest last drill comes first, so that each gets its turn.
         due.sort_by_key(|(last, _)| *last);
         for (_, schedule) in due {
             ended = ended.and(self.begin(&schedule).await);
@@ -54,7 +55,7 @@ impl Drilling {
         ended
     }
 
-    /// The schedule with the time of its last drill, where another one is due.
+    /// The schedule with the time of its last drill, if another one is due.
     async fn due(&self, schedule: ScheduleRow, every: i64) -> Result<Option<(Option<i64>, ScheduleRow)>> {
         let last = self.store.last_drill(&schedule.name).await?.filter(|last| is_of(&schedule, last));
         let due = last.as_ref().map_or(schedule.create_time, |last| due_time(last, every));
@@ -67,14 +68,14 @@ impl Drilling {
         let Some(backup) = newest else { return Ok(()) };
         let caller = Actor::of(&self.vault, schedule, "backup.verify").await?.caller;
         match self.drills.begin(&caller, &backup.row.id).await {
-            // Its turn comes.
+            // Another drill is running; this one is tried again later.
             Err(Error::Drill(DrillError::Busy(_))) => Ok(()),
             begun => begun.map(drop),
         }
     }
 }
 
-/// Whether it is no drill of a schedule that was called the same.
+/// Whether the drill belongs to this schedule, not to an earlier one of the same name.
 pub(super) fn is_of(schedule: &ScheduleRow, drill: &DrillRow) -> bool {
     drill.create_time >= schedule.create_time
 }

@@ -1,49 +1,49 @@
-//! What can go wrong with schedules, beside what can go wrong with backups.
+//! Errors of schedules, in addition to those of backups.
 
 use tonic::Code;
 
-/// Why a schedule is not changed, or a run does not do what it should.
+/// The reason why a schedule is not changed, or a run fails.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ScheduleError {
-    /// There is none with this name.
+    /// No schedule has this name.
     #[error("there is no schedule {0:?}; `strongroom schedule list` lists those that exist")]
     NotFound(String),
-    /// The name is in use.
+    /// The name is taken.
     #[error("there is a schedule {0:?} already; delete it first, or choose another name")]
     Exists(String),
-    /// As many as one deployment may have.
+    /// The deployment has the maximum number of schedules.
     #[error("there are {0} schedules, which is as many as there may be; delete one first")]
     Full(usize),
-    /// It is not what the caller has seen.
+    /// It has changed since the caller read it.
     #[error("the schedule {0} was changed meanwhile; look at it again")]
     Etag(String),
-    /// Others change it all the time.
+    /// Too many concurrent changes.
     #[error("the schedule {0} is being changed by others; try again")]
     Busy(String),
-    /// What runs need, the caller lacks.
+    /// The caller lacks a permission that runs need.
     #[error(
         "the schedule would act in your name, and you may not do {0} yourself; ask somebody with the role operator or admin"
     )]
     Denied(&'static str),
-    /// The run before goes on.
+    /// The previous run is still in progress.
     #[error(
         "the schedule's backup {backup} was still being made; give it more time between runs, or less with --timeout"
     )]
     Overlap {
-        /// Its id.
+        /// The id of its backup.
         backup: String,
     },
-    /// Another replica has begun the run, or somebody changed the schedule.
+    /// Another replica has begun the run, or the schedule has changed.
     #[error("the schedule was changed while its run began; look at it again")]
     Taken,
-    /// Nothing but the vault's rows.
+    /// The backup has only the vault's rows.
     #[error(
         "the sources have neither rows nor files, and the backup before had {0}: it is not stored; if that is meant, \
          `strongroom schedule run` stores one, with which later ones are compared"
     )]
     Empty(i64),
-    /// It took longer than the schedule allows.
+    /// It exceeded the schedule's timeout.
     #[error(
         "the run took longer than the schedule's timeout of {0} s and was cancelled; allow more with --timeout"
     )]

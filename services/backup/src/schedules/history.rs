@@ -1,4 +1,4 @@
-//! Backups of a schedule, and runs that made none.
+//! Backups of a schedule, including runs that made none.
 
 use uuid::Uuid;
 
@@ -7,7 +7,7 @@ use crate::backups::record::{Selection, to_json};
 use crate::error::Result;
 use crate::store::{BackupFilter, BackupRow, BackupState, ScheduleRow, Store, StoredBackup};
 
-/// A run that made nothing, as a backup that has failed: its due time and now, and why.
+/// A run without a backup, as a failed backup: with its due time, the current time, and the reason.
 pub(super) fn failed(
     schedule: &ScheduleRow,
     (due, now): (i64, i64),
@@ -40,14 +40,14 @@ pub(super) fn failed(
     }
 }
 
-/// Of backups that were stored.
+/// States of stored backups.
 pub(super) const STORED: [BackupState; 3] =
     [BackupState::Available, BackupState::Deleted, BackupState::Deleting];
-/// Of those, and of backups that failed.
+/// States of stored and failed backups.
 pub(super) const ENDED: [BackupState; 4] =
     [BackupState::Available, BackupState::Deleted, BackupState::Deleting, BackupState::Failed];
 
-/// The schedule's newest backup in one of these states, in any where there are none.
+/// The schedule's newest backup in one of these states; in any state if the list is empty.
 pub(super) async fn newest(
     store: &dyn Store,
     name: &str,

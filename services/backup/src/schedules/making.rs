@@ -1,4 +1,4 @@
-//! The backup of a run, made as others are: by [`Creations`], for the schedule's creator.
+//! Makes the backup of a run like any other: by [`Creations`], for the schedule's creator.
 
 use std::sync::Arc;
 
@@ -32,7 +32,7 @@ impl Maker for Making {
 }
 
 impl Making {
-    /// Since when the schedule has nobody to act for, which is said once.
+    /// The time since which the schedule has no permitted creator. The first occurrence is logged and recorded.
     async fn orphan_time(&self, schedule: &ScheduleRow, is_orphan: bool) -> Result<Option<i64>> {
         if !is_orphan || schedule.orphan_time.is_some() {
             return Ok(schedule.orphan_time.filter(|_| is_orphan));

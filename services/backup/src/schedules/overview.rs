@@ -1,4 +1,4 @@
-//! Schedules at a glance, for metrics, the page and `GetStatus`.
+//! A summary of schedules, for metrics, the page and `GetStatus`.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -10,45 +10,45 @@ use super::cron::delay;
 use crate::backups::record::{Content, Verified, from_json};
 use crate::store::{BackupState, DrillRow, DrillState, StoredBackup};
 
-/// What was seen of a schedule.
+/// The last observed state of a schedule.
 #[derive(Debug, Clone)]
 pub(crate) struct Seen {
     pub(crate) name: String,
-    /// In a word.
+    /// The state in one word.
     pub(crate) state: &'static str,
     is_paused: bool,
     is_orphan: bool,
     is_failing: bool,
-    /// Its newest stored backup has less than those before it.
+    /// Its newest stored backup has less content than earlier ones.
     is_odd: bool,
-    /// One of its last runs was stored, and has failed its last verification.
+    /// One of its last runs has a stored backup that failed its last verification.
     is_damaged: bool,
-    /// When the next run should begin, whatever keeps it from that.
+    /// When the next run should begin, even if something prevents it.
     next: Option<i64>,
-    /// When it begins.
+    /// When the next run actually begins.
     pub(crate) next_start: Option<i64>,
     pub(crate) last_stored: Option<i64>,
-    /// When the newest backup that has passed its last verification was stored.
+    /// When the newest backup that passed its last verification was stored.
     pub(crate) last_verified: Option<i64>,
-    /// The newest that has found out whether the backup restores.
+    /// The newest drill that determined whether the backup restores.
     pub(crate) drill: Option<DrillRow>,
-    /// When a drill should begin, where they do.
+    /// When the next drill should begin, if the schedule has drills.
     next_drill: Option<i64>,
     next_verification: Option<i64>,
-    /// Its last runs, the oldest first.
+    /// Its last runs, oldest first.
     pub(crate) runs: Vec<Run>,
 }
 
-/// What became of a run.
+/// The result of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Run {
     pub(crate) time: i64,
     pub(crate) fate: Fate,
-    /// Why it has failed.
+    /// The reason of a failure.
     pub(crate) reason: String,
 }
 
-/// How a run has ended, and its backup since.
+/// The end of a run, and the current state of its backup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fate {
     Failed,
@@ -72,7 +72,7 @@ impl Seen {
             is_odd: stored.as_ref().is_some_and(is_odd),
             is_failing: has_failed || !row.reason.is_empty(),
             is_damaged: damaged,
-            // Not when it is tried again: what could not begin for a day is late by a day.
+            // Not the time of the next attempt: a run that could not begin for a day is a day late.
             next: waits.then(|| row.due_time + delay(&row.name, row.due_time, rules.jitter)),
             next_start: waits.then_some(row.start_time),
             last_stored: stored.as_ref().and_then(|backup| backup.row.end_time),
@@ -101,7 +101,7 @@ fn fate(backup: &StoredBackup) -> Fate {
     }
 }
 
-/// What was last seen of all schedules.
+/// The last observed state of all schedules.
 #[derive(Clone, Default)]
 pub(crate) struct Overview(Arc<Mutex<Vec<Seen>>>);
 
@@ -112,13 +112,13 @@ impl Overview {
         overview
     }
 
-    /// Each with its last runs, the newest first.
+    /// Each schedule with its last runs, newest first.
     pub(super) fn set(&self, views: &[(View, Vec<StoredBackup>)]) {
         let seen = views.iter().map(|(view, runs)| Seen::of(view, runs)).collect();
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = seen;
     }
 
-    /// By name.
+    /// All schedules, sorted by name.
     pub(crate) fn all(&self) -> Vec<Seen> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -155,7 +155,7 @@ impl Overview {
         });
         let help = "Whether a check of the schedule's last drill has failed (1) or not (0).";
         gauge("strongroom_backup_schedule_drill_failed", help, |seen| {
-            // Only where another drill can take that back.
+            // Only if another drill can clear the failure.
             let drill = seen.drill.as_ref().filter(|_| seen.next_drill.is_some())?;
             Some(flag(drill.state == DrillState::Failed))
         });

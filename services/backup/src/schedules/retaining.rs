@@ -1,4 +1,4 @@
-//! Removing what a schedule's retention does not want any more.
+//! Removes the backups that a schedule's retention does not keep.
 
 use std::sync::Arc;
 
@@ -14,9 +14,9 @@ use crate::error::{Error, Result};
 use crate::store::{BackupFilter, BackupState, CopyState, ScheduleRow, Store, StoredBackup};
 use crate::vault_client::VaultClient;
 
-/// Backups that are read, or deleted, at a time.
+/// Number of backups that are read, or deleted, at a time.
 const PAGE: i64 = 200;
-/// Failed runs of a schedule that stay in the list.
+/// Number of failed runs of a schedule that stay in the list.
 const FAILED: usize = 100;
 
 /// Removes old backups.
@@ -27,19 +27,19 @@ pub(super) struct Retaining {
     pub(super) catalogue: Catalogue,
 }
 
-/// What becomes of a schedule's backups.
+/// The effect of retention on a schedule's backups.
 pub(crate) struct Outlook {
     /// Newest first.
     pub(crate) fates: Vec<(Candidate, Fate)>,
-    /// Why nothing is removed at present.
+    /// The reason why nothing is removed at present.
     pub(crate) suspended: Option<String>,
 }
 
 impl Retaining {
-    /// What the policy makes of the schedule's stored backups now; all of them stay without one.
+    /// The effect of the policy on the schedule's stored backups now; without a policy, all of them stay.
     ///
     /// # Errors
-    /// The store's, and [`Error::Defect`].
+    /// The store's errors, and [`Error::Defect`].
     pub(super) async fn outlook(&self, schedule: &ScheduleRow, policy: Option<Policy>) -> Result<Outlook> {
         let zone = Rules::of(schedule)?.zone()?;
         let mut candidates = self.candidates(&schedule.name).await?;
@@ -48,7 +48,7 @@ impl Retaining {
             None => fates.extend(candidates.iter().map(|_| Fate::without_policy())),
             Some(policy) => {
                 fates = decide(policy, &zone, &candidates);
-                // Only what would go has to be looked up.
+                // Look up only the backups that would be removed.
                 if self.mark_needed(&mut candidates, &fates).await? {
                     fates = decide(policy, &zone, &candidates);
                 }
@@ -61,14 +61,15 @@ impl Retaining {
         Ok(Outlook { fates: candidates.into_iter().zip(fates).collect(), suspended })
     }
 
-    /// Deletes what goes, a page at a time: between two, somebody may have deleted others.
+    /// Deletes backups, a page at a time: between two pages, others may have been deleted.
     ///
     /// # Errors
-    /// The vault's and the store's.
+    /// Errors of the vault and the store.
     pub(super) async fn retain(&self, schedule: &ScheduleRow) -> Result<()> {
         self.forget_failed(&schedule.name).await?;
         let policy = Rules::of(schedule)?.retention;
-        // A schedule that came back with an archive, beside the deployment that goes on, must not delete what both see.
+        // A schedule from an archive, running beside the deployment that continues, must not delete backups that both
+        // see.
         let Some(policy) = policy.filter(|_| !schedule.paused) else { return Ok(()) };
         loop {
             let Outlook { fates, suspended } = self.outlook(schedule, Some(policy)).await?;
@@ -87,7 +88,7 @@ impl Retaining {
         }
     }
 
-    /// False where somebody holds it, has changed it, or restores it: it is looked at again later.
+    /// Returns false if the backup is held, changed or needed by a restore: it is checked again later.
     async fn delete(&self, schedule: &ScheduleRow, one: &Candidate) -> Result<bool> {
         let actor = Actor::of(&self.vault, schedule, "backup.delete").await?;
         let because = (one.etag.as_str(), Some(schedule.name.as_str()));
@@ -101,7 +102,7 @@ impl Retaining {
         }
     }
 
-    /// Old failures are removed from the list, once nothing of them is left.
+    /// Removes old failures from the list, once none of their data is left.
     async fn forget_failed(&self, name: &str) -> Result<()> {
         let mut seen = 0;
         let mut old = Vec::new();
@@ -119,14 +120,14 @@ impl Retaining {
         Ok(())
     }
 
-    /// Those that are stored somewhere, newest first.
+    /// Backups that have a stored copy, newest first.
     async fn candidates(&self, name: &str) -> Result<Vec<Candidate>> {
         let mut candidates = Vec::new();
         self.each(name, BackupState::Available, |backup| candidates.extend(candidate(backup))).await?;
         Ok(candidates)
     }
 
-    /// Whether a restore needs any of those that would go.
+    /// Marks the backups that would be removed but are needed by a restore; returns whether there are any.
     async fn mark_needed(&self, candidates: &mut [Candidate], fates: &[Fate]) -> Result<bool> {
         let mut any = false;
         for (one, _) in candidates.iter_mut().zip(fates).filter(|(_, fate)| fate.goes) {
@@ -152,7 +153,7 @@ impl Retaining {
     }
 }
 
-/// `None` for one of which no copy is left: it takes no other one's place.
+/// `None` for a backup without any copy: it must not take the place of another one.
 fn candidate(backup: StoredBackup) -> Option<Candidate> {
     let is_restorable = backup.is_restorable();
     let row = backup.row;

@@ -1,7 +1,7 @@
-//! Which backups of a schedule stay: grandfather, father, son.
+//! Decides which backups of a schedule stay: grandfather, father, son.
 //!
-//! Pure: what there is and what the policy says decide, and not the time. So a clock that is wrong removes nothing that it would
-//! not have removed when it was right.
+//! The result depends only on the existing backups and the policy, not on the current time. So a wrong clock removes
+//! nothing that a correct one would not have removed.
 
 use std::collections::HashSet;
 
@@ -10,30 +10,30 @@ use jiff::tz::TimeZone;
 
 use super::rules::Policy;
 
-/// A stored backup, as far as retention goes by it.
+/// The properties of a stored backup that retention uses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Candidate {
     pub(crate) id: String,
     pub(crate) file_name: String,
-    /// As it was read.
+    /// The etag as read.
     pub(crate) etag: String,
     pub(crate) create_time: i64,
-    /// Of its last verification; `None` before the first.
+    /// Result of its last verification; `None` before the first.
     pub(crate) verified: Option<bool>,
     pub(crate) held: bool,
-    /// A restore needs it.
+    /// Whether a restore needs it.
     pub(crate) needed: bool,
 }
 
-/// What becomes of a backup.
+/// The decision about a backup.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fate {
     pub(crate) goes: bool,
-    /// Why, in the words of `PreviewRetentionResponse`.
+    /// The reasons, in the terms of `PreviewRetentionResponse`.
     pub(crate) reasons: Vec<String>,
 }
 
-/// What becomes of each of `backups`, which are in the order of their times, newest first, and all stored. Days are those of `zone`.
+/// The decision for each of `backups`, which are all stored, and sorted newest first. Days are those of `zone`.
 pub(crate) fn decide(policy: Policy, zone: &TimeZone, backups: &[Candidate]) -> Vec<Fate> {
     let floor = policy.min.max(1);
     let has_enough = backups.iter().filter(|backup| backup.counts()).count() >= floor;
@@ -55,7 +55,7 @@ pub(crate) fn decide(policy: Policy, zone: &TimeZone, backups: &[Candidate]) -> 
             keep("min", counted <= floor);
             stays.extend(rules.iter_mut().filter_map(|rule| rule.keeps(backup.create_time, zone)));
         } else {
-            // It may open after all, once a key is back, and is better than nothing.
+            // It may open after all, once a key is restored, and is better than nothing.
             keep("min", !has_enough);
         }
         Fate::of(backup, stays)
@@ -64,14 +64,14 @@ pub(crate) fn decide(policy: Policy, zone: &TimeZone, backups: &[Candidate]) -> 
 }
 
 impl Candidate {
-    /// Whether it is taken as good.
+    /// Whether it counts as good.
     fn counts(&self) -> bool {
         self.verified != Some(false)
     }
 }
 
 impl Fate {
-    /// Of a schedule that keeps everything.
+    /// For a schedule that keeps everything.
     pub(crate) fn without_policy() -> Self {
         Self { goes: false, reasons: vec!["no retention".to_owned()] }
     }
@@ -100,7 +100,8 @@ impl Rule {
         Self { name, left: count, format, seen: HashSet::new() }
     }
 
-    /// Why it keeps a backup of this time, if it does: the newest of its period, as long as there are periods left.
+    /// The reason to keep a backup of this time, if there is one: it is the newest of its period, while the rule has
+    /// periods left.
     fn keeps(&mut self, time: i64, zone: &TimeZone) -> Option<String> {
         if self.left == 0 {
             return None;

@@ -1,4 +1,4 @@
-//! What a schedule says, as JSON in its row.
+//! The rules of a schedule, as JSON in its row.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -11,27 +11,28 @@ use crate::assembly::ArchiveRequest;
 use crate::error::{Error, Result};
 use crate::store::ScheduleRow;
 
-/// A schedule's rules. Lengths are in microseconds.
+/// A schedule's rules. Durations are in microseconds.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Rules {
     pub(crate) cron: String,
-    /// Of the IANA database; empty means UTC.
+    /// Name in the IANA database; empty means UTC.
     pub(crate) time_zone: String,
     pub(crate) jitter: i64,
-    /// The longest that a run may take once it has begun; the server's limit of an archive where none is given.
+    /// Maximum duration of a run once it has begun; if not given, the server's limit of an archive.
     pub(crate) timeout: Option<i64>,
     pub(crate) include: Vec<String>,
     pub(crate) tables: Vec<String>,
     pub(crate) destinations: Vec<String>,
     pub(crate) retention: Option<Policy>,
-    /// Each stored backup is verified again after so long.
+    /// Interval at which each stored backup is verified again.
     pub(crate) verify_every: Option<i64>,
-    /// The newest stored backup is drilled after so long.
+    /// Interval at which the newest stored backup is drilled.
     pub(crate) drill_every: Option<i64>,
 }
 
-/// How many of the newest days, weeks and months with a backup have one that stays, and how many backups stay at least.
+/// The number of most recent days, weeks and months of which one backup each stays, and the minimum number of backups
+/// that stay.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Policy {
@@ -42,11 +43,11 @@ pub(crate) struct Policy {
     pub(crate) min: usize,
 }
 
-/// Longest name in bytes.
+/// Maximum length of a name in bytes.
 const LONGEST_NAME: usize = 63;
-/// Of the rules as they are stored: names of tables, above all.
+/// Maximum length of the stored rules, mostly names of tables.
 const MOST_BYTES: usize = 16 << 10;
-/// Lengths in microseconds.
+/// Durations in microseconds.
 pub(super) const SECOND: i64 = 1_000_000;
 pub(super) const DAY: i64 = 24 * 3600 * SECOND;
 const JITTER: RangeInclusive<i64> = 0..=DAY;
@@ -54,7 +55,7 @@ const DRILL_EVERY: RangeInclusive<i64> = DAY / 24..=400 * DAY;
 const VERIFY_EVERY: RangeInclusive<i64> = DAY / 24..=400 * DAY;
 const TIMEOUT: RangeInclusive<i64> = 60 * SECOND..=30 * DAY;
 
-/// Whether a schedule may be called so: 1 to 63 of a-z, 0-9 and -, a letter first.
+/// Whether it is a valid name of a schedule: 1 to 63 of a-z, 0-9 and -, a letter first.
 pub(crate) fn is_name(name: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     let begins = name.bytes().next().is_some_and(|byte| byte.is_ascii_lowercase());
@@ -63,7 +64,7 @@ pub(crate) fn is_name(name: &str) -> bool {
 
 impl Rules {
     /// # Errors
-    /// [`Error::Field`] for what cannot be meant.
+    /// [`Error::Field`] for invalid rules.
     pub(crate) fn check(&self) -> Result<()> {
         self.clock()?;
         check_length("jitter", Some(self.jitter), &JITTER)?;
@@ -78,20 +79,20 @@ impl Rules {
         Ok(())
     }
 
-    /// Of a schedule.
+    /// The rules of a schedule.
     ///
     /// # Errors
-    /// [`Error::Defect`] for what no server has written.
+    /// [`Error::Defect`] for rules that no server has written.
     pub(crate) fn of(row: &ScheduleRow) -> Result<Self> {
         serde_json::from_str(&row.rules).map_err(|error| {
             Error::Defect(format!("the rules of the schedule {} cannot be read: {error}", row.name))
         })
     }
 
-    /// When runs are due.
+    /// The due times of runs.
     ///
     /// # Errors
-    /// [`Error::Field`] for what is no expression, or no time zone.
+    /// [`Error::Field`] for an invalid expression or time zone.
     pub(super) fn clock(&self) -> Result<Cron> {
         let zone = self.zone()?;
         Cron::parse(&self.cron, zone).map_err(|problem| Error::field("cron", problem))
@@ -101,12 +102,12 @@ impl Rules {
         cron::zone(&self.time_zone).map_err(|problem| Error::field("time_zone", problem))
     }
 
-    /// The longest that a run may take, where that is given.
+    /// Maximum duration of a run, if given.
     pub(super) fn limit(&self) -> Option<Duration> {
         self.timeout.map(|timeout| Duration::from_micros(timeout.unsigned_abs()))
     }
 
-    /// What each run makes.
+    /// The contents of each run's archive.
     pub(super) fn request(&self) -> ArchiveRequest {
         let (include, tables) = (self.include.clone(), self.tables.clone());
         ArchiveRequest { include, tables, ..ArchiveRequest::default() }

@@ -1,8 +1,8 @@
-//! Beginning the runs that are due.
+//! Begins due runs.
 //!
-//! Every replica looks, and whichever begins a run first has begun it: the transaction that adds the backup also moves the
-//! schedule to its next due time, and is refused to a replica that was declared dead or has read an older schedule. So there is no
-//! leader, and no lease but that of the operation that a run is ([`crate::membership`]).
+//! Every replica checks, and the first one to begin a run gets it: the transaction that adds the backup also moves the
+//! schedule to its next due time, and it fails for a replica that was declared dead or has read an older version of the
+//! schedule. So there is no leader, and no lease except that of the run's operation ([`crate::membership`]).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -18,20 +18,20 @@ use crate::backups::Run;
 use crate::error::{Error, Result, ScheduleError};
 use crate::store::{BackupRow, BackupState, ScheduleRow, Store, Turn};
 
-/// Time before a run that could not begin is tried again, in microseconds.
+/// Time before a run that could not begin is retried, in microseconds.
 const RETRY: i64 = 60 * 1_000_000;
-/// A run that makes up for one whose process died is due this much later, in microseconds: patterns give whole minutes, so no
-/// other run has its due time, and it has no other one after it.
+/// A run that makes up for one whose process died has a due time this much later, in microseconds. Patterns have whole
+/// minutes, so no other run has this due time, and it is not made up for again.
 const MADE_UP: i64 = 1;
 
 /// Makes the backup of a run.
 #[async_trait]
 pub(super) trait Maker: Send + Sync {
-    /// Begins it. What becomes of the schedule then may be changed, and is so also where it fails.
+    /// Begins it. It may change the schedule's next state in `run`, and that change holds even on failure.
     ///
     /// # Errors
-    /// [`ScheduleError::Taken`] and [`Error::Fenced`] where nothing was done because this replica may not, and whatever keeps
-    /// a backup from beginning.
+    /// [`ScheduleError::Taken`] and [`Error::Fenced`] if this replica was refused and has done nothing, and any error
+    /// that keeps a backup from beginning.
     async fn begin(&self, schedule: &ScheduleRow, rules: &Rules, run: &mut Run) -> Result<()>;
 }
 
@@ -40,21 +40,21 @@ pub(super) struct Running {
     pub(super) store: Arc<dyn Store>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) maker: Arc<dyn Maker>,
-    /// When a run could last not be made up for.
+    /// When making up for a run last failed.
     pub(super) not_made_up: AtomicI64,
 }
 
-/// When a schedule is to run, and what follows.
+/// A due run of a schedule.
 struct Due<'a> {
     schedule: &'a ScheduleRow,
     cron: &'a Cron,
     jitter: i64,
-    /// Of this run.
+    /// Due time of this run.
     time: i64,
 }
 
 impl Running {
-    /// Begins what is due now. The first failure is returned, after everything else was tried.
+    /// Begins the runs that are due now. Returns the first failure, after trying everything else.
     pub(super) async fn look(&self) -> Result<()> {
         let mut ended = Ok(());
         for schedule in self.store.due_schedules(self.clock.now_micros()).await? {
@@ -75,7 +75,7 @@ impl Running {
         if !schedule.reason.is_empty() && latest > schedule.due_time {
             return failed.give_up(self, &schedule.reason, &schedule.problem).await;
         }
-        // What was missed is made up for by one run, that of the last due time.
+        // Missed runs are made up for by one run, that of the last due time.
         let due = Due { time: latest, ..failed };
         if let Some(going_on) = self.going_on(&schedule.name).await? {
             let overlap = ScheduleError::Overlap { backup: going_on };
@@ -83,7 +83,7 @@ impl Running {
         }
         let mut run = Run { turn: due.turn(now), due_time: Some(due.time), limit: rules.limit() };
         match self.maker.begin(schedule, &rules, &mut run).await {
-            // Another replica has begun it, or this one has no room now.
+            // Another replica has begun it, or this one has no free permit now.
             Err(Error::Fenced | Error::Schedule(ScheduleError::Taken) | Error::BackupsBusy(_)) | Ok(()) => {
                 Ok(())
             }
@@ -92,13 +92,13 @@ impl Running {
         }
     }
 
-    /// The backup of this due time is there already: a clock was set back, or the schedule was made anew.
+    /// This due time already has a backup: the clock was set back, or the schedule was created again.
     async fn move_on(&self, turn: &Turn) -> Result<()> {
         self.store.replace_schedule(turn).await?;
         Ok(())
     }
 
-    /// Runs once more what a process that died or stopped has left unfinished, unless the next run is due by now.
+    /// Repeats a run that a dead or stopped process left unfinished, unless the next run is already due.
     async fn make_up(&self, died: BackupRow) -> Result<()> {
         let (Some(name), Some(due), now) = (died.schedule, died.due_time, self.clock.now_micros()) else {
             return Ok(());
@@ -126,7 +126,7 @@ impl Running {
         Ok(making.map(|backup| backup.row.id))
     }
 
-    /// Says in the schedule why its run has not begun, and tries again later.
+    /// Records in the schedule why its run has not begun, and retries it later.
     async fn put_off(&self, schedule: &ScheduleRow, orphan_time: Option<i64>, error: &Error) -> Result<()> {
         if schedule.problem != error.to_string() {
             let (name, reason) = (schedule.name.as_str(), error.reason());
@@ -144,7 +144,7 @@ impl Running {
 }
 
 impl Due<'_> {
-    /// The schedule once this run has begun, or was given up, at `now`.
+    /// The schedule after this run has begun, or was given up, at `now`.
     fn turn(&self, now: i64) -> Turn {
         let next = self.cron.after(now.max(self.time)).unwrap_or(i64::MAX);
         Turn::of(self.schedule, |row| {
@@ -158,7 +158,7 @@ impl Due<'_> {
     /// Records a failed backup instead of this run.
     async fn give_up(&self, running: &Running, reason: &str, problem: &str) -> Result<()> {
         let now = running.clock.now_micros();
-        // After tries that failed, the next run is due already.
+        // After failed attempts, the next run is already due.
         let turn = self.turn(if self.schedule.reason.is_empty() { now } else { self.time });
         let row = history::failed(self.schedule, (self.time, now), (reason, problem));
         match running.store.record_run(&turn, &row).await {
@@ -174,7 +174,7 @@ impl Due<'_> {
     }
 }
 
-/// Whether there is a backup of the schedule and due time.
+/// Whether the schedule already has a backup of this due time.
 fn is_made(error: &Error) -> bool {
     matches!(error, Error::Store(error) if error.kind() == Kind::Unique)
 }

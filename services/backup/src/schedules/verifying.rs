@@ -1,8 +1,9 @@
-//! Verifying stored backups of schedules again and again, the least recently verified first, within a budget of bytes a day.
+//! Verifies stored backups of schedules periodically, the least recently verified first, within a daily budget of
+//! bytes.
 //!
-//! A stored backup that nobody reads may be gone or damaged for months. One verification runs at a time for a schedule: its row
-//! says since when, so that replicas do not read the same backup twice. One that came to nothing, as where no copy can be reached,
-//! is tried again a day later, and does not keep the others from their turn.
+//! A stored backup that nobody reads may be missing or damaged for months. For each schedule, one verification runs at
+//! a time: its row has the start time, so replicas do not read the same backup twice. A verification without a result,
+//! for example because no copy can be reached, is retried a day later, and does not block the others.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,7 +20,7 @@ use crate::store::{BackupRow, ScheduleRow, Store, Turn};
 use crate::vault_client::VaultClient;
 use crate::verification::Verifications;
 
-/// Backups of a schedule among which one is chosen.
+/// Number of a schedule's backups among which one is chosen.
 const CHOICE: i64 = 50;
 
 /// Verifies backups of schedules.
@@ -29,16 +30,16 @@ pub(super) struct Verifying {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) rereading: Arc<Rereading>,
     pub(super) verifications: Arc<Verifications>,
-    /// Bytes that all of a deployment's schedules together have verified in a day. One backup may always be.
+    /// Bytes that all schedules of a deployment together may verify in a day. One backup is always allowed.
     pub(super) budget: i64,
-    /// How long a verification may take, in microseconds: after that it counts as gone.
+    /// Maximum duration of a verification, in microseconds: after that, it counts as lost.
     pub(super) longest: i64,
-    /// Backups that this process has begun to verify within a day, and when.
+    /// Backups whose verification this process began within a day, with the start times.
     pub(super) tried: Mutex<HashMap<String, i64>>,
 }
 
 impl Verifying {
-    /// Verifies what is due, one backup for each schedule. The first failure is returned, after everything else was tried.
+    /// Verifies one due backup of each schedule. Returns the first failure, after trying everything else.
     pub(super) async fn look(&self) -> Result<()> {
         let mut ended = Ok(());
         for schedule in self.store.schedules().await? {
@@ -58,7 +59,7 @@ impl Verifying {
         }
         self.tried.lock().unwrap_or_else(PoisonError::into_inner).insert(due.id.clone(), now);
         let verified = self.verify(schedule, &due.id).await;
-        // A mark that stays, because the process ends here, lapses by itself.
+        // If the process ends here, the mark remains and expires by itself.
         self.mark(&schedule.name, None).await?;
         verified
     }
@@ -66,7 +67,7 @@ impl Verifying {
     async fn verify(&self, schedule: &ScheduleRow, id: &str) -> Result<()> {
         let caller = Actor::of(&self.vault, schedule, "backup.verify").await?.caller;
         let mut replies = self.rereading.begin(&self.verifications, &caller, id, "").await?;
-        // What was found is kept with the backup, and in the audit log.
+        // The result is kept with the backup, and in the audit log.
         while let Some(reply) = replies.next().await {
             if let Err(status) = reply {
                 let (name, problem) = (schedule.name.as_str(), status.message());
@@ -86,23 +87,24 @@ impl Verifying {
         schedule.verifying_time.is_some_and(|time| (0..self.longest).contains(&(now - time)))
     }
 
-    /// Whether this process has not tried it within a day.
+    /// Whether this process has not tried the backup within a day.
     fn is_new(&self, id: &str, now: i64) -> bool {
         let mut tried = self.tried.lock().unwrap_or_else(PoisonError::into_inner);
         tried.retain(|_, time| (0..DAY).contains(&(now - *time)));
         !tried.contains_key(id)
     }
 
-    /// Whether `backup` may be read now, by what was verified within a day.
+    /// Whether `backup` fits into the budget after the verifications of the last day.
     async fn is_within_budget(&self, backup: &BackupRow, now: i64) -> Result<bool> {
         let recent = self.store.contents_verified_since(now - DAY).await?;
         let read = recent.iter().map(|content| size(content)).fold(0, i64::saturating_add);
         Ok(read == 0 || read.saturating_add(size(&backup.content)) <= self.budget)
     }
 
-    /// Says in the schedule since when a backup is being verified; false if somebody else has said so, or it is gone.
+    /// Records in the schedule since when a backup is being verified; false if another replica has done so, or the
+    /// schedule is gone.
     async fn mark(&self, name: &str, since: Option<i64>) -> Result<bool> {
-        // A run may have begun meanwhile.
+        // Read the schedule again: a run may have begun meanwhile.
         let Some(row) = self.store.schedule(name).await? else { return Ok(false) };
         if since.is_some_and(|now| self.is_busy(&row, now)) {
             return Ok(false);
@@ -111,7 +113,7 @@ impl Verifying {
     }
 }
 
-/// Of what a backup holds.
+/// Size from a backup's content.
 fn size(content: &str) -> i64 {
     from_json::<Content>(content).size_bytes
 }

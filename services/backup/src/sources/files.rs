@@ -1,9 +1,8 @@
-//! Directories: a file has no snapshot, so its size is fixed when the directory is listed, and it is looked at
-//! again when it is read.
+//! Directories: a file has no snapshot, so its size is fixed when the directory is listed, and it is checked again when
+//! it is read.
 //!
-//! Only plain files are kept, under whatever names. Links and special files are left out and named in the manifest. No
-//! link is ever followed, also where somebody puts one into the place of a folder between the listing and the reading
-//! ([`root`]).
+//! Only regular files are backed up, under any names. Links and special files are left out and named in the manifest.
+//! No link is ever followed, even if somebody replaces a folder with one between listing and reading ([`root`]).
 
 pub(super) mod restoring;
 mod root;
@@ -22,10 +21,10 @@ pub(crate) use restoring::{FilesInspection, FilesTarget, Marker as FilesMarker, 
 use root::{Root, is_elsewhere};
 pub(crate) use set::{FileSet, ListedFile, OpenFile};
 
-/// The folder in which a restore stages files, and keeps those that it replaced. It is not part of the set.
+/// The folder in which a restore stages files, and keeps the files that it replaced. It is not part of the set.
 const RESTORE_FOLDER: &str = ".strongroom";
 
-/// As it stands in the configuration.
+/// The kind's name in the configuration.
 const KIND: &str = "files";
 
 /// A directory.
@@ -34,12 +33,12 @@ pub(crate) struct FilesSource {
     name: String,
     path: PathBuf,
     group: Option<String>,
-    /// Whom restored files are given to.
+    /// The owner of restored files.
     restore_owner: Option<String>,
 }
 
 impl FilesSource {
-    /// A source from its configuration; nothing is opened.
+    /// Creates the source from its configuration, without opening anything.
     ///
     /// # Errors
     /// [`Error::Config`] without a path.
@@ -61,7 +60,7 @@ impl FilesSource {
         KIND
     }
 
-    /// The group that the whole directory is in; empty when there is none.
+    /// The group of the whole directory; empty if there is none.
     pub(super) fn group(&self) -> &str {
         self.group.as_deref().unwrap_or_default()
     }
@@ -70,13 +69,13 @@ impl FilesSource {
         self.group.iter().cloned().collect()
     }
 
-    /// Whether the directory is there; its files are listed by exports alone.
+    /// Checks that the directory exists; only exports list its files.
     pub(super) fn list(&self) -> Result<Listing> {
         self.root()?;
         Ok(Listing::default())
     }
 
-    /// Lists the directory, unless its group was not asked for.
+    /// Lists the directory, unless its group was not requested.
     pub(super) async fn open(&self, choice: &Choice) -> Result<Arc<FileSet>> {
         if self.group.as_ref().is_some_and(|group| !choice.includes(group)) {
             return Ok(Arc::new(FileSet::create(self)));
@@ -131,7 +130,7 @@ impl FilesSource {
     }
 }
 
-/// Why a folder was not listed to its end.
+/// The reason why listing a folder stopped.
 enum Stopped {
     Failed(std::io::Error),
     Refused(Error),

@@ -1,15 +1,15 @@
-//! What a source offers, and what an export chooses of it.
+//! The contents of a source, and an export's selection of them.
 
 use jiff::Timestamp;
 
-/// What an export wants of a source.
+/// An export's selection from a source.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Choice {
     /// Optional groups to include, of any source.
     pub(crate) groups: Vec<String>,
-    /// Only these tables, all of this source and by its own names.
+    /// Only these tables, all of this source, by the source's own names.
     pub(crate) only: Option<Vec<String>>,
-    /// Of groups with a time column, only rows at or after it.
+    /// For groups with a time column, only rows at or after this time.
     pub(crate) since: Option<Timestamp>,
 }
 
@@ -20,7 +20,7 @@ impl Choice {
     }
 }
 
-/// What a source could give now.
+/// The current contents of a source.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Listing {
     /// Tables of all groups.
@@ -28,7 +28,7 @@ pub(crate) struct Listing {
 }
 
 impl Listing {
-    /// The groups that its tables are in.
+    /// The groups of its tables.
     pub(crate) fn groups(&self) -> Vec<String> {
         let mut groups: Vec<String> = Vec::new();
         for table in &self.tables {
@@ -43,10 +43,10 @@ impl Listing {
 /// A table in a listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ListedTable {
-    /// Its own name, in its source.
+    /// Its own name in its source.
     pub(crate) name: String,
-    /// Its optional group; empty when it is always exported.
+    /// Its optional group; empty if it is always exported.
     pub(crate) group: String,
-    /// It is handed out and never taken back, so that no restore changes it.
+    /// It is exported but never accepted back, so no restore changes it.
     pub(crate) read_only: bool,
 }

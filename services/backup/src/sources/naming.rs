@@ -1,8 +1,8 @@
 //! The names of tables in archives, which have one folder for the tables of all sources.
 //!
-//! A table keeps its own name, unless a source before it has one of that name: then the source's name is put before
-//! it. Names are made from everything that the sources have, never from what an export chooses, so that a table is
-//! called the same in every archive. Letter case does not count between sources; inside a source it does.
+//! A table keeps its own name, unless an earlier source has a table of that name: then its name is prefixed with the
+//! source's name. Names depend on everything that the sources have, never on an export's selection, so a table has the
+//! same name in every archive. Letter case does not distinguish names of different sources, but does within a source.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,14 +10,14 @@ use strongroom_archive::EncryptedColumn;
 
 use crate::error::{Error, Result};
 
-/// What a source has, whatever an export chooses of it.
+/// The contents of a source, independent of an export's selection.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Inventory {
-    /// The source.
+    /// The source's name.
     pub(crate) source: String,
-    /// What goes before each of its names, where the configuration says so.
+    /// Prefix of each of its names, if configured.
     pub(crate) prefix: Option<String>,
-    /// Its tables by its own names.
+    /// Its tables, by its own names.
     pub(crate) tables: Vec<String>,
 }
 
@@ -34,7 +34,7 @@ struct Named {
     taken: Option<Taken>,
 }
 
-/// The first name of a source that somebody else has.
+/// The first name of a source that another source already has.
 #[derive(Debug, Clone)]
 struct Taken {
     table: String,
@@ -43,7 +43,7 @@ struct Taken {
 }
 
 impl Names {
-    /// Names every table of `inventories`, which are in archive order. Those whose name is still taken get none.
+    /// Names every table of `inventories`, which are in archive order. A table whose name is still taken gets none.
     pub(crate) fn assign(inventories: &[Inventory]) -> Self {
         let mut owners: HashMap<String, String> = HashMap::new();
         let mut sources = Vec::with_capacity(inventories.len());
@@ -57,7 +57,7 @@ impl Names {
         Self { sources }
     }
 
-    /// The archive name of a table of the source at `at`; `None` for one without a name.
+    /// The archive name of a table of the source at index `at`; `None` if it has none.
     pub(crate) fn of(&self, at: usize, own: &str) -> Option<&str> {
         self.sources.get(at)?.names.get(own).map(String::as_str)
     }
@@ -70,7 +70,7 @@ impl Names {
         (0..self.sources.len()).try_for_each(|at| self.check_source(at))
     }
 
-    /// The same of one source.
+    /// The same for one source.
     pub(crate) fn check_source(&self, at: usize) -> Result<()> {
         match self.sources.get(at).and_then(|named| named.taken.clone()) {
             Some(Taken { table, first, second }) => Err(Error::TableTaken { table, first, second }),
@@ -86,7 +86,7 @@ impl Named {
         let mut used = HashSet::new();
         let is_free = |name: &str| !owners.contains_key(&fold_case(name));
         let own = |table: &String| prefix.is_none() && is_free(table);
-        // First those that keep their names, so that the order of tables decides nothing.
+        // Tables that keep their names come first, so that the order of tables does not matter.
         let (plain, other): (Vec<_>, Vec<_>) = tables.iter().partition(|table| own(table));
         for table in plain {
             used.insert(table.clone());
@@ -98,7 +98,7 @@ impl Named {
                 None => format!("{source}.{table}"),
             };
             let owner = owners.get(&fold_case(&name)).cloned();
-            // Two tables of the source itself: `b.users`, and the `users` that is called so.
+            // Two tables of the source itself: `b.users`, and `users` after prefixing.
             let owner = owner.or_else(|| (!used.insert(name.clone())).then(|| source.clone()));
             match owner {
                 Some(first) => {
@@ -114,10 +114,11 @@ impl Named {
     }
 }
 
-/// As a manifest declares it: `{table}` in the additional data is the name that the application knows and sealed with.
+/// The column as a manifest declares it: `{table}` in the additional data is the name that the application knows and
+/// used for sealing.
 ///
 /// # Errors
-/// [`Error::ColumnName`] where no template can say that name.
+/// [`Error::ColumnName`] if no template can contain that name.
 pub(crate) fn in_archive(column: &EncryptedColumn, name: &str) -> Result<EncryptedColumn> {
     const TABLE: &str = "{table}";
     let mut named = column.clone();
@@ -125,7 +126,7 @@ pub(crate) fn in_archive(column: &EncryptedColumn, name: &str) -> Result<Encrypt
         return Ok(named);
     }
     if column.aad.contains(TABLE) {
-        // Braces stand for names in a template and cannot be written in another way.
+        // Braces mark names in a template and cannot be escaped.
         if column.table.contains(['{', '}']) {
             let (table, column) = (column.table.clone(), column.column.clone());
             return Err(Error::ColumnName { table, column, name: name.to_owned() });
@@ -136,7 +137,7 @@ pub(crate) fn in_archive(column: &EncryptedColumn, name: &str) -> Result<Encrypt
     Ok(named)
 }
 
-/// One spelling for all letter cases. Upper case first, because some characters (ſ, ß) meet others only there.
+/// One spelling for all letter cases. Upper case first, because some characters (ſ, ß) coincide with others only there.
 fn fold_case(name: &str) -> String {
     name.to_uppercase().to_lowercase()
 }

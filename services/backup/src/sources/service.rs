@@ -1,8 +1,8 @@
-//! Services that hand out their own tables through `strongroom.source.v1`, the vault among them.
+//! Services that provide their own tables through `strongroom.source.v1`, the vault among them.
 //!
-//! Each snapshot has a connection of its own: a reader that is slow for once fills that connection's window
-//! and nobody else's. What arrives is checked against the protocol, because the archive
-//! repeats it; rows are counted by their line feeds and not parsed.
+//! Each snapshot has a connection of its own, so a temporarily slow reader fills only that connection's window.
+//! Received data is checked against the protocol, because the archive repeats it; rows are counted by their line feeds
+//! and not parsed.
 
 mod restoring;
 
@@ -27,11 +27,11 @@ use crate::config::SourceConfig;
 use crate::error::{Error, Result};
 use crate::vault_client::{is_away, vault_error};
 
-/// The longest that a description, or the beginning of a snapshot, may take.
+/// Maximum time for a description, or for the beginning of a snapshot.
 const ANSWER: Duration = Duration::from_secs(15);
-/// The longest silence inside a snapshot.
+/// Maximum silence inside a snapshot.
 const SILENCE: Duration = Duration::from_secs(60);
-/// A message holds a block or one row, whichever is larger.
+/// A message contains a block or one row, whichever is larger.
 const MESSAGE_BYTES: usize = 64 << 20;
 
 /// A service with tables.
@@ -45,12 +45,12 @@ pub(crate) struct ServiceSource {
 }
 
 impl ServiceSource {
-    /// The vault.
+    /// The source of the vault.
     pub(crate) fn vault(target: Target, bearer: Bearer) -> Self {
         Self { name: VAULT_SOURCE.to_owned(), kind: VAULT_SOURCE, prefix: None, target, bearer }
     }
 
-    /// Any other one.
+    /// The source of any other service.
     pub(crate) fn configured(config: &SourceConfig, target: Target, bearer: Bearer) -> Self {
         let (name, prefix) = (config.name.clone(), config.table_prefix.clone());
         Self { name, kind: "grpc", prefix, target, bearer }
@@ -64,12 +64,12 @@ impl ServiceSource {
         self.kind
     }
 
-    /// Whether it is the vault, which restores itself by rules of its own.
+    /// Whether it is the vault, which has its own rules for restores.
     pub(crate) fn is_vault(&self) -> bool {
         self.kind == VAULT_SOURCE
     }
 
-    /// Where it is.
+    /// Its URL.
     pub(crate) fn address(&self) -> &str {
         &self.target.url
     }
@@ -78,7 +78,7 @@ impl ServiceSource {
         self.prefix.as_deref()
     }
 
-    /// Of the vault. Any other service names its groups itself, table by table.
+    /// The vault's groups. Any other service names its groups itself, table by table.
     pub(super) fn groups(&self) -> Option<Vec<String>> {
         (self.kind == VAULT_SOURCE).then(|| vec![VAULT_AUDIT_GROUP.to_owned()])
     }
@@ -94,7 +94,7 @@ impl ServiceSource {
 
     pub(super) async fn open(&self, choice: &Choice) -> Result<ServiceSnapshot> {
         let listing = self.list().await?;
-        // A service knows its own groups only, and refuses others.
+        // A service knows only its own groups, and refuses others.
         let mut groups = self.groups().unwrap_or_else(|| listing.groups());
         groups.retain(|group| choice.includes(group));
         let request = ReadSnapshotRequest {
@@ -133,7 +133,7 @@ impl ServiceSource {
         Ok(SourceServiceClient::new(channel).max_decoding_message_size(MESSAGE_BYTES))
     }
 
-    /// The archive names sources as they are configured here, whatever the service calls itself.
+    /// The archive uses the source's configured name, whatever the service calls itself.
     fn schema(&self, table: &Table) -> Result<TableSchema> {
         let mut schema: TableSchema = serde_json::from_slice(&table.schema_json).map_err(|error| {
             self.unexpected(format!("the schema of table {:?} cannot be understood: {error}", table.name))
@@ -145,7 +145,7 @@ impl ServiceSource {
         Ok(schema)
     }
 
-    /// What the archive's manifest would be refused for is refused here, by the source's name.
+    /// Refuses, with the source's name, columns for which the archive's manifest would be refused.
     fn encrypted(&self, table: &Table, schema: &TableSchema) -> Result<Vec<EncryptedColumn>> {
         let mut encrypted = Vec::with_capacity(table.encrypted_columns.len());
         for column in &table.encrypted_columns {
@@ -209,7 +209,7 @@ pub(crate) struct ServiceSnapshot {
     tables: Vec<TableSchema>,
     encrypted: Vec<EncryptedColumn>,
     kids: Vec<String>,
-    /// The time that was asked for, and the tables that it applies to.
+    /// The requested time, and the tables to which it applies.
     since: Option<(Timestamp, Vec<String>)>,
 }
 
@@ -234,7 +234,7 @@ impl ServiceSnapshot {
         &self.kids
     }
 
-    /// The oldest time of a table's rows, where older ones are left out.
+    /// The oldest time of a table's rows, if older ones are left out.
     pub(super) fn since(&self, table: &str) -> Option<Timestamp> {
         let (since, limited) = self.since.as_ref()?;
         limited.iter().any(|name| name == table).then_some(*since)

@@ -1,7 +1,7 @@
-//! One source of whatever kind, and what was opened of it.
+//! One source of any kind, and its opened form.
 //!
-//! A source is opened once an export and then read table by table; dropping what was opened ends its snapshot
-//! at once.
+//! A source is opened once per export and then read table by table; dropping the opened source ends its snapshot at
+//! once.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +21,7 @@ use super::service::{ServiceSnapshot, ServiceSource};
 use super::sql::{ColumnCount, SqlSnapshot, SqlSource};
 use crate::error::{Error, Result};
 
-/// How long a source may take to list its tables: a SQLite file with generated columns is read through for that.
+/// Maximum time for a source to list its tables: this reads a whole SQLite file if it has generated columns.
 const LISTING: Duration = Duration::from_secs(60);
 
 /// A configured source.
@@ -53,7 +53,7 @@ impl Source {
         }
     }
 
-    /// The optional group of the whole source; empty when there is none.
+    /// The optional group of the whole source; empty if there is none.
     pub(crate) fn group(&self) -> &str {
         match self {
             Self::Sql(_) | Self::Service(_) => "",
@@ -61,7 +61,7 @@ impl Source {
         }
     }
 
-    /// What goes before the names of its tables, where the configuration says so.
+    /// Prefix of its tables' names, if configured.
     pub(super) fn prefix(&self) -> Option<&str> {
         match self {
             Self::Sql(source) => source.prefix(),
@@ -70,7 +70,7 @@ impl Source {
         }
     }
 
-    /// Its optional groups; `None` of a service, which has to be asked for its tables and their groups.
+    /// Its optional groups; `None` for a service, which has to be asked for its tables and their groups.
     pub(super) fn groups(&self) -> Option<Vec<String>> {
         match self {
             Self::Sql(source) => Some(source.groups()),
@@ -79,7 +79,7 @@ impl Source {
         }
     }
 
-    /// What it has, when `tables` were found in it.
+    /// Its inventory, if these `tables` were found in it.
     pub(super) fn inventory(&self, tables: &[ListedTable]) -> Inventory {
         let mut names: Vec<String> = tables.iter().map(|table| table.name.clone()).collect();
         if let Self::Sql(source) = self {
@@ -92,15 +92,15 @@ impl Source {
         Inventory { source: self.name().to_owned(), prefix: self.prefix().map(str::to_owned), tables: names }
     }
 
-    /// Whether there can be tables in it.
+    /// Whether it can have tables.
     pub(super) fn has_tables(&self) -> bool {
         !matches!(self, Self::Files(_))
     }
 
-    /// Its tables as they are now.
+    /// Its current tables.
     ///
     /// # Errors
-    /// Those of the source, and [`Error::SourceSilent`].
+    /// Errors of the source, and [`Error::SourceSilent`].
     pub(crate) async fn list(&self) -> Result<Listing> {
         self.in_time(async {
             match self {
@@ -112,7 +112,7 @@ impl Source {
         .await
     }
 
-    /// The check at start: as [`Self::list`], and what the configuration names must exist.
+    /// The check at start: like [`Self::list`], and everything that the configuration names must exist.
     pub(crate) async fn check(&self) -> Result<Listing> {
         self.in_time(async {
             match self {
@@ -124,10 +124,10 @@ impl Source {
         .await
     }
 
-    /// Whether it can be read now, at little cost: no table is looked at.
+    /// Checks that it can be read now, at low cost: no table is read.
     ///
     /// # Errors
-    /// As [`Self::list`].
+    /// As for [`Self::list`].
     pub(crate) async fn probe(&self) -> Result<()> {
         self.in_time(async {
             match self {
@@ -139,7 +139,7 @@ impl Source {
         .await
     }
 
-    /// A peer that takes a connection and says nothing would otherwise hold up the start for ever.
+    /// Otherwise a peer that accepts a connection and does not answer would block the start forever.
     async fn in_time<T>(&self, asked: impl Future<Output = Result<T>>) -> Result<T> {
         let silent = || Error::SourceSilent { name: self.name().to_owned(), seconds: LISTING.as_secs() };
         tokio::time::timeout(LISTING, asked).await.unwrap_or_else(|_| Err(silent()))
@@ -150,11 +150,11 @@ impl Source {
         matches!(self, Self::Service(_))
     }
 
-    /// How much room it takes now, in bytes; `None` of a service, which cannot tell. Tables that `choice` leaves out count
+    /// Its current size in bytes; `None` for a service, which does not report it. Tables that `choice` leaves out count
     /// too.
     ///
     /// # Errors
-    /// As [`Self::list`].
+    /// As for [`Self::list`].
     pub(crate) async fn bytes(&self, choice: &Choice) -> Result<Option<u64>> {
         self.in_time(async {
             match self {
@@ -169,7 +169,7 @@ impl Source {
         .await
     }
 
-    /// The database, of a source that is one.
+    /// The database, if the source is one.
     pub(crate) fn database(&self) -> Option<&SqlSource> {
         match self {
             Self::Sql(source) => Some(source),
@@ -177,7 +177,7 @@ impl Source {
         }
     }
 
-    /// Fixes one moment for everything that is read.
+    /// Fixes one point in time for everything that is read.
     pub(crate) async fn open(&self, choice: &Choice) -> Result<OpenSource> {
         match self {
             Self::Sql(source) => Ok(OpenSource::Sql(Box::new(source.open(choice).await?))),
@@ -187,7 +187,7 @@ impl Source {
     }
 }
 
-/// A source in one moment. Dropping it ends the snapshot.
+/// A source at one point in time. Dropping it ends the snapshot.
 pub(crate) enum OpenSource {
     /// A database transaction.
     Sql(Box<SqlSnapshot>),
@@ -198,7 +198,7 @@ pub(crate) enum OpenSource {
 }
 
 impl OpenSource {
-    /// What the manifest says of it.
+    /// Its record in the manifest.
     pub(crate) fn record(&self) -> &SourceRecord {
         match self {
             Self::Sql(open) => open.record(),
@@ -207,7 +207,7 @@ impl OpenSource {
         }
     }
 
-    /// Everything that the source has, also what is not read. Not complete where a choice names tables.
+    /// Everything in the source, including tables that are not read. Incomplete if tables were selected.
     pub(super) fn listing(&self) -> Listing {
         match self {
             Self::Sql(open) => open.listing().clone(),
@@ -225,7 +225,7 @@ impl OpenSource {
         }
     }
 
-    /// The files to read, of a source that has files.
+    /// The files to read, if the source has files.
     pub(crate) fn files(&self) -> Option<&Arc<FileSet>> {
         match self {
             Self::Sql(_) | Self::Service(_) => None,
@@ -233,7 +233,7 @@ impl OpenSource {
         }
     }
 
-    /// Its columns of sealed values, of the tables to read.
+    /// Its columns of sealed values, in the tables to read.
     pub(crate) fn encrypted(&self) -> &[EncryptedColumn] {
         match self {
             Self::Sql(open) => open.encrypted(),
@@ -242,7 +242,7 @@ impl OpenSource {
         }
     }
 
-    /// What was counted in the tables read so far. A service counts its own values.
+    /// The counts of the tables read so far. A service counts its own values.
     pub(crate) fn counted(&self) -> &[ColumnCount] {
         match self {
             Self::Sql(open) => open.counted(),
@@ -258,7 +258,7 @@ impl OpenSource {
         }
     }
 
-    /// The oldest time of a table's rows, where older ones are left out.
+    /// The oldest time of a table's rows, if older ones are left out.
     pub(crate) fn since(&self, table: &str) -> Option<Timestamp> {
         match self {
             Self::Sql(open) => open.since(table),
@@ -267,7 +267,7 @@ impl OpenSource {
         }
     }
 
-    /// What a database has outside of its tables' rows.
+    /// A database's contents other than rows of tables.
     pub(crate) fn outside(&self) -> Option<&Outside> {
         match self {
             Self::Sql(open) => Some(open.outside()),
@@ -275,7 +275,7 @@ impl OpenSource {
         }
     }
 
-    /// Sends the bytes of a database's large object, and returns how many there were.
+    /// Sends the bytes of a database's large object, and returns their number.
     pub(crate) async fn read_large_object(&mut self, oid: u32, pieces: &mpsc::Sender<Bytes>) -> Result<u64> {
         match self {
             Self::Sql(open) => open.read_large_object(oid, pieces).await,
@@ -285,7 +285,7 @@ impl OpenSource {
         }
     }
 
-    /// Sends all rows of a table, by its own name, and returns how many there were.
+    /// Sends all rows of a table, by its own name, and returns their number.
     pub(crate) async fn read_table(&mut self, table: &str, blocks: &mpsc::Sender<Block>) -> Result<u64> {
         match self {
             Self::Sql(open) => open.read_table(table, blocks).await,

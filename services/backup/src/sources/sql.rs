@@ -1,4 +1,4 @@
-//! Databases: what the configuration leaves out, and which rows a time limit keeps.
+//! Databases: exclusions by the configuration, and rows selected by a time limit.
 
 mod reencrypting;
 
@@ -24,15 +24,15 @@ use crate::error::{Error, RestoreError, Result};
 pub(crate) struct SqlSource {
     config: SourceConfig,
     url: DatabaseUrl,
-    /// The same database as the owner of its tables.
+    /// The same database, with the role that owns its tables.
     restore_url: Option<DatabaseUrl>,
 }
 
 impl SqlSource {
-    /// A source from its configuration and its URLs; nothing is opened.
+    /// Creates the source from its configuration and its URLs, without opening anything.
     ///
     /// # Errors
-    /// [`Error::Config`] for a URL that does not fit the kind, that by which it is restored too.
+    /// [`Error::Config`] for a URL that does not match the kind, including the URL for restores.
     pub(crate) fn create(config: SourceConfig, url: &str, restore_url: Option<&str>) -> Result<Self> {
         let url = Self::parse(&config, "url", url)?;
         let restore_url = restore_url.map(|url| Self::parse(&config, "restore_url_file", url)).transpose()?;
@@ -71,24 +71,25 @@ impl SqlSource {
         self.config.optional.iter().map(|group| group.name.clone()).collect()
     }
 
-    /// Those of its groups, whether they are there or not.
+    /// The tables of its groups, whether they exist or not.
     pub(super) fn optional_tables(&self) -> impl Iterator<Item = &String> {
         self.config.optional.iter().flat_map(|group| &group.tables)
     }
 
-    /// Its tables now. An excluded table may have been dropped since the service started: only [`Self::check`] minds.
+    /// Its current tables. An excluded table may have been dropped since the service started: only [`Self::check`]
+    /// requires it.
     pub(super) async fn list(&self) -> Result<Listing> {
         Ok(self.listing(&list_tables(&self.url, &self.everything()).await?))
     }
 
-    /// Whether it answers.
+    /// Checks that it answers.
     pub(super) async fn probe(&self) -> Result<()> {
         let nothing = SnapshotOptions { only: Some(Vec::new()), ..self.everything() };
         list_tables(&self.url, &nothing).await?;
         Ok(())
     }
 
-    /// Bytes of its tables.
+    /// Size of its tables in bytes.
     pub(super) async fn bytes(&self) -> Result<u64> {
         Ok(database_bytes(&self.url, &self.config.name).await?)
     }
@@ -121,10 +122,10 @@ impl SqlSource {
         Ok(SqlSnapshot { snapshot, record, listing, since, encrypted, counted: Vec::new() })
     }
 
-    /// Connects to it in order to restore it.
+    /// Connects to it for a restore.
     ///
     /// # Errors
-    /// [`RestoreError::NoRestoreUrl`], and the database's.
+    /// [`RestoreError::NoRestoreUrl`], and the database's errors.
     pub(crate) async fn open_target(&self) -> Result<Target> {
         Ok(Target::open(self.target_url()?, TargetOptions::new(self.everything())).await?)
     }
@@ -135,10 +136,10 @@ impl SqlSource {
         Ok(url.ok_or_else(|| RestoreError::NoRestoreUrl(self.config.name.clone()))?)
     }
 
-    /// What would be restored must be what is backed up.
+    /// Checks that a restore would change the database that is backed up.
     ///
     /// # Errors
-    /// [`RestoreError::OtherDatabase`], and the database's.
+    /// [`RestoreError::OtherDatabase`], and the database's errors.
     pub(crate) async fn check_same(&self) -> Result<()> {
         let options = TargetOptions::new(self.everything());
         if place_of(&self.url, &options).await? == place_of(self.target_url()?, &options).await? {
@@ -147,10 +148,10 @@ impl SqlSource {
         Err(RestoreError::OtherDatabase(self.config.name.clone()).into())
     }
 
-    /// Whether there is a table called so, whoever may read it, under either of its URLs.
+    /// Whether a table of this name exists under either of its URLs, whoever may read it.
     ///
     /// # Errors
-    /// The database's.
+    /// The database's errors.
     pub(crate) async fn has_table(&self, name: &str) -> Result<bool> {
         let urls = std::iter::once(&self.url).chain(&self.restore_url);
         for url in urls {
@@ -161,10 +162,10 @@ impl SqlSource {
         Ok(false)
     }
 
-    /// Its tables as they are now.
+    /// Its current tables.
     ///
     /// # Errors
-    /// The database's.
+    /// The database's errors.
     pub(crate) async fn schemas(&self) -> Result<Vec<TableSchema>> {
         Ok(list_tables(&self.url, &self.everything()).await?)
     }
@@ -195,7 +196,7 @@ impl SqlSource {
         Listing { tables: listed }
     }
 
-    /// The same of the chosen `tables`, and of the groups that were not chosen what the configuration says.
+    /// The listing of the chosen `tables`, and, for groups that were not chosen, of the tables in the configuration.
     fn listing_beside(&self, choice: &Choice, tables: &[TableSchema]) -> Listing {
         let mut listing = self.listing(tables);
         for group in self.config.optional.iter().filter(|group| !choice.includes(&group.name)) {
@@ -209,8 +210,8 @@ impl SqlSource {
         listing
     }
 
-    /// Columns that the configuration names must exist, or they were mistyped. A table of an optional group may come with a restore
-    /// or a migration: a service that did not start without it could not bring it back.
+    /// Columns named in the configuration must exist, otherwise they were mistyped. A table of an optional group may be
+    /// created later, by a restore or a migration: a service that refused to start without it could not restore it.
     fn check_named(&self, tables: &[TableSchema]) -> Result<()> {
         let name = &self.config.name;
         if tables.is_empty() {
@@ -219,7 +220,7 @@ impl SqlSource {
         }
         for group in &self.config.optional {
             if let Some(table) = missing(group, tables) {
-                // It may be what a restore has not brought back yet: the service has to start for that. An export of the group fails.
+                // A restore may still have to create it, and needs a running service. Exports of the group fail.
                 let group = &group.name;
                 tracing::warn!(source = %name, table, group, "a table of an optional group is missing; no export can include the group");
             }
@@ -302,7 +303,7 @@ impl SqlSource {
     }
 }
 
-/// What `table` lacks of the column itself and those that its additional data is made of, as `table.column`.
+/// The first missing column as `table.column`: the column itself, or one of its additional data.
 fn missing_column(encrypted: &config::EncryptedColumn, table: &TableSchema) -> Result<Option<String>> {
     let template = AadTemplate::parse(&encrypted.aad)?;
     let column = encrypted.parts().map(|(_, column)| column);
@@ -316,7 +317,7 @@ fn missing<'a>(group: &'a OptionalGroup, tables: &[TableSchema]) -> Option<&'a s
     group.tables.iter().find(|name| !exists(name)).map(String::as_str)
 }
 
-/// The time column of the group as `table.column`, of the first table that lacks it.
+/// The time column of the group as `table.column`, for the first table that lacks it.
 fn missing_time_column(group: &OptionalGroup, tables: &[TableSchema]) -> Option<String> {
     let column = group.time_column.as_ref()?;
     let has = |table: &&TableSchema| table.columns.iter().any(|other| other.name == *column);
@@ -324,21 +325,21 @@ fn missing_time_column(group: &OptionalGroup, tables: &[TableSchema]) -> Option<
     named.find(|table| !has(table)).map(|table| format!("{}.{column}", table.name))
 }
 
-/// The group's tables, each with its limit, when the request and the group both name one.
+/// The group's tables, each with its limit, if both the request and the group specify one.
 fn time_limits(group: &OptionalGroup, since: Option<Timestamp>) -> Vec<(String, Since)> {
     let (Some(since), Some(column)) = (since, &group.time_column) else { return Vec::new() };
     let limit = Since { column: column.clone(), from: since.as_microsecond() };
     group.tables.iter().map(|table| (table.clone(), limit.clone())).collect()
 }
 
-/// How many values of an encrypted column each key version has sealed.
+/// The number of values of an encrypted column by key version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ColumnCount {
     /// The column.
     pub(crate) column: EncryptedColumn,
-    /// The source it is in.
+    /// The name of its source.
     pub(crate) source: String,
-    /// What stands for a kid in the values, with the number of rows.
+    /// The text in the place of a kid in the values, with the number of rows.
     pub(crate) kids: Vec<(String, u64)>,
 }
 
@@ -373,13 +374,13 @@ impl SqlSnapshot {
         &self.counted
     }
 
-    /// The oldest time of a table's rows, where older ones are left out.
+    /// The oldest time of a table's rows, if older ones are left out.
     pub(super) fn since(&self, table: &str) -> Option<Timestamp> {
         let (_, since) = self.since.iter().find(|(name, _)| name == table)?;
         Timestamp::from_microsecond(since.from).ok()
     }
 
-    /// What the database has outside of its tables' rows.
+    /// The database's contents other than rows of tables.
     pub(super) fn outside(&self) -> &Outside {
         self.snapshot.outside()
     }
@@ -395,7 +396,7 @@ impl SqlSnapshot {
         Ok(rows)
     }
 
-    /// Counts the whole table, also where a time limit left rows out: a census is about the column.
+    /// Counts the whole table, even if a time limit left rows out: a census covers the whole column.
     async fn count(&mut self, table: &str) -> Result<()> {
         for column in self.encrypted.iter().filter(|column| column.table == table) {
             let kids = self.snapshot.count_kids(table, &column.column).await?;

@@ -1,15 +1,15 @@
-//! All sources as they are now. One that cannot be read is an answer like any other, and keeps the names of the others
-//! as they were: what it had when it was last read still counts.
+//! The current state of all sources. A source that cannot be read is part of the answer, and does not change the names
+//! of the others: its tables at the last read still count.
 
 use super::listing::ListedTable;
 use super::naming::Names;
 use crate::error::Error;
 
-/// What every source has, in archive order.
+/// The contents of every source, in archive order.
 pub(crate) struct Survey {
     /// The sources.
     pub(crate) sources: Vec<Surveyed>,
-    /// Of all tables that are known.
+    /// Archive names of all known tables.
     pub(crate) names: Names,
 }
 
@@ -19,29 +19,29 @@ pub(crate) struct Surveyed {
     pub(crate) source: String,
     /// `sqlite`, `postgres`, `files`, `grpc` or `vault`.
     pub(crate) kind: &'static str,
-    /// The optional group of the whole source; empty when there is none.
+    /// The optional group of the whole source; empty if there is none.
     pub(crate) group: String,
-    /// All its optional groups, as far as they are known.
+    /// All its optional groups, as far as known.
     pub(crate) groups: Vec<String>,
-    /// Whether its names are its own affair, and those of other sources do not matter.
+    /// Whether its table names do not depend on other sources.
     pub(crate) has_prefix: bool,
-    /// Its tables, or those that it had when it was last read; `None` when it never was.
+    /// Its tables, or those at the last read; `None` if it was never read.
     pub(crate) tables: Option<Vec<ListedTable>>,
-    /// Why it cannot be read now.
+    /// The error that prevents reading it now.
     pub(crate) error: Option<Error>,
 }
 
-/// A table that was found by its archive name.
+/// A table found by its archive name.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Located<'a> {
-    /// Which source has it.
+    /// Index of its source.
     pub(crate) at: usize,
-    /// By its own name.
+    /// The table, with its own name.
     pub(crate) table: &'a ListedTable,
 }
 
 impl Survey {
-    /// The table called `name` in archives.
+    /// The table with this archive name.
     pub(crate) fn find(&self, name: &str) -> Option<Located<'_>> {
         for (at, source) in self.sources.iter().enumerate() {
             let mut tables = source.tables.iter().flatten();
@@ -58,12 +58,12 @@ impl Survey {
         in_manifest_order(&groups)
     }
 
-    /// Why a source of which nothing is known cannot be read: it may have what is not found elsewhere.
+    /// The error of a source that was never read: it may have the missing table or group.
     pub(crate) fn take_unknown(&mut self) -> Option<Error> {
         self.sources.iter_mut().find(|source| source.tables.is_none())?.error.take()
     }
 
-    /// Sources before `at` of which nothing is known, so that they may have names that its tables have now.
+    /// Sources before `at` that were never read, so they may have names that its tables have now.
     pub(crate) fn unknown_before(&self, at: usize) -> impl Iterator<Item = &str> {
         let matter = self.sources.get(at).is_some_and(|source| !source.has_prefix);
         let before = self.sources.iter().take(if matter { at } else { 0 });

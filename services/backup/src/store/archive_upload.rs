@@ -1,5 +1,5 @@
-//! Archives that clients have uploaded in order to restore them. The files are in the staging folder of one process; these
-//! rows say whose they are and what they must become.
+//! Archives that clients uploaded in order to restore them. The files are in the staging folder of one process; these
+//! rows record their owner, their size and digest, and their expiry.
 
 use async_trait::async_trait;
 use sqlx_macros::FromRow;
@@ -11,17 +11,17 @@ use super::restore::is_busy;
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub(crate) struct ArchiveUploadRow {
     pub(crate) id: String,
-    /// The principal that sends it.
+    /// The uploading principal.
     pub(crate) creator: String,
     pub(crate) file_name: String,
     /// The machine, or pod, that has the file.
     pub(crate) host: String,
-    /// The whole file.
+    /// Size of the whole file.
     pub(crate) size_bytes: i64,
-    /// Lower-case hex SHA-256 of the whole file; empty as long as it is not complete.
+    /// SHA-256 of the whole file, lower-case hex; empty until it is complete.
     pub(crate) sha256: String,
     pub(crate) create_time: i64,
-    /// From when on it is removed.
+    /// When it is removed.
     pub(crate) expire_time: i64,
 }
 
@@ -31,17 +31,17 @@ pub(crate) trait ArchiveUploadStore: Send + Sync + 'static {
 
     async fn upload(&self, id: &str) -> Result<Option<ArchiveUploadRow>>;
 
-    /// Makes an upload complete; false if it is gone, or complete already.
+    /// Marks an upload as complete; false if it is gone, or already complete.
     async fn complete_upload(&self, id: &str, sha256: &str) -> Result<bool>;
 
-    /// Removes an upload of `creator`, unless a restore is under way that reads it; false if nothing was removed.
+    /// Removes an upload of `creator`, unless a restore in progress reads it; false if nothing was removed.
     async fn remove_upload(&self, id: &str, creator: &str) -> Result<bool>;
 
     /// Removes the uploads whose expire time is `now` or before, and returns their ids.
     async fn remove_expired_uploads(&self, now: i64) -> Result<Vec<String>>;
 }
 
-/// The restores that need an upload. The request's JSON has its id, a UUID.
+/// The restores that need an upload. The request's JSON contains its id, a UUID.
 macro_rules! needing {
     () => {
         concat!(
@@ -61,11 +61,11 @@ pub(super) const SELECT_BY_ID: &str = "
 
 pub(super) const COMPLETE: &str = "UPDATE archive_uploads SET sha256 = $2 WHERE id = $1 AND sha256 = ''";
 
-/// As [`REMOVE_EXPIRED`].
+/// Like [`REMOVE_EXPIRED`].
 pub(super) const REMOVE: &str =
     concat!("DELETE FROM archive_uploads WHERE id = $1 AND creator = $2 AND NOT EXISTS (", needing!(), ")");
 
-/// But those of restores that are not at their end: what goes on after a crash may need the archive again.
+/// Except those of restores that have not ended: they may need the archive again after a crash.
 pub(super) const REMOVE_EXPIRED: &str = concat!(
     "DELETE FROM archive_uploads WHERE expire_time <= $1 AND NOT EXISTS (",
     needing!(),

@@ -1,8 +1,8 @@
 //! The catalogue: stored backups with their copies.
 //!
 //! A change reads a backup, decides, and replaces the row if it still has the revision that was read
-//! ([`CatalogueStore::replace`]). What an operation writes names the operation, so that one that was taken over writes
-//! nothing.
+//! ([`CatalogueStore::replace`]). Writes of an operation name the operation, so an operation that was taken over can
+//! write nothing.
 
 use std::collections::HashMap;
 
@@ -15,39 +15,39 @@ use super::{CopyRow, CopyState, OperationRow, UnknownText};
 /// A stored backup without its copies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct BackupRow {
-    /// Of the archive.
+    /// The archive's id.
     pub(crate) id: String,
     pub(crate) file_name: String,
     pub(crate) state: BackupState,
-    /// The principal that asked for it.
+    /// The requesting principal.
     pub(crate) creator: String,
-    /// Of the principal and its request id, if it has given one. No other backup has it.
+    /// Digest of the principal and its request id, if given. It is unique.
     pub(crate) request: Option<String>,
     pub(crate) create_time: i64,
     /// When it was stored, or failed.
     pub(crate) end_time: Option<i64>,
-    /// Of a failed one: stable, and for people. Empty otherwise.
+    /// Stable reason and message of a failed backup. Empty otherwise.
     pub(crate) reason: String,
     pub(crate) problem: String,
-    /// What it was asked to hold: JSON.
+    /// The requested contents: JSON.
     pub(crate) selection: String,
-    /// What it holds: JSON; empty before it is stored.
+    /// The actual contents: JSON; empty before it is stored.
     pub(crate) content: String,
-    /// Neither a deletion nor retention takes it.
+    /// Protected from deletion and retention.
     pub(crate) hold: bool,
-    /// When its deletion was asked for, and from when on it may be purged.
+    /// When it was deleted, and when it may be purged.
     pub(crate) delete_time: Option<i64>,
     pub(crate) purge_time: Option<i64>,
-    /// When it was last verified, and what was found: JSON, empty before.
+    /// When it was last verified, and the result: JSON, empty before.
     pub(crate) verify_time: Option<i64>,
     pub(crate) verification: String,
-    /// How far it is: JSON; empty when it is not being made.
+    /// Progress: JSON; empty unless it is being made.
     pub(crate) progress: String,
-    /// Raised by every change, from 1.
+    /// Increased by every change, starting at 1.
     pub(crate) revision: i64,
-    /// Raised by every change of what sidecars say, from 1.
+    /// Increased by every change of the sidecars' content, starting at 1.
     pub(crate) record_revision: i64,
-    /// The schedule that made it, and when its run was due. No two have the same pair.
+    /// The schedule that made it, and the due time of the run. The pair is unique.
     pub(crate) schedule: Option<String>,
     pub(crate) due_time: Option<i64>,
 }
@@ -57,17 +57,17 @@ from_row!(BackupRow {
     verify_time, verification, progress, revision, record_revision, schedule, due_time
 } parsed { state });
 
-/// How a backup is.
+/// The state of a backup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum BackupState {
     Creating,
     Available,
     Failed,
-    /// Until its purge time.
+    /// Restorable until its purge time.
     Deleted,
     /// Its files are being deleted.
     Deleting,
-    /// Nobody whom the vault knows has signed its sidecar.
+    /// Its sidecar was signed by nobody known to the vault.
     Unverified,
 }
 
@@ -105,13 +105,13 @@ pub(crate) struct StoredBackup {
 }
 
 impl StoredBackup {
-    /// Whether it is available, and a copy of it is where it was stored, as far as is known.
+    /// Whether it is available, and has a stored copy as far as known.
     pub(crate) fn is_restorable(&self) -> bool {
         let is_stored = |copy: &CopyRow| copy.state == CopyState::Stored;
         self.row.state == BackupState::Available && self.copies.iter().any(is_stored)
     }
 
-    /// Backups in their order, each with its own of `copies`.
+    /// Combines backups, in their order, with their `copies`.
     pub(super) fn join(backups: Vec<BackupRow>, copies: Vec<CopyRow>) -> Vec<Self> {
         let mut of_backup: HashMap<String, Vec<CopyRow>> = HashMap::new();
         for copy in copies {
@@ -125,30 +125,30 @@ impl StoredBackup {
     }
 }
 
-/// Which backups are listed.
+/// Selects the backups of a list.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct BackupFilter {
-    /// In one of these states; empty means in any.
+    /// Only in these states; empty means any.
     pub(crate) states: Vec<BackupState>,
-    /// Of this schedule; empty means of any, or none.
+    /// Only of this schedule; empty means any, or none.
     pub(crate) schedule: String,
-    /// Only older than this create time and id: where the page before has ended.
+    /// Only older than this create time and id, where the previous page ended.
     pub(crate) before: Option<(i64, String)>,
 }
 
 impl BackupFilter {
-    /// Those of a schedule that are in one of `states`, in any where there are none.
+    /// Backups of a schedule in one of `states`, or in any state if `states` is empty.
     pub(crate) fn of_schedule(name: &str, states: &[BackupState]) -> Self {
         Self { states: states.to_vec(), schedule: name.to_owned(), before: None }
     }
 
-    /// Where the page after `last` begins.
+    /// Moves to the page after `last`.
     pub(crate) fn after(&mut self, last: &StoredBackup) {
         self.before = Some((last.row.create_time, last.row.id.clone()));
     }
 }
 
-/// What became of a change.
+/// The result of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Replaced {
     Done,
@@ -164,28 +164,28 @@ pub(crate) trait CatalogueStore: Send + Sync + 'static {
     /// operation's process was declared dead.
     ///
     /// # Errors
-    /// Of the kind `Unique` when there is a backup or an operation with its id.
+    /// Of the kind `Unique` if there is already a backup or an operation with its id.
     async fn create_backup(&self, backup: &StoredBackup, operation: &OperationRow) -> Result<bool>;
 
-    /// Adds a backup that a scan found; false if there is one with its id.
+    /// Adds a backup that a scan found; false if its id already exists.
     async fn adopt_backup(&self, backup: &StoredBackup) -> Result<bool>;
 
     async fn backup(&self, id: &str) -> Result<Option<StoredBackup>>;
 
-    /// The one with this [`BackupRow::request`].
+    /// The backup with this [`BackupRow::request`].
     async fn backup_of_request(&self, request: &str) -> Result<Option<StoredBackup>>;
 
     /// Newest first by create time and id, at most `limit`.
     async fn backups(&self, filter: &BackupFilter, limit: i64) -> Result<Vec<StoredBackup>>;
 
-    /// Backups of which something is to be done, oldest first, at most `limit`: deleted ones whose purge time is `now` or
-    /// before, those that are being deleted or have a copy that is being aborted or deleted, and stored or deleted ones
-    /// with a stored copy whose sidecar has an older record than the backup.
+    /// Backups that need work, oldest first, at most `limit`: deleted ones whose purge time is `now` or before, those
+    /// that are being deleted or have a copy that is being aborted or deleted, and stored or deleted ones with a stored
+    /// copy whose sidecar has an older record than the backup.
     async fn backups_to_tend(&self, now: i64, limit: i64) -> Result<Vec<StoredBackup>>;
 
-    /// Replaces a backup's row that has `expected` as its revision, and sets the copies that are given (each by backup and
-    /// destination, adding what is missing). With an `operation`, only while it is not taken over. `row.revision` is what it
-    /// gets: above `expected`.
+    /// Replaces a backup's row if its revision is `expected`, and sets the given copies (each by backup and
+    /// destination, adding missing ones). With an `operation`, only if that was not taken over. `row.revision` is the
+    /// new revision: above `expected`.
     async fn replace(
         &self,
         row: &BackupRow,
@@ -194,18 +194,18 @@ pub(crate) trait CatalogueStore: Send + Sync + 'static {
         operation: Option<&OperationRow>,
     ) -> Result<Replaced>;
 
-    /// Sets one copy and nothing else, while `operation` is not taken over; false if it is.
+    /// Sets only one copy, if `operation` was not taken over; false if it was.
     async fn set_copy(&self, copy: &CopyRow, operation: &OperationRow) -> Result<bool>;
 
-    /// Sets the progress of the backup that `operation` makes, and raises its revision; false if the operation is taken
-    /// over, or the backup is no longer being made.
+    /// Sets the progress of the backup that `operation` makes, and increases its revision; false if the operation was
+    /// taken over, or the backup is no longer being made.
     async fn set_progress(&self, progress: &str, operation: &OperationRow) -> Result<bool>;
 
-    /// Removes a backup with this revision and its copies; false if it has another one.
+    /// Removes a backup with this revision, and its copies; false if it has another revision.
     async fn remove_backup(&self, id: &str, revision: i64) -> Result<bool>;
 }
 
-/// A SELECT of whole rows, with what follows `FROM backups b`.
+/// A SELECT of whole rows, followed by `FROM backups b` and the given text.
 macro_rules! select_backups {
     ($rest:literal) => {
         concat!(
@@ -239,7 +239,7 @@ pub(super) const INSERT: &str = "
          purge_time, verify_time, verification, progress, revision, record_revision, schedule, due_time)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)";
 
-/// Touches no row when there is one with the id.
+/// Has no effect if the id already exists.
 pub(super) const ADOPT: &str = "
     INSERT INTO backups
         (id, file_name, state, creator, request, create_time, end_time, reason, problem, selection, content, hold, delete_time,
@@ -247,7 +247,7 @@ pub(super) const ADOPT: &str = "
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
     ON CONFLICT (id) DO NOTHING";
 
-/// Takes the same values as [`INSERT`], then the revision that is expected.
+/// Takes the values of [`INSERT`], then the expected revision.
 pub(super) const REPLACE: &str = "
     UPDATE backups
     SET file_name = $2, state = $3, creator = $4, request = $5, create_time = $6, end_time = $7, reason = $8,

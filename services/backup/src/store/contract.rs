@@ -1,4 +1,4 @@
-//! What every store promises: one test per method, run on both engines.
+//! The contract of every store: one test per method, run on both engines.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod backup;
@@ -19,7 +19,7 @@ use super::{
     BackupRow, BackupState, CopyRow, CopyState, OperationRow, ProcessRow, Store, StoredBackup, open,
 };
 
-/// How often a race is run: its outcome differs from round to round.
+/// Number of rounds of a race, because its outcome varies.
 const ROUNDS: usize = 20;
 
 /// Stores under test with the databases behind them.
@@ -56,7 +56,7 @@ fn operation(id: &str, owner: &str) -> OperationRow {
     }
 }
 
-/// A backup that is being made, without copies.
+/// A backup being made, without copies.
 fn backup(id: &str, create_time: i64) -> StoredBackup {
     let row = BackupRow {
         id: id.into(),

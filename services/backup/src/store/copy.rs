@@ -9,36 +9,36 @@ use super::{BackupRow, UnknownText};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CopyRow {
     pub(crate) backup_id: String,
-    /// Its name in the configuration.
+    /// The destination's configured name.
     pub(crate) destination: String,
-    /// Among the copies of the backup, from 0.
+    /// Position among the copies of the backup, from 0.
     pub(crate) position: i64,
-    /// The object.
+    /// The object's key.
     pub(crate) key: String,
     pub(crate) state: CopyState,
-    /// Of what went wrong: stable, and for people. Empty when all is well.
+    /// Stable reason and message of a problem. Empty if there is none.
     pub(crate) reason: String,
     pub(crate) problem: String,
-    /// Of its multipart upload, from before the first part until it is complete or aborted; empty otherwise.
+    /// Id of its multipart upload, from before the first part until it is complete or aborted; empty otherwise.
     pub(crate) upload_id: String,
-    /// Of the complete object.
+    /// Etag of the complete object.
     pub(crate) etag: String,
-    /// Which [`super::BackupRow::record_revision`] its sidecar has; 0 before it has one.
+    /// The [`super::BackupRow::record_revision`] of its sidecar; 0 before it has one.
     pub(crate) recorded: i64,
 }
 
 from_row!(CopyRow { backup_id, destination, position, key, reason, problem, upload_id, etag, recorded } parsed { state });
 
-/// How a copy is.
+/// The state of a copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CopyState {
     Uploading,
     Stored,
     /// Nothing of it is left.
     Failed,
-    /// It failed, and what was sent is still to be removed.
+    /// It failed, and the uploaded data must still be removed.
     Aborting,
-    /// It is still to be deleted.
+    /// It must still be deleted.
     Deleting,
     Deleted,
     /// A scan did not find it.
@@ -78,7 +78,7 @@ impl TryFrom<String> for CopyState {
     }
 }
 
-/// Adds a copy, or sets the one that the backup has in the destination.
+/// Adds a copy, or replaces the backup's copy in the same destination.
 pub(super) const PUT: &str = "
     INSERT INTO backup_copies
         (backup_id, destination, position, key, state, reason, problem, upload_id, etag, recorded)
@@ -88,7 +88,7 @@ pub(super) const PUT: &str = "
         problem = excluded.problem, upload_id = excluded.upload_id, etag = excluded.etag,
         recorded = excluded.recorded";
 
-/// The copies of these backups, by position. There is at least one backup.
+/// The copies of these backups, by position. `backups` must not be empty.
 pub(super) fn copies_of<DB>(backups: &[BackupRow]) -> QueryBuilder<DB>
 where
     DB: Database,

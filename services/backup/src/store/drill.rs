@@ -1,4 +1,4 @@
-//! Restore drills: which one is running, and the evidence of those that have ended.
+//! Restore drills: the running one, and the evidence of those that have ended.
 
 use async_trait::async_trait;
 use sqlx_macros::FromRow;
@@ -12,16 +12,16 @@ pub(crate) struct DrillRow {
     pub(crate) id: String,
     pub(crate) backup_id: String,
     pub(crate) file_name: String,
-    /// Whose backup it is, if it is one's.
+    /// The schedule of the backup, if any.
     pub(crate) schedule: Option<String>,
     pub(crate) state: DrillState,
     pub(crate) creator: String,
     pub(crate) create_time: i64,
     pub(crate) end_time: Option<i64>,
-    /// Of one that has not passed: stable, and for people. Empty otherwise.
+    /// Stable reason and message of a drill that has not passed. Empty otherwise.
     pub(crate) reason: String,
     pub(crate) problem: String,
-    /// JSON, or empty until everything was checked.
+    /// JSON; empty until everything was checked.
     pub(crate) evidence: String,
 }
 
@@ -29,7 +29,7 @@ from_row!(DrillRow {
     id, backup_id, file_name, schedule, creator, create_time, end_time, reason, problem, evidence
 } parsed { state });
 
-/// How a drill is.
+/// The state of a drill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum DrillState {
     Running,
@@ -63,54 +63,54 @@ impl TryFrom<String> for DrillState {
     }
 }
 
-/// A place in which a drill creates databases. They are called after the drill.
+/// A place in which a drill creates databases. They are named after the drill.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub(crate) struct ScratchRow {
     pub(crate) drill_id: String,
-    /// Of the databases: `sqlite` or `postgres`.
+    /// Kind of the databases: `sqlite` or `postgres`.
     pub(crate) kind: String,
     /// The server's URL without its password, or the folder.
     pub(crate) place: String,
-    /// Of the drill; of no meaning before.
+    /// End time of the drill; meaningless before it ends.
     pub(crate) end_time: i64,
 }
 
 #[async_trait]
 pub(crate) trait DrillStore: Send + Sync + 'static {
-    /// Adds a drill that runs, and its operation. [`Replaced::Stale`], and nothing is added, while another one is running.
+    /// Adds a running drill and its operation. [`Replaced::Stale`], without adding anything, if another one is running.
     async fn begin_drill(&self, drill: &DrillRow, operation: &OperationRow) -> Result<Replaced>;
 
-    /// Keeps what a drill has found, which is all that there is to find; false if its operation was taken over or has ended.
+    /// Stores the complete evidence of a drill; false if its operation was taken over or has ended.
     async fn keep_evidence(&self, drill: &DrillRow, operation: &OperationRow) -> Result<bool>;
 
-    /// Ends a drill, and its operation; false if that was taken over or has ended.
+    /// Ends a drill and its operation; false if that was taken over or has ended.
     async fn end_drill(&self, drill: &DrillRow, operation: &OperationRow) -> Result<bool>;
 
     async fn drill(&self, id: &str) -> Result<Option<DrillRow>>;
 
-    /// Newest first, at most `limit`, only older than `before`.
+    /// Newest first, at most `limit`, and only older than `before` if given.
     async fn drills(&self, before: Option<&(i64, String)>, limit: i64) -> Result<Vec<DrillRow>>;
 
-    /// The newest one of a backup of the schedule.
+    /// The newest drill of a backup of the schedule.
     async fn last_drill(&self, schedule: &str) -> Result<Option<DrillRow>>;
 
-    /// The same of those that have found out whether the backup restores.
+    /// The newest such drill that determined whether the backup restores.
     async fn last_verdict(&self, schedule: &str) -> Result<Option<DrillRow>>;
 
-    /// Notes a place; once is enough.
+    /// Notes a place; repeating it has no effect.
     async fn note_scratch(&self, scratch: &ScratchRow) -> Result<()>;
 
     /// The places of drills that have ended, oldest first.
     async fn ended_scratches(&self) -> Result<Vec<ScratchRow>>;
 
-    /// Nothing is left there.
+    /// Forgets a place in which nothing is left.
     async fn forget_scratch(&self, drill: &str, kind: &str) -> Result<()>;
 
-    /// The one that is running.
+    /// The running drill.
     async fn running_drill(&self) -> Result<Option<DrillRow>>;
 }
 
-/// A SELECT of whole rows, with what follows `FROM drills`.
+/// A SELECT of whole rows, followed by `FROM drills` and the given text.
 macro_rules! select_drills {
     ($rest:literal) => {
         concat!(
@@ -135,7 +135,7 @@ pub(super) const LAST_VERDICT: &str = select_drills!(
 pub(super) const PAGE: &str =
     select_drills!("WHERE (create_time, id) < ($1, $2) ORDER BY create_time DESC, id DESC LIMIT $3");
 
-/// Nothing while another one is running: an index sees to that.
+/// Has no effect while another drill is running: an index prevents it.
 pub(super) const INSERT: &str = "
     INSERT INTO drills
         (id, backup_id, file_name, schedule, state, creator, create_time, end_time, reason, problem, evidence)
@@ -157,7 +157,7 @@ pub(super) const ENDED_SCRATCHES: &str = "
 
 pub(super) const FORGET: &str = "DELETE FROM drill_scratches WHERE drill_id = $1 AND kind = $2";
 
-/// Evidence is in the audit log as well.
+/// Evidence is also in the audit log.
 pub(super) const PRUNE: &str = "
     DELETE FROM drills
     WHERE end_time < $1 AND NOT EXISTS (SELECT 1 FROM drill_scratches s WHERE s.drill_id = drills.id)";

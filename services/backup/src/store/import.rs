@@ -1,7 +1,8 @@
-//! Imports of tables: which source each of them changes now.
+//! Imports of tables: the source that each of them is changing.
 //!
-//! An import has no row of its own, because nothing of it can be taken back or gone on with. Its operation says that it runs,
-//! and the reservation of its source keeps restores and other imports away. Both begin and end in one transaction.
+//! An import has no row of its own, because it can be neither rolled back nor continued. Its operation records that it
+//! is running, and the reservation of its source excludes restores and other imports. Both begin and end in one
+//! transaction.
 
 use async_trait::async_trait;
 use strongroom_store::Result;
@@ -10,11 +11,11 @@ use super::{Begun, OperationRow};
 
 #[async_trait]
 pub(crate) trait ImportStore: Send + Sync + 'static {
-    /// Adds the operation of an import into `source`, and reserves the source for it. All of it or nothing; never
-    /// [`Begun::Stale`] unless the source was released at this moment.
+    /// Adds the operation of an import into `source`, and reserves the source for it: both or neither. Returns
+    /// [`Begun::Stale`] only if the source was released at the same moment.
     async fn begin_import(&self, source: &str, operation: &OperationRow) -> Result<Begun>;
 
-    /// The source that the import with this id changes, until it has ended.
+    /// The source that the import with this id is changing, until it has ended.
     async fn import_source(&self, id: &str) -> Result<Option<String>>;
 
     /// Removes an import's operation, and releases its source; false if it was taken over or has ended.

@@ -1,6 +1,7 @@
 //! The backup service's tables in PostgreSQL.
 //!
-//! Changes run beside each other; each locks what it reads and goes by, processes before operations before backups.
+//! Changes run concurrently; each locks the rows that it reads and depends on: processes before operations before
+//! backups.
 
 mod archive_upload;
 mod backup;

@@ -1,23 +1,23 @@
-//! Processes that serve from this database, each with a number that it raises at every heartbeat.
+//! Processes that serve from this database, each with a counter that it increments at every heartbeat.
 //!
-//! A number, and no time: an observer measures by its own clock how long the number stands still, so that no clock has to
-//! be right ([`crate::membership`]).
+//! A counter instead of a time: an observer measures with its own clock how long the counter has not changed, so no
+//! clock has to be right ([`crate::membership`]).
 //!
-//! A process that was declared dead keeps its row, with the process that ends its operations as its heir, until they have
-//! ended. If the heir dies too, its own heir takes over both.
+//! A process that was declared dead keeps its row, with the process that ends its operations as its heir, until they
+//! have ended. If the heir dies too, its own heir takes over both.
 
 use async_trait::async_trait;
 use sqlx_macros::FromRow;
 use strongroom_store::Result;
 
-/// A process that serves, or did until it died.
+/// A process that serves, or did so until it died.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub(crate) struct ProcessRow {
-    /// Random, new for each process.
+    /// Random and unique.
     pub(crate) id: String,
-    /// Its host's name, for people.
+    /// Its host's name, for display.
     pub(crate) host: String,
-    /// Raised at every heartbeat.
+    /// Incremented at every heartbeat.
     pub(crate) beat: i64,
     pub(crate) start_time: i64,
     /// The process that ends its operations; empty unless it was declared dead.
@@ -33,20 +33,20 @@ impl ProcessRow {
 
 #[async_trait]
 pub(crate) trait ProcessStore: Send + Sync + 'static {
-    /// Whether the database can be used.
+    /// Checks that the database can be used.
     async fn ping(&self) -> Result<()>;
 
     /// Adds a process.
     async fn register_process(&self, process: &ProcessRow) -> Result<()>;
 
-    /// Raises its number; false if it was declared dead.
+    /// Increments its counter; false if it was declared dead.
     async fn beat(&self, id: &str) -> Result<bool>;
 
-    /// By id, dead ones too.
+    /// All processes by id, including dead ones.
     async fn processes(&self) -> Result<Vec<ProcessRow>>;
 
-    /// Removes a process that stops, or a dead one whose operations have ended; false if it has one left, is the heir of
-    /// another one, or is gone.
+    /// Removes a process that stops, or a dead one whose operations have ended; false if it still has an operation, is
+    /// the heir of another process, or is gone.
     async fn leave(&self, id: &str) -> Result<bool>;
 }
 
@@ -58,7 +58,7 @@ pub(super) const INSERT: &str = "
 
 pub(super) const BEAT: &str = "UPDATE processes SET beat = beat + 1 WHERE id = $1 AND heir = ''";
 
-/// A SELECT of whole rows, with what follows `FROM processes`.
+/// A SELECT of whole rows, followed by `FROM processes` and the given text.
 macro_rules! select_processes {
     ($rest:literal) => {
         concat!("SELECT id, host, beat, start_time, heir FROM processes ", $rest)
@@ -68,7 +68,7 @@ pub(super) use select_processes;
 
 pub(super) const LIST: &str = select_processes!("ORDER BY id");
 
-/// Gives what `$1` owns or inherited to `$2`.
+/// Gives everything that `$1` owns or has inherited to `$2`.
 pub(super) const SET_HEIR: &str = "UPDATE processes SET heir = $2 WHERE id = $1 OR heir = $1";
 
 pub(super) const REMOVE: &str = "

@@ -1,7 +1,8 @@
-//! Restores: what was planned, what was done of it so far, and which sources they change.
+//! Restores: their plans, their progress, and the sources that they are changing.
 //!
-//! A restore's row is its journal. It is replaced like a backup's: read, decided, and written if it still has the revision
-//! that was read. While a restore changes sources, each of them has a row that names it, so that no other one begins.
+//! A restore's row is its journal. It is replaced like a backup's: read, decided, and written if it still has the
+//! revision that was read. While a restore changes sources, each of them has a row that names it, so no other restore
+//! can begin.
 
 use async_trait::async_trait;
 use sqlx_macros::FromRow;
@@ -17,25 +18,25 @@ pub(crate) struct RestoreRow {
     /// The principal that planned it.
     pub(crate) creator: String,
     pub(crate) create_time: i64,
-    /// From when on a plan that was not applied is gone.
+    /// When a plan that was not applied expires.
     pub(crate) expire_time: i64,
-    /// From when on an applied one cannot be rolled back any more.
+    /// When an applied restore can no longer be rolled back.
     pub(crate) rollback_time: Option<i64>,
     pub(crate) end_time: Option<i64>,
-    /// Of a failed one: stable, and for people. Empty otherwise.
+    /// Stable reason and message of a failed restore. Empty otherwise.
     pub(crate) reason: String,
     pub(crate) problem: String,
-    /// The archive, and what was asked for: JSON.
+    /// The archive, and the request: JSON.
     pub(crate) request: String,
-    /// What it would do: JSON; empty in lists.
+    /// The planned changes: JSON; empty in lists.
     pub(crate) plan: String,
-    /// What it has done: JSON.
+    /// The changes made: JSON.
     pub(crate) journal: String,
-    /// How far it is: JSON; empty when it is not being applied.
+    /// Progress: JSON; empty unless it is being applied.
     pub(crate) progress: String,
-    /// The backup that was taken before; empty before that, and where there was none.
+    /// The backup that was made first; empty before that, and if there was none.
     pub(crate) safety_backup: String,
-    /// Raised by every change, from 1.
+    /// Increased by every change, starting at 1.
     pub(crate) revision: i64,
 }
 
@@ -44,7 +45,7 @@ from_row!(RestoreRow {
     safety_backup, revision
 } parsed { state });
 
-/// How a restore is.
+/// The state of a restore.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RestoreState {
     Planned,
@@ -83,7 +84,7 @@ impl RestoreState {
         }
     }
 
-    /// Whether it changes its sources now, or is about to go on with that.
+    /// Whether it is changing its sources, or is about to continue that.
     pub(crate) fn is_busy(self) -> bool {
         matches!(self, Self::Applying | Self::RollingBack | Self::Resumable)
     }
@@ -98,7 +99,7 @@ impl TryFrom<String> for RestoreState {
     }
 }
 
-/// A source that a restore changes.
+/// A source that a restore is changing.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub(crate) struct TargetRow {
     /// The configured name.
@@ -106,7 +107,7 @@ pub(crate) struct TargetRow {
     pub(crate) restore_id: String,
 }
 
-/// What became of the beginning of a restore or a rollback.
+/// The result of beginning a restore or a rollback.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Begun {
     Done,
@@ -114,7 +115,7 @@ pub(crate) enum Begun {
     Stale,
     /// The operation's process was declared dead.
     Fenced,
-    /// Another restore changes this source.
+    /// Another restore is changing this source.
     Busy(TargetRow),
 }
 
@@ -128,8 +129,8 @@ pub(crate) trait RestoreStore: Send + Sync + 'static {
     /// Newest first by create time and id, at most `limit`, only older than `before`, and without their plans.
     async fn restores(&self, before: Option<&(i64, String)>, limit: i64) -> Result<Vec<RestoreRow>>;
 
-    /// Begins to change `sources`: adds the operation, reserves those sources that this restore has not reserved yet, and replaces
-    /// the row that has `expected` as its revision. All of it or nothing.
+    /// Begins to change `sources`: adds the operation, reserves the sources that this restore has not reserved yet, and
+    /// replaces the row if its revision is `expected`. All or nothing.
     async fn begin_restore(
         &self,
         row: &RestoreRow,
@@ -138,7 +139,7 @@ pub(crate) trait RestoreStore: Send + Sync + 'static {
         operation: &OperationRow,
     ) -> Result<Begun>;
 
-    /// Replaces a restore's row that has `expected` as its revision; with an `operation`, only while it is not taken over. A
+    /// Replaces a restore's row if its revision is `expected`; with an `operation`, only if that was not taken over. A
     /// state in which the restore changes nothing releases its sources in the same transaction.
     async fn replace_restore(
         &self,
@@ -147,18 +148,19 @@ pub(crate) trait RestoreStore: Send + Sync + 'static {
         operation: Option<&OperationRow>,
     ) -> Result<Replaced>;
 
-    /// The id of a restore that has begun to change sources, is not at its end, and reads `backup` or has taken it before.
+    /// The id of a restore that has begun to change sources, has not ended, and reads `backup` or made it as its safety
+    /// backup.
     async fn restore_needing(&self, backup: &str) -> Result<Option<String>>;
 
-    /// Restores of which something has lapsed, oldest first, at most `limit`: plans whose expire time is `now` or before, and
-    /// applied ones whose rollback time is.
+    /// Restores with an expired deadline, oldest first, at most `limit`: plans whose expire time is `now` or before,
+    /// and applied ones whose rollback time is.
     async fn restores_to_tend(&self, now: i64, limit: i64) -> Result<Vec<RestoreRow>>;
 
     /// Removes a restore with this revision; false if it has another one.
     async fn remove_restore(&self, id: &str, revision: i64) -> Result<bool>;
 }
 
-/// A SELECT of whole rows, with what stands for the plan, and what follows `FROM restores r`.
+/// A SELECT of whole rows, with an expression for the plan, followed by `FROM restores r` and the given text.
 macro_rules! select_restores {
     ($plan:literal, $rest:literal) => {
         concat!(
@@ -174,7 +176,7 @@ macro_rules! select_restores {
 
 pub(super) const SELECT_BY_ID: &str = select_restores!("r.plan", "WHERE r.id = $1");
 
-/// `$1` and `$2`: where the page before has ended.
+/// `$1` and `$2`: the position at which the previous page ended.
 pub(super) const PAGE: &str = select_restores!(
     "''",
     "WHERE (r.create_time, r.id) < ($1, $2) ORDER BY r.create_time DESC, r.id DESC LIMIT $3"
@@ -189,7 +191,7 @@ pub(super) const TO_TEND: &str = select_restores!(
      ORDER BY r.create_time, r.id LIMIT $2"
 );
 
-/// The condition for a restore `r` that is not at its end, as of [`RestoreState::is_busy`].
+/// The condition for a restore `r` that has not ended, like [`RestoreState::is_busy`].
 macro_rules! is_busy {
     () => {
         "r.state IN ('applying', 'rolling-back', 'resumable')"
@@ -197,7 +199,7 @@ macro_rules! is_busy {
 }
 pub(super) use is_busy;
 
-/// The request's JSON has the backup's id, a UUID.
+/// The request's JSON contains the backup's id, a UUID.
 pub(super) const NEEDING: &str = concat!(
     "SELECT r.id FROM restores r WHERE ",
     is_busy!(),
@@ -210,7 +212,7 @@ pub(super) const INSERT: &str = "
          progress, safety_backup, revision)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
 
-/// Takes the same values as [`INSERT`], then the revision that is expected.
+/// Takes the values of [`INSERT`], then the expected revision.
 pub(super) const REPLACE: &str = "
     UPDATE restores
     SET state = $2, creator = $3, create_time = $4, expire_time = $5, rollback_time = $6, end_time = $7, reason = $8,
@@ -219,7 +221,7 @@ pub(super) const REPLACE: &str = "
 
 pub(super) const REMOVE: &str = "DELETE FROM restores WHERE id = $1 AND revision = $2";
 
-/// Touches no row when the source is taken.
+/// Has no effect if the source is taken.
 pub(super) const RESERVE: &str = "
     INSERT INTO restore_targets (source, restore_id) VALUES ($1, $2) ON CONFLICT (source) DO NOTHING";
 

@@ -1,8 +1,8 @@
 //! Schedules, and the runs by which they make backups.
 //!
-//! A run begins in one transaction that adds its backup and replaces the schedule, which then waits for its next due time. It
-//! does nothing where the schedule has another revision than the one that was read. So replicas may all look at the same
-//! schedules, and each run happens once.
+//! A run begins in one transaction that adds its backup and replaces the schedule, which then waits for its next due
+//! time. The transaction has no effect if the schedule's revision is no longer the one that was read. So all replicas
+//! may check the same schedules, and each run happens once.
 
 use std::fmt;
 
@@ -18,11 +18,11 @@ use super::{BackupRow, OperationRow, Replaced, StoredBackup};
 pub(crate) struct ScheduleRow {
     /// It never changes.
     pub(crate) name: String,
-    /// When runs are due, what they make, and what stays: JSON.
+    /// The due times, the contents of runs, and the retention: JSON.
     pub(crate) rules: String,
     /// The principal that created or last resumed it.
     pub(crate) creator: String,
-    /// Of the creator, to ask the vault at each run whether the creator still has the permission.
+    /// Delegation of the creator, to ask the vault at each run whether the creator still has the permission.
     pub(crate) delegation: Vec<u8>,
     pub(crate) create_time: i64,
     pub(crate) paused: bool,
@@ -30,18 +30,18 @@ pub(crate) struct ScheduleRow {
     pub(crate) orphan_time: Option<i64>,
     /// When the next run is due by the clock.
     pub(crate) due_time: i64,
-    /// When it begins, or is tried again: its jitter later, or later still.
+    /// When it begins, or is retried: its jitter later, or later still.
     pub(crate) start_time: i64,
-    /// Why the due run has not begun yet: stable, and for people. Empty otherwise.
+    /// Stable reason and message why the due run has not begun yet. Empty otherwise.
     pub(crate) reason: String,
     pub(crate) problem: String,
-    /// Since when a backup of it is being verified.
+    /// Start time of a running verification of one of its backups.
     pub(crate) verifying_time: Option<i64>,
-    /// Raised by every change, from 1.
+    /// Increased by every change, starting at 1.
     pub(crate) revision: i64,
 }
 
-/// Without the delegation, which carries a right.
+/// Omits the delegation, which grants a right.
 impl fmt::Debug for ScheduleRow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { name, rules, paused, due_time, revision, .. } = self;
@@ -52,14 +52,14 @@ impl fmt::Debug for ScheduleRow {
 /// A change of a schedule.
 #[derive(Debug, Clone)]
 pub(crate) struct Turn {
-    /// As it will be.
+    /// Its new state.
     pub(crate) schedule: ScheduleRow,
     /// The revision that was read.
     pub(crate) expected: i64,
 }
 
 impl Turn {
-    /// From `before`, as it was read, to what `change` makes of it.
+    /// From `before`, as it was read, to the result of `change`.
     pub(crate) fn of(before: &ScheduleRow, change: impl FnOnce(&mut ScheduleRow)) -> Self {
         let mut schedule = before.clone();
         change(&mut schedule);
@@ -73,15 +73,15 @@ pub(crate) trait ScheduleStore: Send + Sync + 'static {
     /// Adds a schedule.
     ///
     /// # Errors
-    /// Of the kind `Unique` when there is one with its name.
+    /// Of the kind `Unique` if its name already exists.
     async fn create_schedule(&self, schedule: &ScheduleRow) -> Result<()>;
 
     async fn schedule(&self, name: &str) -> Result<Option<ScheduleRow>>;
 
-    /// By name.
+    /// All schedules, sorted by name.
     async fn schedules(&self) -> Result<Vec<ScheduleRow>>;
 
-    /// Those that are not paused and start at `now` or before, by start time.
+    /// Schedules that are not paused and start at `now` or before, by start time.
     async fn due_schedules(&self, now: i64) -> Result<Vec<ScheduleRow>>;
 
     /// False if the schedule is gone or has another revision.
@@ -90,10 +90,10 @@ pub(crate) trait ScheduleStore: Send + Sync + 'static {
     /// False if it is gone or has another revision.
     async fn remove_schedule(&self, name: &str, revision: i64) -> Result<bool>;
 
-    /// Begins a run: what [`super::CatalogueStore::create_backup`] and [`Self::replace_schedule`] do, or nothing.
+    /// Begins a run: does both [`super::CatalogueStore::create_backup`] and [`Self::replace_schedule`], or neither.
     ///
     /// # Errors
-    /// Of the kind `Unique` when there is a backup with its id, or of this schedule and due time.
+    /// Of the kind `Unique` if there is already a backup with its id, or of this schedule and due time.
     async fn begin_run(
         &self,
         turn: &Turn,
@@ -101,24 +101,26 @@ pub(crate) trait ScheduleStore: Send + Sync + 'static {
         operation: &OperationRow,
     ) -> Result<Replaced>;
 
-    /// Failed backups of processes that died or stopped, where the schedule has no newer one and the due time is a whole minute.
+    /// Failed backups of processes that died or stopped, if the schedule has no newer one and the due time is a whole
+    /// minute.
     async fn dead_runs(&self) -> Result<Vec<BackupRow>>;
 
-    /// Stored backups of a schedule that were last verified, or else stored, at `until` or before; those that were never verified
-    /// come first, then the ones that were so the longest ago. At most `limit`.
+    /// Stored backups of a schedule that were last verified, or else stored, at `until` or before: first those never
+    /// verified, then the least recently verified ones. At most `limit`.
     async fn backups_to_verify(&self, schedule: &str, until: i64, limit: i64) -> Result<Vec<BackupRow>>;
 
-    /// What the backups of schedules hold that were verified after `since`: JSON, as [`BackupRow::content`].
+    /// Contents of the schedules' backups that were verified after `since`: JSON, as [`BackupRow::content`].
     async fn contents_verified_since(&self, since: i64) -> Result<Vec<String>>;
 
-    /// Adds a backup of a run that could not begin, and replaces the schedule; false, and does nothing, if that is stale.
+    /// Adds a backup of a run that could not begin, and replaces the schedule; false, without any effect, if the
+    /// schedule is stale.
     ///
     /// # Errors
-    /// As of [`Self::begin_run`].
+    /// As for [`Self::begin_run`].
     async fn record_run(&self, turn: &Turn, backup: &BackupRow) -> Result<bool>;
 }
 
-/// A SELECT of whole rows, with what follows `FROM schedules`.
+/// A SELECT of whole rows, followed by `FROM schedules` and the given text.
 macro_rules! select_schedules {
     ($rest:literal) => {
         concat!(
@@ -143,7 +145,7 @@ pub(super) const INSERT: &str = "
          verifying_time, revision)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
 
-/// Takes the same values as [`INSERT`], then the revision that is expected.
+/// Takes the values of [`INSERT`], then the expected revision.
 pub(super) const REPLACE: &str = "
     UPDATE schedules
     SET rules = $2, creator = $3, delegation = $4, create_time = $5, paused = $6, orphan_time = $7, due_time = $8,

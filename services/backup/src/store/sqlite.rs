@@ -1,4 +1,4 @@
-//! The backup service's tables in SQLite: one writer connection, readers beside it.
+//! The backup service's tables in SQLite: one writer connection, and readers beside it.
 //!
 //! Every change begins with BEGIN IMMEDIATE on the only writer, so changes are serial.
 

@@ -1,4 +1,4 @@
-//! Both engines' files stay the same text, so that what is changed for one is changed for the other.
+//! Checks that both engines' files have the same text, so that a change of one is made to the other too.
 
 use std::path::Path;
 

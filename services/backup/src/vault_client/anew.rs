@@ -1,4 +1,4 @@
-//! Values that another root key sealed, sealed anew by the vault on their way into a restore.
+//! Values sealed under another root key, which the vault seals again while they are restored.
 
 use bytes::Bytes;
 use strongroom_api::source::v1::RestoreGrant;
@@ -12,7 +12,7 @@ use super::asking::Asking;
 use super::client::VaultClient;
 use crate::error::{Error, Result};
 
-/// What a stream needs.
+/// Parameters of a stream.
 #[derive(Debug, Clone)]
 pub(crate) struct SealingAnew {
     pub(crate) terms: RestoreTerms,
@@ -26,7 +26,7 @@ pub(crate) struct AnewStream(Asking<ReencryptArchivedRequest, ReencryptArchivedR
 
 impl VaultClient {
     /// # Errors
-    /// The vault's: also where the grant is not good.
+    /// The vault's errors, also if the grant is not valid.
     pub(crate) async fn begin_anew(&self, with: &SealingAnew) -> Result<AnewStream> {
         let (questions, queue) = mpsc::channel(1);
         let begin = Begin {
@@ -34,7 +34,7 @@ impl VaultClient {
             grant: Some(RestoreGrant { statement: with.grant.clone() }),
             ring: with.ring.clone(),
         };
-        // There is room for it.
+        // The channel has room for one message.
         let _ = questions.send(ReencryptArchivedRequest { begin: Some(begin), ..Default::default() }).await;
         let mut grants = self.grants.clone();
         let call = grants.reencrypt_archived(ReceiverStream::new(queue));
@@ -45,15 +45,15 @@ impl VaultClient {
 }
 
 impl AnewStream {
-    /// Whether it is time for another stream.
+    /// Whether it should be replaced by another stream.
     pub(crate) fn is_old(&self) -> bool {
         self.0.is_old()
     }
 
-    /// What became of each of up to [`strongroom_api::limits::BATCH_ITEMS`] items, in their order.
+    /// The results for up to [`strongroom_api::limits::BATCH_ITEMS`] items, in order.
     ///
     /// # Errors
-    /// The vault's.
+    /// The vault's errors.
     pub(crate) async fn ask(&mut self, items: Vec<Item>) -> Result<Vec<Outcome>> {
         let asked = items.len();
         match self.0.ask(ReencryptArchivedRequest { items, ..Default::default() }).await? {
@@ -64,10 +64,10 @@ impl AnewStream {
         }
     }
 
-    /// Ends the stream. The vault has its event of it once this returns.
+    /// Ends the stream. When this returns, the vault has recorded its event.
     ///
     /// # Errors
-    /// The vault's.
+    /// The vault's errors.
     pub(crate) async fn finish(self) -> Result<()> {
         self.0.finish().await
     }

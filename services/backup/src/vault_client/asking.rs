@@ -1,4 +1,4 @@
-//! A stream of questions that the vault answers in their order.
+//! A stream of questions that the vault answers in order.
 
 use std::time::{Duration, Instant};
 
@@ -9,14 +9,14 @@ use tonic::{Response, Status, Streaming};
 use super::client::VaultClient;
 use crate::error::{Error, Result};
 
-/// The longest that the vault may think about one batch.
+/// Maximum time for the vault's answer to one batch.
 const ANSWER: Duration = Duration::from_secs(30);
-/// How long nothing may be asked: well below what the vault minds.
+/// Maximum time without a question: well below the vault's own limit.
 pub(crate) const QUIET: Duration = Duration::from_secs(CHECK_IDLE.as_secs() / 3);
-/// Half the life that the vault allows.
+/// Half of the lifetime that the vault allows.
 const LIFE: Duration = Duration::from_secs(CHECK_LIFE.as_secs() / 2);
 
-/// An open stream. The vault ends one that is silent or old: finish it before.
+/// An open stream. The vault ends a stream that is silent or old, so finish it earlier.
 pub(super) struct Asking<Q, A> {
     vault: VaultClient,
     questions: mpsc::Sender<Q>,
@@ -25,7 +25,7 @@ pub(super) struct Asking<Q, A> {
 }
 
 impl<Q, A> Asking<Q, A> {
-    /// Over a `call` that takes what is sent to `questions`.
+    /// Over a `call` that sends the messages of `questions`.
     pub(super) async fn begin(
         vault: &VaultClient,
         questions: mpsc::Sender<Q>,
@@ -36,26 +36,26 @@ impl<Q, A> Asking<Q, A> {
         Ok(Self { vault: vault.clone(), questions, answers, began: Instant::now() })
     }
 
-    /// Whether it is time for another stream.
+    /// Whether it should be replaced by another stream.
     pub(super) fn is_old(&self) -> bool {
         self.began.elapsed() >= LIFE
     }
 
     pub(super) async fn ask(&mut self, question: Q) -> Result<Option<A>> {
-        // A stream that has ended says why when its answer is taken.
+        // If the stream has ended, the next answer gives the reason.
         let _ = self.questions.send(question).await;
         self.next().await
     }
 
-    /// The answer to a question that was sent already.
+    /// The answer to a question that was already sent.
     pub(super) async fn next(&mut self) -> Result<Option<A>> {
         let answer = tokio::time::timeout(ANSWER, self.answers.message()).await;
         answer.map_err(|_| silent(&self.vault))?.map_err(|status| self.vault.error(status))
     }
 
-    /// Ends the stream. The vault has its event of it once this returns.
+    /// Ends the stream. When this returns, the vault has recorded its event.
     pub(super) async fn finish(mut self) -> Result<()> {
-        // Dropped, it ends what the vault reads.
+        // Dropping the sender ends the vault's input.
         self.questions = mpsc::channel(1).0;
         match self.next().await? {
             None => Ok(()),

@@ -1,4 +1,4 @@
-//! The vault's audit log: events of this service, and where the log stands.
+//! The vault's audit log: recording events of this service, and the log's head.
 
 use std::time::Duration;
 
@@ -12,12 +12,12 @@ use strongroom_runtime::Delegation;
 use super::client::{VaultClient, limited};
 use crate::error::{Error, Result};
 
-/// Waits before an event is tried again: a vault that restarts is back by then.
+/// Waits before retrying an event: long enough for a vault to restart.
 const RETRIES: [Duration; 4] =
     [Duration::from_millis(200), Duration::from_millis(800), Duration::from_secs(2), Duration::from_secs(4)];
 
 impl VaultClient {
-    /// Appends `event` to the audit log, with who delegated as its actor. It is durable once this returns.
+    /// Appends `event` to the audit log, with the delegating caller as its actor. It is durable once this returns.
     pub(crate) async fn record(&self, delegation: &Delegation, event: ServiceEvent) -> Result<()> {
         let delegation = delegation.expose();
         let request = limited(RecordAuditEventRequest { event: Some(event), delegation });
@@ -25,8 +25,8 @@ impl VaultClient {
         Ok(())
     }
 
-    /// The same for an event with an operation id, which makes a repetition harmless: a vault that is away or
-    /// busy is asked again for some seconds.
+    /// The same for an event with an operation id, which makes repetition harmless: if the vault is unavailable or
+    /// busy, the call is retried for some seconds.
     pub(crate) async fn record_patiently(&self, delegation: &Delegation, event: ServiceEvent) -> Result<()> {
         for wait in RETRIES {
             match self.record(delegation, event.clone()).await {
@@ -37,8 +37,8 @@ impl VaultClient {
         self.record(delegation, event).await
     }
 
-    /// Closes operations with the event `started` and without an `ended` one: those of `instance` (unless it is
-    /// empty) and those started before a time, in microseconds. Returns how many.
+    /// Closes operations that have the event `started` but no `ended` one: those of `instance` (unless it is empty) and
+    /// those started before a time in microseconds. Returns their number.
     pub(crate) async fn close_operations(
         &self,
         started: &str,
@@ -56,7 +56,7 @@ impl VaultClient {
         Ok(answer.map_err(|status| self.error(status))?.into_inner().closed)
     }
 
-    /// Where the audit log stands; `None` while it is empty.
+    /// The head of the audit log; `None` while the log is empty.
     pub(crate) async fn audit_head(&self) -> Result<Option<AuditHead>> {
         let answer = self.audit.clone().get_audit_head(limited(GetAuditHeadRequest {})).await;
         let head = answer.map_err(|status| self.error(status))?.into_inner();

@@ -1,4 +1,4 @@
-//! Whether sealed values would open: a stream of questions and verdicts.
+//! Checks whether sealed values open: a stream of questions and verdicts.
 
 use bytes::Bytes;
 use strongroom_api::vault::v1::check_decryptable_request::Item;
@@ -15,12 +15,12 @@ use crate::error::{Error, Result};
 pub(crate) struct Checks(Asking<CheckDecryptableRequest, CheckDecryptableResponse>);
 
 impl VaultClient {
-    /// Begins a stream of questions, which versions of an archive's ring answer too, where one is given.
+    /// Begins a stream of questions. If `ring` is given, the key versions of that archive's ring are used too.
     pub(crate) async fn begin_checks(&self, ring: Option<&Bytes>) -> Result<Checks> {
         let (questions, queue) = mpsc::channel(1);
         if let Some(ring) = ring {
             let first = CheckDecryptableRequest { ring: ring.clone(), ..Default::default() };
-            // There is room for it.
+            // The channel has room for one message.
             let _ = questions.send(first).await;
         }
         let mut crypto = self.crypto.clone();
@@ -34,12 +34,12 @@ impl VaultClient {
 }
 
 impl Checks {
-    /// Whether it is time for another stream.
+    /// Whether it should be replaced by another stream.
     pub(crate) fn is_old(&self) -> bool {
         self.0.is_old()
     }
 
-    /// A verdict for each of up to [`strongroom_api::limits::BATCH_ITEMS`] items, in their order.
+    /// A verdict for each of up to [`strongroom_api::limits::BATCH_ITEMS`] items, in order.
     pub(crate) async fn ask(&mut self, items: Vec<Item>) -> Result<Vec<Verdict>> {
         let asked = items.len();
         match self.0.ask(CheckDecryptableRequest { items, ..Default::default() }).await? {
@@ -48,7 +48,7 @@ impl Checks {
         }
     }
 
-    /// Ends the stream. The vault has its event of it once this returns.
+    /// Ends the stream. When this returns, the vault has recorded its event.
     pub(crate) async fn finish(self) -> Result<()> {
         self.0.finish().await
     }

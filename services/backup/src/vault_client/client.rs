@@ -1,4 +1,4 @@
-//! The connection that all calls share, and what their failures mean.
+//! The connection that all calls share, and the meaning of their failures.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use tonic_health::pb::health_client::HealthClient;
 
 use crate::error::{Error, Result};
 
-/// The longest that one call may take.
+/// Maximum duration of a call.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A client of the vault; clones share one connection.
@@ -35,7 +35,7 @@ pub(crate) struct VaultClient {
 }
 
 impl VaultClient {
-    /// A client that connects at its first call.
+    /// Connects at its first call.
     ///
     /// # Errors
     /// [`Error::Runtime`] for an unusable address or certificate.
@@ -53,37 +53,38 @@ impl VaultClient {
         })
     }
 
-    /// What a failed call means.
+    /// The error for a failed call.
     pub(super) fn error(&self, status: Status) -> Error {
         vault_error(&self.url, status)
     }
 }
 
-/// What a status of the vault at `url` means.
+/// The error for a status of the vault at `url`.
 pub(crate) fn vault_error(url: &str, status: Status) -> Error {
     let source = Box::new(status);
     match source.code() {
         code if is_away(code) => Error::VaultAway { url: url.to_owned(), source },
         Code::ResourceExhausted => Error::VaultBusy { url: url.to_owned(), source },
-        // The service itself is well: the token that it had when its caller came was replaced, or an operation was too long.
+        // The service's own credentials are fine: the token of its caller was replaced since, or an operation took too
+        // long.
         Code::PermissionDenied if is_of_caller(&reason_of(&source)) => Error::VaultFailed { source },
         Code::Unauthenticated | Code::PermissionDenied => Error::VaultRefused { source },
         _ => Error::VaultFailed { source },
     }
 }
 
-/// Whether what a caller gave this service is not good, and not the service's own token.
+/// Whether the caller's credentials are invalid, not the service's own token.
 fn is_of_caller(reason: &str) -> bool {
     reason.starts_with("DELEGATION_") || reason.starts_with("GRANT_")
 }
 
-/// Codes of a peer that is not there, not ready, or lost on the way (tonic calls a broken connection
-/// UNKNOWN or CANCELLED).
+/// Codes of a peer that is missing, not ready, or lost during a call (tonic reports a broken connection as UNKNOWN or
+/// CANCELLED).
 pub(crate) fn is_away(code: Code) -> bool {
     matches!(code, Code::Unavailable | Code::DeadlineExceeded | Code::Unknown | Code::Cancelled)
 }
 
-/// A request that ends after [`TIMEOUT`].
+/// A request with the time limit [`TIMEOUT`].
 pub(super) fn limited<T>(message: T) -> Request<T> {
     let mut request = Request::new(message);
     request.set_timeout(TIMEOUT);

@@ -1,4 +1,4 @@
-//! The key ring for an archive and of one, and the census of the columns that need its versions.
+//! Key rings for and from archives, and the census of columns that need key versions.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -11,41 +11,41 @@ use super::client::{VaultClient, limited};
 use super::signatures::SigningKey;
 use crate::error::Result;
 
-/// The ring for an archive.
+/// The key ring for an archive.
 pub(crate) struct KeyRing {
     /// The root key that restoring needs.
     pub(crate) root_key_id: String,
     /// The document for `keys/ring.json`.
     pub(crate) json: Vec<u8>,
-    /// The versions of which it has the bytes.
+    /// The key versions whose bytes it contains.
     pub(crate) kids: Vec<String>,
-    /// Which vault it is of.
+    /// The vault that it belongs to.
     pub(crate) deployment_id: String,
 }
 
-/// An archive's ring as the vault sees it.
+/// An archive's ring, as inspected by the vault.
 pub(crate) struct InspectedRing {
     /// The root key that wraps it.
     pub(crate) root_key_id: String,
     /// Whether the vault has that root key.
     pub(crate) root_key_known: bool,
-    /// All versions in it.
+    /// All key versions in it.
     pub(crate) kids: BTreeSet<String>,
-    /// Public halves of signing versions that the root key vouches for, and that the vault has not retired.
+    /// Public halves of signing versions that the root key vouches for and that the vault has not retired.
     pub(crate) signing_keys: Vec<SigningKey>,
-    /// Which vault it is of, and whether that is this one.
+    /// The vault that it belongs to, and whether that is this vault.
     pub(crate) deployment_id: String,
     pub(crate) same_deployment: bool,
     /// Whether its root key is the vault's current one.
     pub(crate) root_key_current: bool,
     /// Whether the vault has no credentials.
     pub(crate) vault_empty: bool,
-    /// This service, as the vault names it.
+    /// The vault's name for this service.
     pub(crate) principal: String,
 }
 
 impl VaultClient {
-    /// The key ring as the root key wraps it, for an archive whose values need `kids`.
+    /// The key ring, wrapped by the root key, for an archive whose values need `kids`.
     pub(crate) async fn key_ring(&self, kids: Vec<String>) -> Result<KeyRing> {
         let answer = self.keys.clone().export_key_ring(limited(ExportKeyRingRequest { kids })).await;
         let ring = answer.map_err(|status| self.error(status))?.into_inner();
@@ -57,10 +57,10 @@ impl VaultClient {
         })
     }
 
-    /// What the vault thinks of an archive's ring.
+    /// Has the vault inspect an archive's ring.
     ///
     /// # Errors
-    /// Also for a ring that was changed: the inner error says why, and the outer one is the vault's.
+    /// The inner error says why a ring is not valid, for example changed; the outer one is the vault's.
     pub(crate) async fn inspect_ring(&self, ring: &Bytes) -> Result<Result<InspectedRing, String>> {
         let answer = self.keys.clone().inspect_ring(limited(InspectRingRequest { ring: ring.clone() })).await;
         let inspected = match answer {
@@ -88,7 +88,7 @@ impl VaultClient {
         }))
     }
 
-    /// Reports how many values of `key` a column holds: by kid, as counted at a time in microseconds.
+    /// Reports the number of a column's values of `key` by kid, counted at a time in microseconds.
     pub(crate) async fn report_census(
         &self,
         key: &str,

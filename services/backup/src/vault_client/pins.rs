@@ -1,5 +1,5 @@
-//! The ledger of key versions: what an archive needs stays in the vault while the archive is made, and after that as long as
-//! somebody may have it.
+//! Pins of key versions: the vault keeps the versions that an archive needs while the archive is made, and afterwards
+//! as long as somebody may have it.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -10,10 +10,10 @@ use strongroom_api::vault::v1::{NarrowKeyPinsRequest, PinKeyVersionsRequest, Rel
 use super::client::{VaultClient, limited};
 use crate::error::{Error, Result};
 
-/// Waits before pins are released again: a vault that restarts is back by then.
+/// Waits before retrying a release: long enough for a vault to restart.
 const RETRIES: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(2)];
 
-/// The key versions that an archive pins: each kid with its key.
+/// The key versions that an archive pins: key by kid.
 pub(crate) struct PinnedVersions(HashMap<String, String>);
 
 impl PinnedVersions {
@@ -29,7 +29,8 @@ impl PinnedVersions {
 }
 
 impl VaultClient {
-    /// Pins every version that an archive may need, until a time in microseconds. Once more adds those made since.
+    /// Pins every version that an archive may need, until a time in microseconds. A repeated call adds versions created
+    /// since.
     pub(crate) async fn pin(&self, archive_id: &str, until: i64) -> Result<PinnedVersions> {
         let request =
             PinKeyVersionsRequest { archive_id: archive_id.to_owned(), expire_time: Some(timestamp(until)) };
@@ -38,7 +39,8 @@ impl VaultClient {
         Ok(PinnedVersions(versions.into_iter().map(|version| (version.kid, version.key_id)).collect()))
     }
 
-    /// Releases the pins of an archive that did not come into being. If the vault stays away, they lapse by themselves.
+    /// Releases the pins of an archive that was not completed. If the vault stays unavailable, they expire by
+    /// themselves.
     pub(crate) async fn release_pins(&self, archive_id: &str) {
         let mut released = self.try_release(archive_id).await;
         for wait in RETRIES {
@@ -53,7 +55,7 @@ impl VaultClient {
         }
     }
 
-    /// Asserts what a stored archive needs, until its pins are released.
+    /// Pins the versions that a stored archive needs, until they are released.
     pub(crate) async fn assert_pins(&self, archive_id: &str, kids: Vec<String>) -> Result<()> {
         let request = NarrowKeyPinsRequest { archive_id: archive_id.to_owned(), kids, expire_time: None };
         self.keys.clone().narrow_key_pins(limited(request)).await.map_err(|status| self.error(status))?;

@@ -1,4 +1,4 @@
-//! Values of caller keys that the vault seals anew, and the versions that there are.
+//! Re-sealing values of caller keys by the vault, and the versions of those keys.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use strongroom_api::vault::v1::{
 use super::client::{VaultClient, limited};
 use crate::error::{Error, Result};
 
-/// Waits before a batch is sent again: a vault that restarts is back by then.
+/// Waits before resending a batch: long enough for a vault to restart.
 const RETRIES: [Duration; 4] =
     [Duration::from_millis(200), Duration::from_millis(800), Duration::from_secs(2), Duration::from_secs(4)];
 
@@ -23,7 +23,7 @@ pub(crate) struct KeyVersions {
 }
 
 impl KeyVersions {
-    /// The version of `key` that seals now; `None` where there is no such caller key.
+    /// The version of `key` that seals now; `None` if there is no such caller key.
     pub(crate) fn primary(&self, key: &str) -> Option<&str> {
         self.primaries.get(key).map(String::as_str)
     }
@@ -35,7 +35,7 @@ impl KeyVersions {
 }
 
 impl VaultClient {
-    /// As they are now.
+    /// The current versions.
     pub(crate) async fn caller_key_versions(&self) -> Result<KeyVersions> {
         let answer = self.keys.clone().list_key_versions(limited(ListKeyVersionsRequest {})).await;
         let versions = answer.map_err(|status| self.error(status))?.into_inner().versions;
@@ -49,8 +49,8 @@ impl VaultClient {
         Ok(known)
     }
 
-    /// Seals up to [`strongroom_api::limits::BATCH_ITEMS`] values anew; one result for each, in their order. A repetition is
-    /// harmless, so that a vault that is away or busy is asked again for some seconds.
+    /// Seals up to [`strongroom_api::limits::BATCH_ITEMS`] values again, with one result for each, in order. Repetition
+    /// is harmless, so the call is retried for some seconds if the vault is unavailable or busy.
     pub(crate) async fn rewrap(&self, items: Vec<RewrapRequest>) -> Result<Vec<BatchRewrapResult>> {
         let asked = items.len();
         let request = BatchRewrapRequest { items };

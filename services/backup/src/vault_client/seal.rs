@@ -1,4 +1,4 @@
-//! File keys of sealed archives, which the vault wraps and unwraps.
+//! File keys of sealed archives, wrapped and unwrapped by the vault.
 
 use strongroom_age::FileKey;
 use strongroom_api::vault::v1::{UnwrapFileKeyRequest, WrapFileKeyRequest, WrappedFileKey};
@@ -18,10 +18,10 @@ impl VaultClient {
         Ok(VaultStanza::new(&wrapped.root_key_id, wrapped.wrapped.into())?)
     }
 
-    /// The file key in the first of `stanzas` that opens; in the inner error why the vault opens none of them.
+    /// The file key of the first of `stanzas` that opens; the inner error says why the vault cannot open any of them.
     ///
     /// # Errors
-    /// As of the other calls, when the vault cannot say.
+    /// As for the other calls, if the vault cannot answer.
     pub(crate) async fn unwrap_file_key(&self, stanzas: &[VaultStanza]) -> Result<Result<FileKey, String>> {
         let stanza = |stanza: &VaultStanza| WrappedFileKey {
             root_key_id: stanza.root_key_id().to_owned(),

@@ -25,7 +25,7 @@ pub(crate) struct SidecarSignature {
 }
 
 impl SigningKey {
-    /// From the hex digits of the vault's answer.
+    /// Parses the hex digits of the vault's answer.
     pub(super) fn parse(kid: String, public_key: &str) -> Result<Self> {
         let public = hex::decode(public_key).ok().and_then(|bytes| bytes.try_into().ok());
         let strange = || Error::Defect("the vault's signing key has another form".into());
@@ -34,8 +34,8 @@ impl SigningKey {
 }
 
 impl VaultClient {
-    /// Has the vault sign an archive's manifest, of which it gets the digest: a manifest may be longer than a message.
-    /// From then on the archive pins what it `needs`, and no more.
+    /// Has the vault sign an archive's manifest. The vault gets its digest, because a manifest may be longer than a
+    /// message. From then on, the archive pins only the versions that it `needs`.
     pub(crate) async fn sign_manifest(
         &self,
         archive_id: &str,
@@ -56,7 +56,7 @@ impl VaultClient {
         signature.ok_or_else(|| Error::Defect("the vault's signature has another form".into()))
     }
 
-    /// Has the vault sign what a sidecar says.
+    /// Has the vault sign the record of a sidecar.
     pub(crate) async fn sign_sidecar(&self, archive_id: &str, record: &str) -> Result<SidecarSignature> {
         let sha256 = Sha256::digest(record).to_vec().into();
         let request = limited(SignSidecarRequest { archive_id: archive_id.to_owned(), sha256 });
@@ -67,7 +67,7 @@ impl VaultClient {
         Ok(SidecarSignature { kid: signed.kid, time: format!("{time:.6}"), bytes: signed.signature.to_vec() })
     }
 
-    /// Public halves of the versions that are in use; those that were disabled or destroyed sign for nobody any more.
+    /// Public halves of the versions in use; signatures of disabled or destroyed versions are no longer accepted.
     pub(crate) async fn signing_keys(&self) -> Result<Vec<SigningKey>> {
         let answer = self.crypto.clone().export_signing_key(limited(ExportSigningKeyRequest {})).await;
         let keys = answer.map_err(|status| self.error(status))?.into_inner().keys;

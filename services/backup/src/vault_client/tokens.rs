@@ -1,4 +1,4 @@
-//! Who a caller is, by its token or its certificate.
+//! Identifies a caller by its token or its certificate.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use super::client::{VaultClient, limited};
 use crate::error::{Error, Result};
 
 impl VaultClient {
-    /// The principal of the token with this introspection hash; `None` when the token is not valid (any more).
+    /// The principal of the token with this introspection hash; `None` if the token is not (or no longer) valid.
     pub(crate) async fn introspect(&self, hash: &[u8; 32]) -> Result<Option<Principal>> {
         let introspect_hash = Bytes::copy_from_slice(hash);
         let request = limited(IntrospectTokenRequest { introspect_hash });
@@ -32,7 +32,7 @@ impl VaultClient {
         Ok(Some(Principal { id, name, permissions, selectors, delegation, token_hash: Vec::new() }))
     }
 
-    /// The principal of a certificate with these names; `None` when the vault has no identity with one of them.
+    /// The principal of a certificate with these names; `None` if the vault has no identity with one of them.
     pub(crate) async fn introspect_identity(&self, names: &[String]) -> Result<Option<Principal>> {
         let request = limited(IntrospectIdentityRequest { names: names.to_vec() });
         let answer = self.tokens.clone().introspect_identity(request).await;
@@ -46,8 +46,8 @@ impl VaultClient {
         Ok(Some(Principal { id, name, permissions, selectors, delegation, token_hash: Vec::new() }))
     }
 
-    /// Who has once made `delegation`, with another one of `permission` from now on; `None` where that caller has lost it, or this
-    /// vault does not know the delegation (any more).
+    /// The principal that once made `delegation`, and a new delegation of `permission`; `None` if the principal has
+    /// lost that permission, or if this vault does not (or no longer) know the delegation.
     pub(crate) async fn renew_delegation(
         &self,
         delegation: &[u8],

@@ -1,4 +1,4 @@
-//! One pass over an archive on a thread of its own: every entry is checked, and its sealed values are handed on.
+//! One pass over an archive on a blocking thread: checks every entry, and passes on its sealed values.
 
 use std::io;
 use std::time::Instant;
@@ -19,31 +19,32 @@ use crate::error::{Error, Result};
 use crate::incoming::{Archive, MemoryLimits, Processor, problem_of};
 use crate::operation::{Blocking, PROGRESS_INTERVAL};
 
-/// Values of references that are remembered, 2 to 5 MiB: `concurrent_verifications` says what a verification may take.
+/// Maximum number of referenced values to remember, 2 to 5 MiB: `concurrent_verifications` documents a verification's
+/// memory.
 const MOST_VALUES: usize = 300_000;
 
-/// What the entries are.
+/// The result of checking the entries.
 #[derive(Default)]
 pub(super) struct Entries {
     pub(super) count: i64,
     pub(super) tables: i64,
     pub(super) rows: i64,
     pub(super) files: i64,
-    /// How many are not as the manifest says.
+    /// Number of entries that differ from the manifest.
     pub(super) bad: i64,
-    /// The first of those, and what is wrong with it.
+    /// The first such entry's problem.
     pub(super) problem: String,
-    /// What is wrong with the seal, as far as that was the reason, or with the ZIP around the entries.
+    /// The problem of the seal, if that was the cause, or of the ZIP around the entries.
     pub(super) framing_problem: Option<String>,
-    /// A table with sealed values of which not all could be looked at.
+    /// A table with sealed values that could not all be read.
     pub(super) unread: Option<String>,
-    /// What was found of references between tables.
+    /// The result for references between tables.
     pub(super) references: ReferenceReport,
     /// Texts that look like sealed values.
     pub(super) sealed_texts: SealedTexts,
 }
 
-/// The pass, and its ways out: to the client, and to the task that asks the vault.
+/// The pass, with its connections to the client and to the task that asks the vault.
 pub(super) struct Pass {
     questions: Questions,
     references: References,
@@ -53,13 +54,13 @@ pub(super) struct Pass {
     blocking: Blocking,
     processor: Processor,
     progress: Progress,
-    /// Bytes of the entries before this one.
+    /// Number of bytes of earlier entries.
     before: u64,
     told: Instant,
 }
 
 impl Pass {
-    /// Hands what `questions` gathers to `batches`, until `stop` or until `processor` is used up.
+    /// Passes the collected `questions` to `batches`, until `stop` or until `processor` is used up.
     pub(super) fn create(
         questions: Questions,
         batches: mpsc::Sender<Batch>,
@@ -81,12 +82,12 @@ impl Pass {
         }
     }
 
-    /// Blocks until every entry was checked. Notices cancellation at each MiB, and at each row with
-    /// sealed values or keys.
+    /// Blocks until every entry is checked. Notices cancellation at each MiB, and at each row with sealed values or
+    /// keys.
     ///
     /// # Errors
     /// [`Error::ClientLeft`], [`Error::ClientSilent`], [`Error::Staging`], [`Error::RowTooLarge`],
-    /// [`Error::DocumentTooLarge`], [`Error::VerifyProcessor`], and [`Error::ShuttingDown`] for `stop`.
+    /// [`Error::DocumentTooLarge`], [`Error::VerifyProcessor`], and [`Error::ShuttingDown`] on `stop`.
     pub(super) fn run(mut self, archive: &mut Archive, memory: MemoryLimits) -> Result<Entries> {
         let mut entries = Entries::default();
         self.progress.bytes_total = archive.entries().iter().map(|entry| entry.bytes).sum::<u64>() as i64;
@@ -138,7 +139,8 @@ impl Pass {
         self.blocking.wait(self.reporter.entry(entry))
     }
 
-    /// What is wrong with the bytes between the entries. Of a bad entry that is said already.
+    /// A problem of the bytes between the entries. It runs only if no entry is bad, since bad entries are already
+    /// reported.
     fn frame(&mut self, archive: &mut Archive) -> Result<Option<String>> {
         let checked = verify_frame(archive, &mut |_| self.step(0).map_err(to_archive));
         Ok(problem_of(checked)?.err())
@@ -196,12 +198,12 @@ impl Watch for Pass {
     }
 }
 
-/// Blocks until there is room. Whoever asks the vault has left with an error of its own, which is the one that counts.
+/// Blocks until there is room. If the task that asks the vault has ended, its own error is the one that counts.
 fn hand_on(blocking: &Blocking, batches: &mpsc::Sender<Batch>, batch: Batch) -> Result<()> {
     blocking.wait(async { batches.send(batch).await.map_err(|_| Error::ShuttingDown) })
 }
 
-/// The reader of the archive hands it back as it is.
+/// The archive reader returns the error unchanged.
 fn to_archive(error: Error) -> ArchiveError {
     ArchiveError::Sink(io::Error::from(error))
 }

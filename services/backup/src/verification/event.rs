@@ -1,11 +1,11 @@
-//! What the audit log says of a verification that came to a verdict.
+//! Metadata of a verification with a verdict, for the audit log.
 
 use strongroom_api::vault::v1::AuditOutcome;
 
 use super::findings::Findings;
 use crate::operation::{Metadata, put};
 
-/// The outcome and what was found.
+/// The outcome and the findings.
 pub(super) fn describe(findings: &Findings) -> (AuditOutcome, Metadata) {
     let outcome = if findings.is_ok() { AuditOutcome::Success } else { AuditOutcome::Failed };
     let verdict = findings.verdict();

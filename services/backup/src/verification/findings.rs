@@ -1,4 +1,4 @@
-//! What a verification has found, level by level.
+//! The findings of a verification, level by level.
 
 use strongroom_api::backup::v1::verify_backup_response::{Column, Verdict};
 use strongroom_api::backup::v1::{LevelVerdict, VerifyLevel, VerifyOutcome};
@@ -13,27 +13,27 @@ use crate::left_out::LeftOuts;
 const LEVELS: [VerifyLevel; 4] =
     [VerifyLevel::Framing, VerifyLevel::Signature, VerifyLevel::Content, VerifyLevel::Values];
 
-/// References that are named.
+/// Maximum number of dangling references that are named.
 const MOST_DANGLING: usize = 100;
 
-/// What there is to say of an archive of a release that did not declare columns yet.
+/// Reported for an archive of a release that did not declare columns yet.
 const UNDECLARED: &str = "the manifest names key versions, but not the columns that hold the values sealed with them: \
     no value could be looked at; a new export declares them";
 
-/// The verdict while it is made.
+/// The verdict in progress.
 pub(crate) struct Findings {
     verdict: Verdict,
     columns: Vec<Column>,
-    /// A table with sealed values of which not all could be looked at.
+    /// A table with sealed values that could not all be read.
     unread: Option<String>,
-    /// Values are sealed in it, and it does not say where.
+    /// The archive contains sealed values, but does not declare their columns.
     is_undeclared: bool,
     sealed_texts: SealedTexts,
     is_sealed: bool,
 }
 
 impl Findings {
-    /// Of a file of `size` bytes, of which nothing else is known.
+    /// For a file of `size` bytes; nothing else is known yet.
     pub(super) fn create(size: u64, sha256: String) -> Self {
         let skipped = VerifyOutcome::Skipped.into();
         let level = |level: VerifyLevel| LevelVerdict {
@@ -53,18 +53,18 @@ impl Findings {
         }
     }
 
-    /// It cannot be opened at all.
+    /// The file cannot be opened at all.
     pub(super) fn unreadable(&mut self, problem: String) {
         self.settle(VerifyLevel::Framing, Some(problem));
     }
 
-    /// Its seal is one that nobody here opens.
+    /// Its seal cannot be opened here.
     pub(super) fn sealed(&mut self, problem: String) {
         self.is_sealed = true;
         self.unreadable(problem);
     }
 
-    /// It was opened, and says this of itself.
+    /// It was opened; takes over its description of itself.
     pub(super) fn describe(&mut self, manifest: &Manifest) {
         self.verdict.archive_id = shown(&manifest.archive_id);
         self.verdict.app_name = shown(&manifest.app_name);
@@ -74,7 +74,7 @@ impl Findings {
         self.is_undeclared = manifest.encrypted_columns.is_empty() && !manifest.kids.is_empty();
     }
 
-    /// The file must be the one with this SHA-256.
+    /// Checks that the file has this SHA-256.
     pub(super) fn compare(&mut self, sha256: &str) {
         if self.verdict.sha256 != sha256 {
             let problem = format!("it is not the file that was stored, whose SHA-256 is {sha256}");
@@ -86,7 +86,7 @@ impl Findings {
         self.set(VerifyLevel::Signature, outcome, &problem);
     }
 
-    /// All entries were looked at.
+    /// All entries were read.
     pub(super) fn read(&mut self, entries: Entries) {
         let Entries {
             count,
@@ -116,7 +116,7 @@ impl Findings {
         self.unread = unread;
     }
 
-    /// All values were asked about.
+    /// The vault was asked about all values.
     pub(super) fn judged(&mut self, columns: Vec<Column>) {
         if self.is_undeclared {
             return self.set(VerifyLevel::Values, VerifyOutcome::Skipped, UNDECLARED);
@@ -131,7 +131,7 @@ impl Findings {
         self.columns = columns;
     }
 
-    /// Whether every level has passed.
+    /// Whether every level passed.
     pub(crate) fn is_ok(&self) -> bool {
         let passed = i32::from(VerifyOutcome::Passed);
         self.verdict.levels.iter().all(|level| level.outcome == passed)
@@ -142,17 +142,17 @@ impl Findings {
         &self.verdict
     }
 
-    /// Whether nobody here can open its seal, whatever is behind it.
+    /// Whether its seal cannot be opened here, whatever its contents.
     pub(crate) fn is_sealed(&self) -> bool {
         self.is_sealed
     }
 
-    /// Values that would not open.
+    /// Number of values that would not open.
     pub(crate) fn closed_values(&self) -> i64 {
         self.values_in(|_| true).1
     }
 
-    /// Values of some tables, and those of them that would not open.
+    /// Number of values of some tables, and how many of them would not open.
     pub(crate) fn values_in(&self, has: impl Fn(&str) -> bool) -> (i64, i64) {
         let columns = self.columns.iter().filter(|column| has(&column.table));
         columns.fold((0, 0), |(values, closed), column| {
@@ -160,12 +160,12 @@ impl Findings {
         })
     }
 
-    /// Texts that look like sealed values, in columns that are not declared.
+    /// Texts that look like sealed values, in undeclared columns.
     pub(crate) fn sealed_texts(&self) -> &SealedTexts {
         &self.sealed_texts
     }
 
-    /// What the client is sent.
+    /// The messages for the client.
     pub(super) fn into_messages(self) -> (Vec<Column>, Verdict) {
         let ok = self.is_ok();
         (self.columns, Verdict { ok, ..self.verdict })

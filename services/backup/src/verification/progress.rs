@@ -1,4 +1,4 @@
-//! What is heard of a verification while it goes on.
+//! Progress of a running verification.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -11,16 +11,16 @@ use strongroom_api::backup::v1::verify_backup_response::{Entry, Message, Progres
 use crate::error::{Error, Result};
 use crate::operation::Outlet;
 
-/// Who hears of a verification.
+/// Receives the progress of a verification.
 #[async_trait]
 pub(crate) trait Listener: Send + Sync {
-    /// Takes an entry's verdict, and waits until there is room for it.
+    /// Takes an entry's verdict; waits until there is room for it.
     ///
     /// # Errors
     /// Those of [`Outlet::send`].
     async fn entry(&self, entry: Entry) -> Result<()>;
 
-    /// Takes progress, unless it is slow.
+    /// Takes progress, or drops it if the listener is slow.
     fn progress(&self, progress: Progress);
 }
 
@@ -35,25 +35,25 @@ impl Listener for Outlet<VerifyBackupResponse> {
     }
 }
 
-/// Reports a verification's progress. Clones count together.
+/// Reports a verification's progress. Clones share the counts.
 #[derive(Clone)]
 pub(crate) struct Reporter {
     listener: Arc<dyn Listener>,
-    /// Values that the vault has answered for.
+    /// Number of values for which the vault has answered.
     values: Arc<AtomicI64>,
     stall: Duration,
-    /// Milliseconds that the client was waited for.
+    /// Milliseconds spent waiting for the client.
     waited: Arc<AtomicU64>,
 }
 
 impl Reporter {
-    /// With nothing done yet, to a listener that is waited for no longer than `stall` in all.
+    /// Reports to a listener that may be waited for at most `stall` in total.
     pub(crate) fn create(listener: Arc<dyn Listener>, stall: Duration) -> Self {
         Self { listener, values: Arc::default(), stall, waited: Arc::default() }
     }
 
-    /// Waits until there is room for `entry`. A client that reads only occasionally could hold its turn
-    /// indefinitely, so the waiting is limited in total.
+    /// Waits until there is room for `entry`. A client that reads only occasionally could hold its turn indefinitely,
+    /// so the total waiting time is limited.
     ///
     /// # Errors
     /// Those of [`Listener::entry`], and [`Error::ClientTakesSlowly`].
@@ -68,7 +68,7 @@ impl Reporter {
         Ok(())
     }
 
-    /// Tells how many bytes have arrived.
+    /// Reports the number of bytes received.
     pub(crate) fn received(&self, bytes: u64) {
         self.progress(Progress { bytes_received: bytes as i64, ..Progress::default() });
     }
@@ -78,7 +78,7 @@ impl Reporter {
         self.listener.progress(Progress { values: self.values.load(Ordering::Relaxed), ..progress });
     }
 
-    /// Counts for the progress to come.
+    /// Counts values for later progress reports.
     pub(super) fn count_values(&self, answered: usize) {
         self.values.fetch_add(answered as i64, Ordering::Relaxed);
     }

@@ -1,7 +1,7 @@
-//! Texts of the form of a sealed value, `srv1.<16 hex digits>.…`, in columns that nobody declared as encrypted.
+//! Texts with the form of a sealed value, `srv1.<16 hex digits>.…`, in columns that are not declared as encrypted.
 //!
-//! Somebody may have typed them, or a column was forgotten in the configuration. Only a restore under another root key needs to
-//! know; they are counted while rows are read anyway.
+//! Somebody may have typed them, or a column may be missing in the configuration. Only a restore under another root key
+//! needs this information; the texts are counted because the rows are read anyway.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,13 +9,13 @@ use serde_json::value::RawValue;
 use strongroom_archive::EncryptedColumn;
 use strongroom_archive::schema::TableSchema;
 
-/// Columns that are counted: an archive decides how many it has.
+/// Maximum number of counted columns: an archive decides how many it has.
 const MOST_COLUMNS: usize = 1_000;
-/// Key versions of one column: texts that name more are made up.
+/// Maximum number of key versions of one column: a column whose texts name more was made up.
 const MOST_KIDS: usize = 1_000;
-/// Those of all columns: an archive decides how many texts it has.
+/// Maximum number of key versions of all columns: an archive decides how many such texts it has.
 const MOST_KIDS_IN_ALL: usize = 20_000;
-/// Digits of a key version's id.
+/// Number of digits of a key version's id.
 const KID: usize = 16;
 
 /// Counts by table and column.
@@ -23,28 +23,28 @@ const KID: usize = 16;
 pub(crate) struct SealedTexts {
     declared: Vec<(String, String)>,
     counts: BTreeMap<(String, String), Texts>,
-    /// Key versions of all columns together.
+    /// Number of key versions of all columns together.
     kids: usize,
 }
 
-/// Those of one column.
+/// The texts of one column.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 struct Texts {
     count: i64,
     /// Key versions that they name.
     kids: BTreeSet<u64>,
-    /// They name more than were counted.
+    /// Whether they name more than were counted.
     has_more_kids: bool,
 }
 
 impl SealedTexts {
-    /// In all columns but `declared` ones.
+    /// Counts in all columns except the `declared` ones.
     pub(super) fn beside(declared: &[EncryptedColumn]) -> Self {
         let names = declared.iter().map(|one| (one.table.clone(), one.column.clone()));
         Self { declared: names.collect(), ..Self::default() }
     }
 
-    /// Looks at a row, whose values are in the order of its columns.
+    /// Counts the texts of a row, whose values are in the order of its columns.
     pub(super) fn add(&mut self, schema: &TableSchema, values: &[&RawValue]) {
         let sealed = schema.columns.iter().zip(values);
         for (column, kid) in sealed.filter_map(|(column, value)| Some((column, sealed_by(value.get())?))) {
@@ -68,12 +68,12 @@ impl SealedTexts {
         }
     }
 
-    /// Table, column and how many.
+    /// Table, column and number of texts.
     pub(crate) fn counts(&self) -> impl Iterator<Item = (&str, &str, i64)> {
         self.counts.iter().map(|((table, column), texts)| (table.as_str(), column.as_str(), texts.count))
     }
 
-    /// Table and column of texts that one of `kids` has sealed.
+    /// Table and column of texts sealed by one of `kids`.
     pub(crate) fn sealed_by(&self, kids: &BTreeSet<String>) -> impl Iterator<Item = (&str, &str)> {
         let kids: BTreeSet<u64> = kids.iter().filter_map(|kid| number(kid)).collect();
         let is_one = move |texts: &Texts| texts.has_more_kids || !texts.kids.is_disjoint(&kids);
@@ -82,14 +82,14 @@ impl SealedTexts {
     }
 }
 
-/// The key version that a text of that form names.
+/// The key version named by a text of that form.
 fn sealed_by(json: &str) -> Option<u64> {
     let rest = json.strip_prefix("\"srv1.")?;
     let kid = rest.get(..KID).filter(|_| rest.as_bytes().get(KID) == Some(&b'.'))?;
     number(kid)
 }
 
-/// A key version's id as the number that it is.
+/// A key version's id as a number.
 fn number(kid: &str) -> Option<u64> {
     let is_one = kid.len() == KID && kid.bytes().all(|digit| digit.is_ascii_hexdigit());
     is_one.then(|| u64::from_str_radix(kid, 16).ok()).flatten()

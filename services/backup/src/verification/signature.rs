@@ -1,4 +1,4 @@
-//! Whose archive it is: the manifest's signature against the vault's signing key.
+//! The origin of an archive: checks the manifest's signature with the vault's signing key.
 
 use sha2::{Digest as _, Sha256};
 use strongroom_api::backup::v1::VerifyOutcome;
@@ -9,8 +9,8 @@ use crate::error::Result;
 use crate::incoming::Archive;
 use crate::vault_client::{InspectedRing, SigningKey};
 
-/// The outcome of the level, and why it is not the good one. `keys` are the vault's, and `others` those that the caller trusts
-/// beside them.
+/// The outcome of the level, and the problem if it did not pass. `keys` are the vault's; the caller trusts `others` in
+/// addition.
 pub(super) fn judge(
     archive: &Archive,
     signature: Result<Option<ManifestSignature>, String>,
@@ -34,7 +34,7 @@ pub(super) fn judge(
         digest: &Sha256::digest(archive.manifest_json()).into(),
     };
     match (verify(&key.public, &statement, signature.bytes()), ring) {
-        // Signed with it, but after a total loss nobody could use it.
+        // The signature is valid, but the ring would be unusable after a total loss.
         (Ok(()), Some(Err(problem))) => (VerifyOutcome::Failed, format!("keys/ring.json: {problem}")),
         (Ok(()), _) => (VerifyOutcome::Passed, String::new()),
         (Err(_), _) => {
@@ -43,7 +43,7 @@ pub(super) fn judge(
     }
 }
 
-/// Why nobody vouches for the version that signed.
+/// The reason why nothing vouches for the version that signed.
 fn unknown(kid: &str, ring: Option<&Result<InspectedRing, String>>) -> String {
     let why = match ring {
         Some(Ok(ring)) if !ring.root_key_known => format!(

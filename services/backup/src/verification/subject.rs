@@ -1,4 +1,4 @@
-//! What is verified beside a client's upload: a stored file, with which the result is kept.
+//! The subject of a verification other than a client's upload: a stored file that keeps the result.
 
 use async_trait::async_trait;
 use strongroom_api::backup::v1::LevelVerdict;
@@ -11,6 +11,6 @@ pub(crate) trait Subject: Send + Sync + 'static {
     /// SHA-256 of the file that was stored, lower-case hex.
     fn sha256(&self) -> &str;
 
-    /// Keeps what was found.
+    /// Keeps the result.
     async fn keep(&self, ok: bool, levels: &[LevelVerdict]) -> Result<()>;
 }

@@ -1,8 +1,7 @@
-//! Sealed values: the vault is asked about each, and its verdicts are counted by column.
+//! Sealed values: asks the vault about each, and counts its verdicts by column.
 //!
-//! One side reads rows on a thread of its own and makes batches of questions ([`questions`]); the other, here, asks
-//! the vault and counts. One batch is being made, one waits and one is being asked, so that memory stays what three
-//! take.
+//! A blocking thread reads rows and makes batches of questions ([`questions`]); the other side, here, asks the vault
+//! and counts. One batch is being made, one waits and one is being asked, so memory is limited to three batches.
 
 mod batch;
 mod questions;
@@ -21,16 +20,16 @@ pub(super) use batch::Batch;
 use batch::ValueLocation;
 pub(super) use questions::Questions;
 
-/// Rows that a column's verdict names.
+/// Maximum number of rows that a column's verdict names.
 const NAMED_ROWS: usize = 100;
-/// Rows that all of them name together: an archive of a thousand columns would otherwise hold 100 MB of ids.
+/// Maximum for all columns together: an archive of a thousand columns would otherwise hold 100 MB of ids.
 const NAMED_IN_ALL: usize = 10_000;
 
-/// Asks the vault, with the archive's ring where it can be used, about every batch until there are no more, and returns what
-/// is known of `columns`.
+/// Asks the vault about every batch, with the archive's ring if it is usable, until there are no more, and returns the
+/// results for `columns`.
 ///
 /// # Errors
-/// The vault's.
+/// The vault's errors.
 pub(super) async fn answer(
     vault: (&VaultClient, Option<&Bytes>),
     columns: &[EncryptedColumn],
@@ -40,7 +39,7 @@ pub(super) async fn answer(
     let mut tally = Tally { columns: columns.iter().map(uncounted).collect(), named: 0 };
     let mut open: Option<Checks> = None;
     loop {
-        // A long table without sealed values, for example, leaves the vault without questions.
+        // A long table without sealed values, for example, provides no questions for a while.
         let next = tokio::time::timeout(QUIET, batches.recv()).await;
         if let Some(checks) = open.take_if(|checks| next.is_err() || checks.is_old()) {
             checks.finish().await?;
@@ -93,10 +92,10 @@ async fn judge(
     Ok(())
 }
 
-/// What is known so far.
+/// The counts so far.
 struct Tally {
     columns: Vec<Column>,
-    /// Rows that were named.
+    /// Number of rows named so far.
     named: usize,
 }
 

@@ -1,5 +1,5 @@
-//! Bad input: every field of every request, empty, too long and wrong. A method or field that is new in the protos
-//! fails here until it is decided.
+//! Bad input: every field of every request, empty, too long and wrong. A new method or field in the protos fails here
+//! until it is decided.
 
 mod drills;
 mod restores;
@@ -19,8 +19,8 @@ use tonic_types::StatusExt as _;
 
 use crate::support::{Service, plain};
 
-/// The methods with the fields of their requests. An empty list is everything, no time is always, and both values of
-/// `plain` mean something; all else is below, of stored backups in `stored`.
+/// The methods and the fields of their requests. An empty list selects everything, a missing time sets no limit, and
+/// both values of `plain` are valid. All other fields are tested below, those of stored backups in `stored`.
 const DECIDED: &[(&str, &[&str])] = &[
     ("ExportBackup", &["include", "tables", "since", "plain", "passphrase", "recipients"]),
     ("ListSources", &[]),
@@ -31,7 +31,7 @@ const DECIDED: &[(&str, &[&str])] = &[
         &["include", "tables", "since", "plain", "passphrase", "recipients", "destinations", "request_id"],
     ),
     ("GetBackup", &["id"]),
-    // A page of more than 1,000 is one of 1,000.
+    // A page size above 1,000 is cut to 1,000.
     ("ListBackups", &["states", "page_size", "page_token"]),
     ("WatchBackup", &["id"]),
     ("DeleteBackup", &["id", "etag"]),
@@ -66,14 +66,14 @@ const DECIDED: &[(&str, &[&str])] = &[
             "from_deployment",
             "signer",
             "rows",
-            // The vault decides about these.
+            // The vault decides about these fields.
             "revive_ids",
             "as_copy",
         ],
     ),
     ("ApplyRestore", &["id", "confirm", "max_pause", "grant"]),
     ("GetRestore", &["id"]),
-    // A page of more than 1,000 is one of 1,000.
+    // A page size above 1,000 is cut to 1,000.
     ("ListRestores", &["page_size", "page_token"]),
     ("RollbackRestore", &["id", "discard_changes"]),
     // In `schedules`.
@@ -103,7 +103,7 @@ const DECIDED: &[(&str, &[&str])] = &[
     // In `drills`.
     ("RunDrill", &["backup_id"]),
     ("GetDrill", &["id"]),
-    // A page of more than 1,000 is one of 1,000.
+    // A page size above 1,000 is cut to 1,000.
     ("ListDrills", &["page_size", "page_token"]),
 ];
 

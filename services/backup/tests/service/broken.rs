@@ -1,4 +1,4 @@
-//! Sources that cannot be read: the service starts, says so, and exports what does not need them.
+//! Unreadable sources: the service starts, reports them, and exports everything that does not need them.
 
 use strongroom_api::backup::v1::{ExportBackupRequest, ListSourcesRequest, Source};
 use strongroom_runtime::status::reason_of;
@@ -8,7 +8,8 @@ use tonic_types::StatusExt as _;
 
 use crate::support::{FakeVault, LOGS, Received, Service, database, plain, receive};
 
-/// `broken` is the configuration of a source before a good one, which has the table `orders`.
+/// Starts a service with two sources: one with the configuration `broken`, then a good one, which has the table
+/// `orders`.
 async fn start(broken: &str) -> (Service, TempDir) {
     let (folder, second) = (database::folder().await, tempfile::tempdir().unwrap());
     database::run(second.path(), "CREATE TABLE orders (id INTEGER); INSERT INTO orders VALUES (1)").await;
@@ -42,7 +43,7 @@ async fn it_stands_beside_the_others_and_fails_only_what_needs_it() {
             Code::FailedPrecondition,
             "DATABASE_MISSING",
         ),
-        // Nobody listens on port 1.
+        // Nothing listens on port 1.
         (
             "kind = 'postgres'\nurl = 'postgres://x@127.0.0.1:1/x'".into(),
             Code::Unavailable,

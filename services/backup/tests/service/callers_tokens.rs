@@ -1,4 +1,4 @@
-//! Callers' tokens end here: whoever sees everything that this service sends to the vault has none of them.
+//! Callers' tokens go no further than this service: nothing that it sends to the vault contains one.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
@@ -50,10 +50,10 @@ async fn verify(client: &mut Client, file: &[u8]) {
     while answers.message().await.unwrap().is_some() {}
 }
 
-/// The forms in which `vault` was sent the token, whole or its secret half alone.
+/// The forms in which `vault` received the token's secret half.
 fn found(vault: &FakeVault, token: &Token) -> Vec<&'static str> {
     let text = token.expose().as_bytes();
-    // Prefix and public id may leave.
+    // The prefix and the public id may leave the service.
     let secret = &text[16..44];
     let mut forms = vec![
         ("text", secret.to_vec()),
@@ -65,7 +65,7 @@ fn found(vault: &FakeVault, token: &Token) -> Vec<&'static str> {
         for form in
             [STANDARD_NO_PAD.encode(shifted(secret, before)), URL_SAFE_NO_PAD.encode(shifted(secret, before))]
         {
-            // The first and the last characters also hold bits of what stands around.
+            // The first and the last characters also encode bits of the neighbouring bytes.
             forms.push(("base64", form.as_bytes()[4..form.len() - 4].to_vec()));
         }
     }
@@ -73,7 +73,7 @@ fn found(vault: &FakeVault, token: &Token) -> Vec<&'static str> {
     forms.into_iter().map(|(form, _)| form).collect()
 }
 
-/// With so many bytes before it, as it may stand in something longer.
+/// `bytes` after `before` other bytes, as inside a longer text.
 fn shifted(bytes: &[u8], before: usize) -> Vec<u8> {
     [&vec![0; before][..], bytes].concat()
 }

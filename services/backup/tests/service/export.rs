@@ -1,4 +1,4 @@
-//! Exports that succeed: what is in the archive, on the wire and in the audit log.
+//! Successful exports: the archive's content, the messages on the wire and the audit log.
 
 use std::io::{Cursor, Read as _};
 

@@ -1,4 +1,4 @@
-//! Exports that fail: the status, the audit event, and that nothing goes on afterwards.
+//! Failed exports: the status, the audit event, and that no work continues afterwards.
 
 use std::time::Duration;
 
@@ -57,7 +57,7 @@ async fn a_client_that_leaves_ends_the_export() {
         }
     };
     tokio::time::timeout(Duration::from_secs(10), released).await.expect("its pins are released");
-    // Its place is free again, and so is the database.
+    // Its slot is free again, and so is the database.
     let stream = client.export_backup(plain()).await.unwrap().into_inner();
     receive(stream).await.unwrap();
 }
@@ -117,7 +117,7 @@ async fn without_its_first_event_nothing_is_read() {
 async fn a_vault_that_is_away_is_said_so() {
     let folder = database::folder().await;
     let mut vault = FakeVault::start().await;
-    // Nobody listens on port 1.
+    // Nothing listens on port 1.
     vault.url = "http://127.0.0.1:1".to_owned();
     let service = Service::start(folder, vault, "", LOGS).await;
     let status = service.client().export_backup(plain()).await.unwrap_err();
@@ -150,14 +150,14 @@ async fn a_table_or_database_that_vanished_is_named() {
     assert_status(&status, Code::FailedPrecondition, "DATABASE_MISSING");
 }
 
-/// A service ends a stream that nobody reads, and opening a database may take minutes.
+/// The vault ends a stream that the service does not read, and opening a database can take minutes.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_vault_s_snapshot_is_begun_when_the_databases_are_open() {
     let service = Service::usual("").await;
     let mut client = service.client();
     receive(client.export_backup(plain()).await.unwrap().into_inner()).await.unwrap();
     assert_eq!(service.vault.snapshots(), 1);
-    // It takes a while to open this one, because a computed column is read through; and then a table is missing.
+    // Opening this database takes a while, because a computed column is read through; then a table is missing.
     database::run(
         service.folder.path(),
         "CREATE TABLE slow (id INTEGER);
@@ -179,7 +179,7 @@ async fn a_service_that_stops_ends_its_exports() {
     let stream = service.client().export_backup(plain()).await.unwrap().into_inner();
     service.vault.wait_for("backup.export_started").await;
     let vault = service.vault.clone();
-    // Running calls have 20 s to end by themselves.
+    // Running calls have 20 s to finish.
     service.stop().await.unwrap();
     let event = vault.wait_for("backup.exported").await;
     assert_ended(&event, AuditOutcome::Failed, "SHUTTING_DOWN");
@@ -214,7 +214,7 @@ async fn sources_that_do_not_fit_keep_the_service_from_starting() {
     }
 }
 
-/// A restore, or a migration, may bring it.
+/// A restore or a migration can create the table later.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_missing_table_of_an_optional_group_keeps_no_service_from_starting() {
     let source = LOGS.replace("['logs']", "['nothing']");

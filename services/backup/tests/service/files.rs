@@ -1,4 +1,4 @@
-//! File sets: what of a directory is in an archive, and files that change meanwhile.
+//! File sets: which parts of a directory are archived, and files that change meanwhile.
 
 use std::io::{Cursor, Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use strongroom_archive::{ArchiveReader, EntryKind, EntryRecord, Limits, verify};
 use strongroom_runtime::status::reason_of;
 use tonic::{Code, Status, Streaming};
 
-/// More than the queues and windows between the service and a client that does not read.
+/// More than fits into the queues and windows between the service and a client that does not read.
 const LARGE: usize = 12 << 20;
 const GROUP: &str = "[[sources.optional]]\nname = 'recordings'\n";
 
@@ -35,7 +35,7 @@ impl Recordings {
         Self { service: Service::start(folder, FakeVault::start().await, "", &source).await, root }
     }
 
-    /// An export that is past its listing, and waits for its client inside the first file.
+    /// An export that has listed the files and waits for its client inside the first one.
     async fn begin(&self) -> Streaming<ExportBackupResponse> {
         let mut stream = self.service.client().export_backup(plain()).await.unwrap().into_inner();
         let first = stream.message().await.unwrap().unwrap();
@@ -244,7 +244,7 @@ async fn a_file_that_is_removed_in_time_is_left_out_and_named() {
     assert_eq!(told, expected.map(|(name, reason)| ("recs", name, reason)));
 }
 
-/// A vault takes 4 MiB in a message; what it signs is the digest.
+/// The vault accepts 4 MiB in a message; it signs the digest.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_manifest_longer_than_a_message_is_signed() {
     let recordings = Recordings::start(&[("a", b"1")], "").await;

@@ -1,4 +1,4 @@
-//! Callers with a certificate and no token: the vault says what they may do.
+//! Callers with a certificate and no token: the vault decides their permissions.
 
 use strongroom_api::backup::v1::ListSourcesRequest;
 use strongroom_runtime::status::reason_of;

@@ -1,4 +1,4 @@
-//! The service over real sockets, beside a vault that only remembers.
+//! The service over real sockets, with a fake vault that records requests.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod bad_input;

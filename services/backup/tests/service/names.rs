@@ -1,4 +1,4 @@
-//! Names of tables in archives: two sources with one name, and what they do not depend on.
+//! Names of tables in archives: two sources with tables of the same name, and names that stay the same when a source is lost.
 
 use std::io::{Cursor, Read as _};
 
@@ -10,7 +10,8 @@ use tonic::{Code, Status};
 
 use crate::support::{FakeVault, LOGS, Received, Service, database, plain, receive};
 
-/// A second application: tables of the first one's names, one of them optional there, and one of the vault's.
+/// A second application: tables with names from the first one, one of them optional there, and one with the name of a
+/// vault table.
 const OTHER: &str = "
     CREATE TABLE users (id INTEGER PRIMARY KEY, of TEXT); INSERT INTO users VALUES (1, 'the other');
     CREATE TABLE Logs (id INTEGER); CREATE TABLE credentials (id TEXT); CREATE TABLE orders (id INTEGER);
@@ -52,7 +53,7 @@ fn archive(received: &Received) -> ArchiveReader<Cursor<Vec<u8>>> {
     archive
 }
 
-/// Each table with its source.
+/// Each table, prefixed with its source.
 fn tables(received: &Received) -> Vec<String> {
     let archive = archive(received);
     let tables = archive.entries().iter().filter(|entry| entry.rows.is_some());
@@ -95,7 +96,7 @@ async fn the_later_table_gets_its_sources_name_in_every_archive() {
 #[tokio::test(flavor = "multi_thread")]
 async fn names_do_not_depend_on_what_can_be_read_now() {
     let two = Two::start(OTHER, "").await;
-    // Once it answers, it has read its sources.
+    // Its answer means that it has read its sources.
     two.service.client().list_sources(ListSourcesRequest {}).await.unwrap();
     Two::lose(&two.service.folder);
     let some = two.export(&[], &["b.users"]).await.unwrap();

@@ -1,4 +1,4 @@
-//! Files under every kind of name that a Linux file system holds: all come back as they were.
+//! Files under every kind of name that a Linux file system allows: all come back unchanged.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -16,7 +16,7 @@ use crate::files::{Recordings, archive, files};
 use crate::support::plain;
 
 const FILES: usize = 2000;
-/// Names that mean something to a shell, to Windows, to a reader of paths or to the rule for names.
+/// Names with a meaning for a shell, for Windows, for a path parser or for the naming rule.
 const SPECIAL: &[&str] = &[
     "..x",
     "...",
@@ -73,7 +73,7 @@ const SPECIAL: &[&str] = &[
 
 type Content = (Vec<u8>, u32, Timestamp);
 
-/// Paths below the directory, no file where another has a folder.
+/// Paths below the directory. No file has the path of another file's folder.
 fn paths() -> BTreeSet<Vec<u8>> {
     let mut paths = BTreeSet::new();
     for byte in (1..=u8::MAX).filter(|byte| *byte != b'/') {
@@ -125,7 +125,7 @@ async fn files_of_any_name_come_back_with_their_bytes_modes_and_times() {
     let recordings = Recordings::start(&[], "").await;
     let mut given = BTreeMap::new();
     for (at, path) in paths().into_iter().enumerate() {
-        // All that the service may read, whoever it runs as.
+        // The service can read all of them, whichever user it runs as.
         let mode = 0o400 | (at as u32 % 0o10000);
         let time = Timestamp::new(at as i64 * 1_000_003, 123_456_789).unwrap();
         let content = (path.clone(), mode, time);

@@ -1,4 +1,4 @@
-//! PostgreSQL, where a client that leaves must not leave a transaction behind.
+//! PostgreSQL, where a disconnected client must not leave a transaction behind.
 
 use std::time::{Duration, Instant};
 
@@ -42,7 +42,7 @@ async fn all_rows_arrive_and_the_snapshot_ends() {
     let stream = service.client().export_backup(noise()).await.unwrap().into_inner();
     let received = receive(stream).await.unwrap();
     assert_eq!(received.trailer.rows, 300_000);
-    // The server ends a connection a moment after its client has.
+    // The server ends a connection a moment after its client.
     released(&db).await;
 }
 
@@ -50,11 +50,11 @@ fn noise() -> strongroom_api::backup::v1::ExportBackupRequest {
     strongroom_api::backup::v1::ExportBackupRequest { tables: vec!["noise".into()], ..plain() }
 }
 
-/// Waits for the end of every transaction but the asking one.
+/// Waits until no transaction but the query's own is open.
 async fn released(db: &TestDb) {
     let began = Instant::now();
     while db.number(OPEN) > 0 {
-        // It takes no time, except on a machine under load.
+        // This takes no time, except on a machine under load.
         assert!(began.elapsed() < Duration::from_secs(60), "a transaction is still open");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
@@ -88,7 +88,7 @@ async fn a_slow_client_holds_the_snapshot_until_the_absolute_limit() {
     assert_eq!(service.end_event().await.metadata["reason"], "\"EXPORT_TOO_LONG\"");
 }
 
-/// A database in which a role of this process may read `orders`, but not `private`; and `old` is there, too.
+/// A database in which a role of this process can read `orders` but not `private`; it also has a table `old`.
 struct FewRights {
     db: TestDb,
     role: String,
@@ -106,7 +106,7 @@ impl FewRights {
         Some(Self { db, role })
     }
 
-    /// A service that reads it as the role, and leaves out `excluded`.
+    /// A service that reads the database as this role and leaves out `excluded`.
     async fn serve(&self, excluded: &str) -> Service {
         let (_, place) = self.db.url_text().rsplit_once('@').unwrap();
         let url = format!("postgres://{}:only-a-test@{place}", self.role);
@@ -135,14 +135,14 @@ async fn an_excluded_table_may_be_dropped_while_the_service_runs() {
     let before = orders(&service).await.trailer;
     few.db.run("DROP TABLE old");
     let after = orders(&service).await.trailer;
-    // Those of the vault and of the sample, and `orders`.
+    // The tables of the vault and of the sample database, and `orders`.
     assert_eq!((after.tables, after.rows), (before.tables, before.rows));
     service.stop().await.unwrap();
 
     let refused = few.serve("'private', 'old'").await.refusal().await;
     assert!(refused.contains("source shop has no table \"old\", which is to be excluded"), "{refused}");
     orders(&few.serve("'private'").await).await;
-    // It is left out, or the whole database could not be read.
+    // Without the exclusion, the unreadable table fails the whole export.
     let service = few.serve("").await;
     let status = failure(service.client().export_backup(plain()).await.unwrap().into_inner()).await;
     assert!(status.message().contains("private"), "{status:?}");

@@ -1,4 +1,4 @@
-//! Restores of the sample database: SQLite, beside a vault that only remembers.
+//! Restores of the sample database: SQLite, with a fake vault that records requests.
 
 mod life;
 mod refused;
@@ -24,7 +24,7 @@ async fn with_backup() -> (Stored, String) {
     (stored, id)
 }
 
-/// One text of the folder's database.
+/// The single text that `sql` selects from the folder's database.
 async fn text(folder: &Path, sql: &str) -> String {
     let options = SqliteConnectOptions::new().filename(folder.join("gateway.db"));
     let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
@@ -38,7 +38,7 @@ async fn users(folder: &Path) -> String {
     text(folder, "SELECT group_concat(id || name, ',') FROM (SELECT * FROM users ORDER BY id)").await
 }
 
-/// Names in the database, and files beside it, that are the service's own.
+/// The service's own tables in the database and its files beside it.
 async fn ours(folder: &Path) -> Vec<String> {
     let tables = "SELECT ifnull(group_concat(name), '') FROM sqlite_schema WHERE name LIKE '\\_strongroom%' ESCAPE '\\'";
     let tables = text(folder, tables).await;

@@ -1,4 +1,5 @@
-//! Sealed exports: who can open them, who may ask for which, and that nothing of a passphrase stays behind.
+//! Sealed exports: which keys open them, which callers can request which seal, and that no trace of a passphrase
+//! remains.
 
 use std::io::{Cursor, Read as _};
 
@@ -40,7 +41,7 @@ fn by_identity(received: &Received, identity: Identity) -> Result<Unlocked> {
     header(received).unlock(&[identity])
 }
 
-/// By what the vault answers to its stanza.
+/// Unlocks with the vault's answer to its stanza.
 fn by_vault(received: &Received, vault: &FakeVault) -> Unlocked {
     let header = header(received);
     let stanza = header.vault_stanzas().next().expect("one for the vault");
@@ -48,7 +49,7 @@ fn by_vault(received: &Received, vault: &FakeVault) -> Unlocked {
     header.unlock_with(FileKey::from_slice(file_key.expose()).unwrap()).unwrap()
 }
 
-/// Opens the seal and verifies all of the archive in it.
+/// Opens the seal and verifies the whole archive in it.
 fn open(received: &Received, unlocked: &Unlocked) -> ArchiveReader<Cursor<Vec<u8>>> {
     let mut sealed = Cursor::new(received.file.as_slice());
     Header::read(&mut sealed).unwrap();

@@ -1,4 +1,4 @@
-//! Stored backups, each test with a folder and with an S3 service.
+//! Stored backups: each test runs with a folder and with an S3 service.
 
 mod absent;
 mod changed;
@@ -17,7 +17,7 @@ mod schedules;
 use tonic::Status;
 use tonic_types::StatusExt as _;
 
-/// The field that a request was refused for.
+/// The field named by a refusal.
 fn field(status: &Status) -> String {
     let violations = status.get_details_bad_request().expect("a field").field_violations;
     violations[0].field.clone()

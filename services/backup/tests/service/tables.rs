@@ -1,4 +1,4 @@
-//! Chosen tables as one document, out of the sample database and into it.
+//! Selected tables as one document, exported from the sample database and imported into it.
 
 mod gatwy;
 mod moved;
@@ -10,7 +10,7 @@ use std::path::Path;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, Connection as _};
 
-/// One text of the folder's database.
+/// The single text that `sql` selects from the folder's database.
 async fn text(folder: &Path, sql: &str) -> String {
     let options = SqliteConnectOptions::new().filename(folder.join("gateway.db"));
     let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
@@ -25,7 +25,7 @@ async fn users(folder: &Path) -> String {
     text(folder, "SELECT group_concat(id || name, ',') FROM (SELECT * FROM users ORDER BY id)").await
 }
 
-/// Names in the database, and files beside it, that are the service's own.
+/// The service's own tables in the database and its files beside it.
 async fn ours(folder: &Path) -> Vec<String> {
     let tables = "SELECT group_concat(name) FROM sqlite_schema WHERE name LIKE '\\_strongroom%' ESCAPE '\\'";
     let tables = text(folder, tables).await;
@@ -40,7 +40,7 @@ async fn ours(folder: &Path) -> Vec<String> {
     found
 }
 
-/// With `from` replaced by `to`, which is there once at least.
+/// The document with the first `from` replaced by `to`; `from` must occur.
 fn replaced(document: &[u8], from: &str, to: &str) -> Vec<u8> {
     let text = std::str::from_utf8(document).unwrap();
     assert!(text.contains(from), "{from} is not in {text}");

@@ -1,4 +1,4 @@
-//! Verifications: what is asked, what is said of it, and that nothing stays behind.
+//! Verifications: requests, reports, and that nothing is left behind.
 
 mod limits;
 mod qualified;
@@ -20,7 +20,7 @@ use crate::support::vault::keys::good_value;
 use crate::support::vault::{GATEWAY_KID, KID};
 use crate::support::{Client, FakeVault, Service, database, plain, receive};
 
-/// What came back, in whole.
+/// The complete answer.
 #[derive(Debug)]
 struct Told {
     entries: Vec<Entry>,
@@ -44,7 +44,7 @@ fn end(file: &[u8]) -> Question {
     Question::End(End { sha256: hex::encode(Sha256::digest(file)) })
 }
 
-/// The questions of a whole file.
+/// The requests that upload a whole file.
 fn questions(file: &[u8]) -> Vec<Question> {
     [vec![header(file)], chunks(file), vec![end(file)]].concat()
 }
@@ -53,7 +53,7 @@ fn request(message: Question) -> VerifyBackupRequest {
     VerifyBackupRequest { message: Some(message) }
 }
 
-/// Asks, and reads the answers to their end.
+/// Sends the requests and reads all answers.
 async fn ask(client: &mut Client, questions: Vec<Question>) -> Result<Told, Status> {
     let requests = tokio_stream::iter(questions.into_iter().map(request));
     let mut stream = client.verify_backup(requests).await?.into_inner();
@@ -89,7 +89,7 @@ fn outcomes(verdict: &Verdict) -> Vec<VerifyOutcome> {
 
 const PASSED: [VerifyOutcome; 4] = [VerifyOutcome::Passed; 4];
 
-/// `secrets(id, owner, value)` in the folder's database, and as the declared column.
+/// A service with `secrets(id, owner, value)` in the folder's database; `value` is declared as an encrypted column.
 async fn with_secrets(rows: &str) -> Service {
     let folder = database::folder().await;
     let sql = format!("CREATE TABLE secrets (id INTEGER PRIMARY KEY, owner TEXT, value); {rows}");
@@ -192,7 +192,7 @@ async fn every_bad_entry_is_named_and_the_others_are_still_looked_at() {
     let service = Service::usual("").await;
     let mut file = export(&service, plain()).await;
     let good = verify(&service, &file).await;
-    // The compressed rows of a table: behind its local header's name and the extra field for long files.
+    // The table's compressed rows start after the local header's name and the extra field for long files.
     let name = b"tables/users.json";
     let place = file.windows(name.len()).position(|window| window == name).unwrap();
     file[place + name.len() + 24] ^= 1;
@@ -219,7 +219,7 @@ async fn a_vault_that_leaves_is_an_error_and_no_verdict() {
     let service = Service::usual("").await;
     let file = export(&service, plain()).await;
     let mut client = service.client();
-    // Its token is known for seconds, so that the call itself is let in.
+    // The service remembers the token for seconds, so it admits the call itself.
     ask(&mut client, questions(&file)).await.unwrap();
     service.vault.leave();
     let status = ask(&mut client, questions(&file)).await.unwrap_err();

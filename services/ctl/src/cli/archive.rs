@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Subcommand};
-use strongroom_age::X25519Recipient;
+use strongroom_age::PublicKey;
 
 use super::overwriting::Overwriting;
 use super::values::recipient;
@@ -94,5 +94,5 @@ pub(crate) struct Reseal {
     pub(crate) overwriting: Overwriting,
     /// A recipient of the copy, as age1…; may be repeated.
     #[arg(long = "recipient", value_name = "AGE1…", value_parser = recipient)]
-    pub(crate) recipients: Vec<X25519Recipient>,
+    pub(crate) recipients: Vec<PublicKey>,
 }

@@ -1,7 +1,7 @@
 //! Values of options that are more than text.
 
 use serde_json::value::RawValue;
-use strongroom_age::{SealError, X25519Recipient};
+use strongroom_age::{PublicKey, SealError};
 use strongroom_api::backup::v1::{ChosenRows, RetentionPolicy};
 use uuid::Uuid;
 
@@ -64,8 +64,8 @@ pub(super) fn keep(text: &str) -> Result<RetentionPolicy, String> {
     Ok(policy)
 }
 
-/// `age1…`.
-pub(super) fn recipient(text: &str) -> Result<X25519Recipient, SealError> {
+/// `age1…` or `age1pq1…`.
+pub(super) fn recipient(text: &str) -> Result<PublicKey, SealError> {
     text.parse()
 }
 

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
-use strongroom_age::{X25519Identity, lock_identity};
+use strongroom_age::{HybridIdentity, PublicKey, X25519Identity, lock_identity};
+use zeroize::Zeroizing;
 
 use super::archive::Signer;
 use super::key::public;
@@ -20,7 +21,7 @@ const NO_SIGNER: &str = "the vault's signing key is unknown (neither STRONGROOM_
 
 pub(super) async fn run(command: RecoveryCommand, format: Format) -> Result<()> {
     let RecoveryCommand::Create(create) = command;
-    let CreateRecovery { out, passphrase_file, signer } = create;
+    let CreateRecovery { out, passphrase_file, post_quantum, signer } = create;
     let (page_file, signer_file) = (beside(&out, "txt"), beside(&out, "signer"));
     for file in [&out, &page_file, &signer_file] {
         let sentence = || format!("{} already exists", file.display());
@@ -28,12 +29,12 @@ pub(super) async fn run(command: RecoveryCommand, format: Format) -> Result<()> 
     }
     let passphrase = secret_input::new_passphrase(&passphrase_file)?;
     let signer = signer_lines(signer.as_deref()).await?;
-    let identity = X25519Identity::generate();
-    let recipient = identity.recipient().to_string();
+    let (public, secret) = generate(post_quantum);
+    let recipient = public.to_string();
 
-    files::create_private_bytes(&out, &lock_identity(&identity, passphrase)?)?;
+    files::create_private_bytes(&out, &lock_identity(&public, &secret, passphrase)?)?;
     let name = out.file_name().unwrap_or_default().to_string_lossy();
-    files::create_private(&page_file, page(&name, &recipient, signer.is_some()).trim_end())?;
+    files::create_private(&page_file, page(&name, &public, signer.is_some()).trim_end())?;
     if let Some(lines) = &signer {
         files::create_private(&signer_file, lines.trim_end())?;
     }
@@ -47,6 +48,16 @@ pub(super) async fn run(command: RecoveryCommand, format: Format) -> Result<()> 
     }
     message("store these files and the passphrase apart from each other and away from the servers");
     Ok(())
+}
+
+/// A new key: its public half, and the private half as text.
+fn generate(post_quantum: bool) -> (PublicKey, Zeroizing<String>) {
+    if post_quantum {
+        let identity = HybridIdentity::generate();
+        return (PublicKey::Hybrid(Box::new(identity.recipient())), identity.to_text());
+    }
+    let identity = X25519Identity::generate();
+    (PublicKey::X25519(identity.recipient()), identity.to_text())
 }
 
 /// `FILE.suffix`.
@@ -69,7 +80,9 @@ async fn signer_lines(file: Option<&Path>) -> Result<Option<String>> {
 }
 
 /// What to do with the key, for somebody who has never heard of it.
-fn page(name: &str, recipient: &str, has_signer: bool) -> String {
+fn page(name: &str, public: &PublicKey, has_signer: bool) -> String {
+    let since = if public.is_post_quantum() { " since version 1.3" } else { "" };
+    let recipient = public;
     let signer = if has_signer { format!(" --signer {name}.signer") } else { String::new() };
     format!(
         "A recovery key for sealed archives
@@ -93,7 +106,7 @@ Now:
 
    strongroom archive verify ARCHIVE --identity {name} --passphrase-file -{signer}
 
-When everything else is lost, any implementation of age (https://age-encryption.org) opens the archive. The result is
+When everything else is lost, the program age (https://age-encryption.org){since} opens the archive. The result is
 an ordinary ZIP of JSON files.
 
    age -d -i {name} -o backup.zip ARCHIVE
@@ -111,10 +124,11 @@ mod tests {
 
     #[test]
     fn the_page_names_what_is_needed() {
-        let page = page("recovery.key", "age1example", true);
+        let (public, _) = generate(false);
+        let page = page("recovery.key", &public, true);
         for needed in [
             "age -d -i recovery.key",
-            "recovery_recipients = [\"age1example\"]",
+            &format!("recovery_recipients = [\"{public}\"]"),
             "--signer recovery.key.signer",
         ] {
             assert!(page.contains(needed), "{needed}");

@@ -149,6 +149,7 @@ fn own_recipient(file: &Path) -> Result<String> {
     match IdentityFile::read(&text).with_context(named)? {
         IdentityFile::Plain(identities) => match identities.first() {
             Some(Identity::X25519(identity)) => Ok(identity.recipient().to_string()),
+            Some(Identity::Hybrid(identity)) => Ok(identity.recipient().to_string()),
             _ => bail!("{} holds no recovery key", file.display()),
         },
         IdentityFile::Locked(_) => bail!(

@@ -71,7 +71,7 @@ impl CallFailed {
             (Code::Unknown | Code::Internal | Code::Cancelled, true) if plain => {
                 format!(
                     "the connection to {service} at {url} broke off ({shown}); if it speaks TLS, set {variable} \
-                     to https://…"
+                     to https://…; if that is an admin port, set it to the gRPC port"
                 )
             }
             (Code::Unknown | Code::Internal | Code::Cancelled, true) => {

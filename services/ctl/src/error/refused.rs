@@ -79,11 +79,14 @@ impl Local {
 }
 
 fn of_archive(error: &ArchiveError) -> Option<Local> {
-    use ArchiveError::{Compressor, EarlierBuild, FutureVersion, Limit, Read, RowLimit, Seal, Sink, Usage};
+    use ArchiveError::{
+        Compressor, EarlierBuild, FutureVersion, Limit, NoKey, Read, RowLimit, Seal, Sink, Usage,
+    };
     match error {
         Seal(error) => Some(of_seal(error)),
         Sink(_) | Read(_) | Compressor(_) | Usage(_) | Limit { .. } | RowLimit { .. } => None,
         EarlierBuild | FutureVersion(_) => None,
+        NoKey { .. } => Some(Local::SealClosed),
         _ => Some(Local::ArchiveDamaged),
     }
 }
@@ -145,6 +148,7 @@ mod tests {
         for (error, expected) in [
             (anyhow!(Refused::new(Local::TokenMissing, "no token")), Some(Local::TokenMissing)),
             (anyhow!(io::Error::from(io::ErrorKind::NotFound)), Some(Local::FileNotFound)),
+            (anyhow!(ArchiveError::NoKey { sealed_to: String::new() }), Some(Local::SealClosed)),
             (anyhow!(ArchiveError::NotZip), Some(Local::ArchiveDamaged)),
             (anyhow!(ArchiveError::Seal(SealError::WrongPassphrase)), Some(Local::SealClosed)),
             (anyhow!(strongroom_age::Error::Seal(SealError::Trailing)), Some(Local::ArchiveDamaged)),

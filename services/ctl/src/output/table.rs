@@ -31,7 +31,8 @@ impl Table {
 }
 
 impl Table {
-    /// Not wider than `limit`, where that is possible: cells are cut. What comes first is what a row is called by, and stays.
+    /// At most `limit` wide: cells are cut, then the last columns are left out and named. The first column identifies a row and
+    /// stays whole.
     fn text(&self, limit: usize) -> String {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
         let width = |column| {
@@ -40,6 +41,7 @@ impl Table {
         };
         let mut widths: Vec<usize> = (0..columns).map(width).collect();
         narrow(&mut widths, limit);
+        widths.truncate(fitting(&widths, limit));
         let mut text = String::new();
         for row in &self.rows {
             let cells = row.iter().zip(&widths).map(|(cell, width)| {
@@ -49,6 +51,11 @@ impl Table {
             });
             text.push_str(cells.collect::<String>().trim_end());
             text.push('\n');
+        }
+        let left_out =
+            self.rows.first().map_or(&[][..], |headings| headings.get(widths.len()..).unwrap_or_default());
+        if !left_out.is_empty() {
+            text.push_str(&format!("(too narrow for {}; -o json shows all)\n", left_out.join(", ")));
         }
         text
     }
@@ -69,6 +76,15 @@ fn narrow(widths: &mut [usize], limit: usize) {
         let Some(widest) = widest else { return };
         *widest -= 1;
     }
+}
+
+/// How many columns fit; at least one.
+fn fitting(widths: &[usize], limit: usize) -> usize {
+    let ends = widths.iter().scan(0, |end, width| {
+        *end += width + GAP;
+        Some(*end - GAP)
+    });
+    ends.take_while(|end| *end <= limit).count().max(1)
 }
 
 fn cut(cell: &str, width: usize) -> String {
@@ -112,7 +128,14 @@ mod tests {
         assert_eq!(longest(usize::MAX), Some(36 + 2 + 60 + 2 + 1));
         assert_eq!(longest(80), Some(80));
         assert!(table.text(80).contains(&"i".repeat(36)) && table.text(80).contains("n…  1"));
-        assert_eq!(longest(10), Some(36 + 2 + NARROWEST + 2 + 1), "no further");
+        assert_eq!(longest(55), Some(36 + 2 + NARROWEST + 2 + 1), "no further");
+        assert_eq!(longest(54), Some(36 + 2 + NARROWEST));
+        assert!(table.text(54).ends_with("(too narrow for N; -o json shows all)\n"), "{}", table.text(54));
+        assert!(
+            table.text(10).ends_with("(too narrow for NAME, N; -o json shows all)\n"),
+            "{}",
+            table.text(10)
+        );
     }
 
     #[test]

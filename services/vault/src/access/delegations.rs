@@ -1,7 +1,8 @@
-//! Delegations: what a service shows the vault to name its caller as the actor of an event.
+//! Delegations: a service shows one to the vault to name its caller as the actor of an event.
 //!
-//! A service's own token says only who the service is. So that a stolen one cannot make events in anybody's name, the
-//! vault takes the actor from a statement that it made itself when the caller was introspected ([`super::statement`]).
+//! A service's own token only proves the identity of the service. A stolen one must not create events in anybody's
+//! name, so the vault takes the actor from a statement that it made itself when the caller was introspected
+//! ([`super::statement`]).
 
 use std::sync::Arc;
 
@@ -16,12 +17,12 @@ use crate::audit::Event;
 use crate::error::{Error, Result};
 use crate::store::{NewEvent, Outcome, Store};
 
-/// As long as the longest operation, in microseconds.
+/// Duration of the longest operation, in microseconds.
 const LIFE: i64 = 24 * 3600 * 1_000_000;
-/// For the last event of an operation that took as long.
+/// Extra time for the last event of an operation that took that long.
 const LAST_WORDS: i64 = 5 * 60 * 1_000_000;
 
-/// Makes delegations and honours them.
+/// Issues and checks delegations.
 pub(crate) struct Delegations {
     store: Arc<dyn Store>,
     statements: Arc<Statements>,
@@ -33,7 +34,7 @@ impl Delegations {
         Self { store, statements, clock }
     }
 
-    /// For `service`, which `principal` has called.
+    /// A delegation from `principal`, which called `service`, to that service.
     pub(crate) fn issue(&self, service: &Caller, principal: &Principal) -> Result<Vec<u8>> {
         let who = (principal.id.clone(), principal.name.clone());
         self.seal(service, who, delegable(&principal.permissions))
@@ -58,8 +59,8 @@ impl Delegations {
         self.statements.seal(Sort::Delegation, &statement)
     }
 
-    /// The event that `service` wants to record, with the actor that the delegation names. A refusal that a service
-    /// meets only when it does what it may not is an event, too.
+    /// The event that `service` wants to record, with the actor that the delegation names. A refusal that only a
+    /// misbehaving service meets is recorded as an event too.
     pub(crate) async fn attribute(
         &self,
         service: &Caller,
@@ -87,8 +88,8 @@ impl Delegations {
         Err(refusal)
     }
 
-    /// Who delegated, and another delegation of `permission` where it still has that, which must be one that it delegated to
-    /// `service`.
+    /// The delegating principal, and a renewed delegation of `permission` if the principal still has it. The given
+    /// delegation must have been made for `service`.
     pub(crate) async fn check(
         &self,
         service: &Caller,
@@ -105,7 +106,7 @@ impl Delegations {
         Ok((principal, Some(renewed)))
     }
 
-    /// What a delegation says, if this vault made it for `service`.
+    /// The delegation's statement, if this vault made it for `service`.
     async fn open(&self, service: &Caller, bytes: &[u8], method: &'static str) -> Result<Statement> {
         if bytes.is_empty() {
             let problem = "must be that of the caller, from the introspection".into();
@@ -132,7 +133,7 @@ impl Delegations {
     }
 }
 
-/// What the service says of the actor in the metadata does not count either.
+/// Also overwrites the actor's details that the service put into the metadata.
 fn attributed(event: NewEvent, statement: Statement) -> Result<NewEvent> {
     let unreadable = |_| Error::Inconsistent("the metadata of an event is no JSON object".into());
     let mut metadata: Map<String, Value> = serde_json::from_str(&event.metadata).map_err(unreadable)?;

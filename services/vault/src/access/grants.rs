@@ -1,5 +1,6 @@
-//! Restore grants: what somebody who may restore this vault gives a service, so that the service's own token suffices for no
-//! change. A grant is a statement as a delegation is ([`super::statement`]), for the terms of one restore.
+//! Restore grants: a principal that may restore this vault gives one to a service, because the service's own token is
+//! not enough to change the vault. A grant is a statement like a delegation ([`super::statement`]), for the terms of
+//! one restore.
 
 use std::sync::Arc;
 
@@ -15,20 +16,20 @@ use crate::store::Store;
 /// In microseconds.
 const LIFE: i64 = 24 * 3600 * 1_000_000;
 
-/// What whoever grants must hold, until the commit.
+/// The permission that the grantor must hold until the commit.
 const PERMISSION: &str = "vault.restore";
 
-/// A grant that is good.
+/// A valid grant.
 #[derive(Debug, Clone)]
 pub(crate) struct Granted {
     pub(crate) id: String,
-    /// Who granted.
+    /// The grantor.
     pub(crate) principal: String,
     pub(crate) name: String,
 }
 
 impl Granted {
-    /// Whoever granted, acting through the service `caller`.
+    /// The grantor as a caller, acting through the service `caller`.
     pub(crate) fn acting(&self, caller: &Caller) -> Caller {
         let principal =
             Principal { id: self.principal.clone(), name: self.name.clone(), ..caller.principal.clone() };
@@ -36,7 +37,7 @@ impl Granted {
     }
 }
 
-/// Makes grants and honours them.
+/// Issues and checks grants.
 pub(crate) struct Grants {
     store: Arc<dyn Store>,
     statements: Arc<Statements>,
@@ -48,8 +49,8 @@ impl Grants {
         Self { store, statements, clock }
     }
 
-    /// For the service with the principal `service` and the restore `restore_id`, on terms with this digest. The statement, and
-    /// when it expires.
+    /// Issues a grant to the service with the principal `service` for the restore `restore_id`, on terms with this
+    /// digest. Returns the statement and its expiry.
     pub(crate) async fn issue(
         &self,
         caller: &Caller,
@@ -75,7 +76,8 @@ impl Grants {
         Ok((bytes, statement.expire_time))
     }
 
-    /// The grant in `bytes`, if this vault made it for `service` and for terms with this digest, and whoever granted still may.
+    /// The grant in `bytes`, if this vault made it for `service` and for terms with this digest, and the grantor still
+    /// has the permission.
     ///
     /// # Errors
     /// [`RestoreError::GrantMissing`], [`RestoreError::GrantInvalid`], [`RestoreError::GrantExpired`],

@@ -1,5 +1,5 @@
-//! Identities: what the holder of a client certificate may do. They are configuration, not rows, so whoever starts the
-//! vault decides, and a restart changes them.
+//! Identities: permissions of the holders of client certificates. They are configuration, not rows: the operator who
+//! starts the vault defines them, and a restart changes them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use super::Role;
 use super::roles::held;
 use crate::error::{Error, Result};
 
-/// With `identity:` before it, it is an actor of the audit log, which has at most 200 characters.
+/// Prefixed with `identity:`, the name is an actor in the audit log, which is limited to 200 characters.
 const MAX_NAME: usize = 190;
 
 /// Principals by the name in their certificates.
@@ -19,10 +19,10 @@ const MAX_NAME: usize = 190;
 pub(crate) struct Identities(BTreeMap<String, Principal>);
 
 impl Identities {
-    /// Adds who has `name` in its certificate, a URI or `dns:` and a DNS name.
+    /// Adds the principal with `name` in its certificate: a URI, or `dns:` and a DNS name.
     ///
     /// # Errors
-    /// What is wrong with the name, in a sentence.
+    /// A sentence that says why the name is invalid.
     pub(crate) fn add(&mut self, name: &str, role: Role, selectors: Selectors) -> Result<(), String> {
         let name = checked(name)?;
         let permissions = held(role, &selectors);
@@ -37,27 +37,27 @@ impl Identities {
         Ok(())
     }
 
-    /// Whether `principal` is one of them: `identity:<name>`.
+    /// Whether `principal` (`identity:<name>`) is one of them.
     pub(crate) fn knows(&self, principal: &str) -> bool {
         principal.strip_prefix(PRINCIPAL).is_some_and(|name| self.0.contains_key(name))
     }
 
-    /// All of them, as the audit log names them.
+    /// All identities, as the audit log names them.
     pub(crate) fn principals(&self) -> Vec<String> {
         self.0.values().map(|principal| principal.id.clone()).collect()
     }
 
-    /// Those that may do everything, as the audit log names them.
+    /// The identities with every permission, as the audit log names them.
     pub(crate) fn admins(&self) -> Vec<String> {
         let admin = Role::Admin.permissions();
         let admins = self.0.values().filter(|one| one.selectors.is_everything() && one.permissions == admin);
         admins.map(|one| one.id.clone()).collect()
     }
 
-    /// Whom a certificate with these names stands for.
+    /// The principal that a certificate with these names authenticates.
     ///
     /// # Errors
-    /// [`Error::IdentityAmbiguous`] when it stands for several: the order of a file must not decide who somebody is.
+    /// [`Error::IdentityAmbiguous`] if several match: the order in a file must not decide the caller's identity.
     pub(crate) fn find(&self, names: &[String]) -> Result<Option<Principal>> {
         let mut found: BTreeMap<&str, &Principal> = BTreeMap::new();
         for name in names {
@@ -72,13 +72,13 @@ impl Identities {
         Ok(found.into_values().next().cloned())
     }
 
-    /// The principal with this id, while the configuration has it.
+    /// The principal with this id, if it is configured.
     pub(super) fn by_principal(&self, id: &str) -> Option<Principal> {
         self.0.get(id.strip_prefix(PRINCIPAL)?).cloned()
     }
 }
 
-/// As it is in certificates ([`strongroom_runtime::identity`]).
+/// The name as certificates spell it ([`strongroom_runtime::identity`]).
 fn checked(name: &str) -> Result<String, String> {
     if name.len() > MAX_NAME {
         return Err(format!("is longer than {MAX_NAME} bytes"));

@@ -15,18 +15,18 @@ use crate::error::{Error, Result};
 
 const REMEMBERED: Duration = Duration::from_secs(2);
 const MAX_REMEMBERED: u64 = 10_000;
-/// Look-ups at the same time: whoever sends made-up tokens leaves the other connections of the database to callers.
+/// Concurrent look-ups: a client that sends made-up tokens leaves the other database connections to callers.
 const LOOK_UPS: usize = 2;
 
 /// A checked token's principal.
 #[derive(Clone)]
 pub(crate) struct Known {
     pub(crate) principal: Principal,
-    /// When the token or the first of its issuers expires.
+    /// Earliest expiry of the token and its issuers.
     pub(crate) expire_time: Option<i64>,
 }
 
-/// Principals of checked tokens; `None` for a token that is not valid.
+/// Principals of checked tokens; `None` for an invalid token.
 pub(crate) struct Principals {
     remembered: Cache<[u8; 32], Option<Known>>,
     look_ups: Semaphore,
@@ -38,8 +38,8 @@ impl Principals {
         Self { remembered, look_ups: Semaphore::new(LOOK_UPS) }
     }
 
-    /// The cached principal of `token`, or else the one that `look_up` finds. Calls with the same token share one
-    /// look-up; a failed one is not cached.
+    /// The cached principal of `token`, or else the result of `look_up`. Calls with the same token share one look-up; a
+    /// failed one is not cached.
     pub(crate) async fn get_or(
         &self,
         token: &str,

@@ -1,11 +1,12 @@
-//! Roles: a token is issued with one, and a role is a set of permissions.
+//! Roles: sets of permissions. Each token is issued with one role.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
 
 use strongroom_runtime::Selectors;
 
-/// Beside the methods' own permissions: exports for recipients other than those in the server's configuration.
+/// Permissions in addition to those of the methods: exports for recipients other than those in the server's
+/// configuration.
 const EXPORT_CHOICES: &[&str] =
     &["backup.export_passphrase", "backup.export_plain", "backup.export_recipients"];
 
@@ -95,9 +96,9 @@ const GATEWAY: &[&str] = &[
     "token.renew",
 ];
 
-/// What the code of the backup service calls, and no more: its token is in the hands of whoever breaks into it. Opens archives
-/// too, because it verifies them for callers without that permission. It seals values anew for operators who may not use the
-/// vault's keys, and gets nothing but ciphertexts for that.
+/// Only the permissions that the backup service's code uses, because an intruder into the service gets its token. The
+/// service opens archives in order to verify them for callers without that permission. It seals values anew for
+/// operators who may not use the vault's keys, and only gets ciphertexts back.
 const BACKUP_SERVICE: &[&str] = &[
     "archive.open",
     "archive.seal",
@@ -119,7 +120,7 @@ const BACKUP_SERVICE: &[&str] = &[
     "token.introspect",
 ];
 
-/// Makes archives sealed to the configured recipients, and sees which are stored; can neither delete nor hold, download, open
+/// Makes archives sealed to the configured recipients, and lists the stored ones; cannot delete, hold, download, open
 /// or verify them.
 const BACKUP_CREATOR: &[&str] = &[
     "backup.create",
@@ -133,14 +134,14 @@ const BACKUP_CREATOR: &[&str] = &[
     "token.renew",
 ];
 
-/// An admin holds every permission, because nobody can issue a permission that they lack.
+/// Every permission: nobody can issue a permission that they lack, so an admin must hold them all.
 static ADMIN: LazyLock<Arc<BTreeSet<String>>> = LazyLock::new(|| {
     let methods = strongroom_api::PERMISSIONS.iter().map(|(_, permission)| (*permission).to_owned());
     Arc::new(methods.chain(EXPORT_CHOICES.iter().map(|permission| (*permission).to_owned())).collect())
 });
 
-/// Permissions that selectors bind. A token with selectors holds no others: a method that reads or changes the whole
-/// deployment would bypass them. `status.get` shows nothing that a selector could select.
+/// Permissions that selectors apply to. A token with selectors holds no others, because a method that reads or changes
+/// the whole deployment would bypass them. `status.get` shows nothing that a selector could select.
 const NARROWABLE: &[&str] = &[
     "credential.activate",
     "credential.create",
@@ -165,7 +166,7 @@ const NARROWABLE: &[&str] = &[
     "token.renew",
 ];
 
-/// What the holder of `role` may do within `selectors`.
+/// The permissions of a holder of `role` within `selectors`.
 pub(crate) fn held(role: Role, selectors: &Selectors) -> Arc<BTreeSet<String>> {
     let permissions = role.permissions();
     if selectors.is_everything() { permissions } else { narrowed(&permissions) }
@@ -189,7 +190,7 @@ pub(crate) enum Role {
 }
 
 impl Role {
-    /// In the order in which they are shown.
+    /// In display order.
     pub(crate) const ALL: [Self; 6] =
         [Self::Admin, Self::Operator, Self::Auditor, Self::Gateway, Self::BackupService, Self::BackupCreator];
 

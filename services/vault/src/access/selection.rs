@@ -1,4 +1,4 @@
-//! Refusals of what lies outside a token's selection.
+//! Refusals of calls outside a token's selection.
 
 use strongroom_runtime::Caller;
 
@@ -8,7 +8,7 @@ use crate::store::{Outcome, Store};
 
 /// Records the refused call, and returns its error.
 ///
-/// `method` is the refused method, `selector` the part of the selection that does not match, `now` in microseconds.
+/// `method` is the refused method, `selector` the part of the selection that does not match; `now` is in microseconds.
 pub(crate) async fn outside_selection(
     store: &dyn Store,
     now: i64,

@@ -1,4 +1,4 @@
-//! The services that accept tokens. A token may be bound to one of them.
+//! The services that accept tokens. A token can be bound to one of them.
 
 /// A service that accepts tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +23,7 @@ impl Service {
         Self::ALL.into_iter().find(|service| service.as_str() == name)
     }
 
-    /// Whether it accepts a token that is bound to `binding`; empty is bound to none.
+    /// Whether it accepts a token that is bound to `binding`; an empty `binding` means no binding.
     pub(super) fn accepts(self, binding: &str) -> bool {
         binding.is_empty() || binding == self.as_str()
     }

@@ -1,21 +1,21 @@
-//! Which events services record, and by which permission of their caller: the table that keeps a service from writing
-//! anything else into the audit log. A new kind of operation is one more entry.
+//! The events that services record, and the caller's permission that each needs. This table keeps a service from
+//! writing anything else into the audit log. A new kind of operation is one more entry.
 
 use std::collections::BTreeSet;
 
 use crate::error::{Error, Result};
 use Events::{Pair, Single};
 
-/// What a service does by a permission of its caller.
+/// The events of one permission.
 struct Entry {
     permission: &'static str,
     events: Events,
 }
 
 enum Events {
-    /// One when it starts and one when it ends, joined by their `operation_id`.
+    /// One event at the start of an operation and one at its end, joined by their `operation_id`.
     Pair { started: &'static str, ended: &'static str },
-    /// Each is all that is said of an operation.
+    /// Each event alone records an operation.
     Single(&'static [&'static str]),
 }
 
@@ -62,7 +62,7 @@ const ENTRIES: &[Entry] = &[
     },
 ];
 
-/// What a service records as its own act, without a delegation: runs of schedules whose creators are gone.
+/// Events that a service records as its own acts, without a delegation: runs of schedules whose creators are gone.
 const OWN: &[&str] = &[
     "backup.create_started",
     "backup.created",
@@ -72,13 +72,13 @@ const OWN: &[&str] = &[
     ORPHANED,
 ];
 
-/// Of no caller's permission.
+/// Belongs to no caller's permission.
 const ORPHANED: &str = "schedule.orphaned";
 
-/// Every caller can be refused, whatever it may do.
+/// Needs no permission: every caller can be refused.
 pub(crate) const DENIED: &str = "access.denied";
 
-/// Those of `permissions` that a service needs delegated.
+/// The subset of `permissions` that services record events by, and so need delegated.
 pub(super) fn delegable(permissions: &BTreeSet<String>) -> Vec<String> {
     let of_services = ENTRIES.iter().map(|entry| entry.permission);
     of_services.filter(|permission| permissions.contains(*permission)).map(str::to_owned).collect()
@@ -98,14 +98,14 @@ pub(super) fn is_own(event: &str) -> bool {
     OWN.contains(&event)
 }
 
-/// Refuses what is no event of services.
+/// Refuses an event that services do not record.
 pub(super) fn check_event(field: &'static str, event: &str) -> Result<()> {
     let mut known: Vec<&str> = ENTRIES.iter().flat_map(Entry::events).collect();
     known.extend([ORPHANED, DENIED]);
     refuse_unless(known.contains(&event), field, &known)
 }
 
-/// Refuses what is no event that starts an operation, and the one that ends it.
+/// Refuses the two events unless they are the start and the end of one kind of operation.
 pub(crate) fn check_operation(started: &str, ended: &str) -> Result<()> {
     let pairs = || ENTRIES.iter().filter_map(Entry::pair);
     let starts: Vec<&str> = pairs().map(|(started, _)| started).collect();

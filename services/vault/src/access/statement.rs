@@ -1,30 +1,30 @@
-//! The bytes of a statement of the vault, a delegation or a restore grant: written, and read only if the vault wrote them.
+//! The bytes of a statement of the vault (a delegation or a restore grant). They are read only if the vault wrote them.
 //!
-//! The key is derived from a version of the key `audit`. A delegation has one power, to name the actor of an event, and
-//! whoever holds the audit key writes any event anyway: a key of its own would protect nothing more. A version that
-//! chained events stays in the ring, so a rotation ends no delegation.
+//! The key is derived from a version of the key `audit`. A delegation can only name the actor of an event, and a holder of the
+//! audit key can write any event anyway: a separate key would protect nothing more. A version that chained events stays in the
+//! ring, so a rotation ends no delegation.
 //!
 //! ```text
-//! version (one byte: 1), then each behind its length as four bytes, big-endian:
+//! version (one byte: 1), then these fields, each prefixed with its length as four bytes, big-endian:
 //! kid, id, principal, its name, service, time, expiry (microseconds, 8 bytes each, big-endian), permissions …,
-//! and at the end, 32 bytes: HMAC-SHA-256 over "strongroom delegation v1" or "strongroom restore grant v1" (behind its length)
-//! and all before
+//! and at the end, 32 bytes: HMAC-SHA-256 over "strongroom delegation v1" or "strongroom restore grant v1" (length-prefixed)
+//! and all preceding bytes
 //! ```
 
 use strongroom_crypto::{Kid, MacKey};
 
 const VERSION: u8 = 1;
 
-/// What a statement is for: one sort never passes as another.
+/// Purpose of a statement: one sort is never accepted as another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sort {
     Delegation,
-    /// Its one permission is the digest of the terms.
+    /// Its only permission is the digest of the terms.
     RestoreGrant,
 }
 
 impl Sort {
-    /// What the code begins with.
+    /// Prefix of the authenticated message.
     fn context(self) -> &'static [u8] {
         match self {
             Self::Delegation => b"strongroom delegation v1",
@@ -32,7 +32,7 @@ impl Sort {
         }
     }
 
-    /// Of the derived key.
+    /// Label of the derived key.
     fn label(self) -> &'static str {
         match self {
             Self::Delegation => "strongroom/v1/mac/delegation",
@@ -41,26 +41,26 @@ impl Sort {
     }
 }
 const CODE_BYTES: usize = 32;
-/// Far above what ids, names and the permissions of services take.
+/// Far above the size of the ids, the names and the permissions of services.
 const MAX_BYTES: usize = 4096;
 
-/// What the vault says of a caller of a service.
+/// The vault's statement about a caller of a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Statement {
     pub(super) id: String,
-    /// Who has called.
+    /// The caller of the service.
     pub(super) principal: String,
     pub(super) name: String,
-    /// Who was called, and may use it.
+    /// The called service, the only one that can use the statement.
     pub(super) service: String,
     pub(super) time: i64,
     pub(super) expire_time: i64,
-    /// What the service may do in the principal's name.
+    /// Permissions that the service can use in the principal's name.
     pub(super) permissions: Vec<String>,
 }
 
 impl Statement {
-    /// Its bytes, under the version `kid` of the audit key.
+    /// The statement's bytes, under the version `kid` of the audit key.
     pub(super) fn seal(&self, sort: Sort, kid: Kid, audit: &MacKey) -> Vec<u8> {
         let mut bytes = vec![VERSION];
         let kid = kid.to_string();
@@ -75,14 +75,14 @@ impl Statement {
         bytes
     }
 
-    /// The version of the audit key that `bytes` say they were made with; `None` when they are no delegation.
+    /// The version of the audit key that `bytes` name; `None` if they are not a statement.
     pub(super) fn kid(bytes: &[u8]) -> Option<Kid> {
         let (body, _) = split(bytes)?;
         let (kid, _) = take(body.get(1..)?)?;
         std::str::from_utf8(kid).ok()?.parse().ok()
     }
 
-    /// What `bytes` say; `None` unless they were made with this version of the audit key and are as they were.
+    /// The statement in `bytes`; `None` unless they were made with this version of the audit key and are unchanged.
     pub(super) fn open(sort: Sort, bytes: &[u8], audit: &MacKey) -> Option<Self> {
         let (body, code) = split(bytes)?;
         if !audit.for_use(sort.label()).verify(&message(sort, body), code) {
@@ -112,14 +112,14 @@ impl Statement {
     }
 }
 
-/// What is authenticated, and the code.
+/// The authenticated part and the code.
 fn split(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let body = bytes.len().checked_sub(CODE_BYTES)?;
     let known = bytes.len() <= MAX_BYTES && bytes.first() == Some(&VERSION);
     known.then(|| bytes.split_at(body))
 }
 
-/// What the code is over. No message of the audit chain begins so.
+/// The message that the code authenticates. No message of the audit chain has the same prefix.
 fn message(sort: Sort, body: &[u8]) -> Vec<u8> {
     let mut message = Vec::with_capacity(64 + body.len());
     put(&mut message, sort.context());
@@ -133,7 +133,7 @@ fn put(bytes: &mut Vec<u8>, field: &[u8]) {
     bytes.extend_from_slice(field);
 }
 
-/// The first field, and what follows it.
+/// The first field and the rest.
 fn take(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = bytes.split_first_chunk::<4>()?;
     rest.split_at_checked(usize::try_from(u32::from_be_bytes(*length)).ok()?)
@@ -218,7 +218,7 @@ mod tests {
         assert_ne!(one[one.len() - CODE_BYTES..], other[other.len() - CODE_BYTES..]);
     }
 
-    /// Whoever can get the code of an event of the chain for a text of their choice gets no delegation by it.
+    /// An attacker who can get an audit chain code for a chosen text cannot make a delegation from it.
     #[test]
     fn a_code_of_the_audit_chains_key_is_none_of_a_delegation() {
         let (kid, key) = audit_key();

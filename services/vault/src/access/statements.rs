@@ -1,4 +1,4 @@
-//! Making and opening statements with the vault's audit key, and what became of whoever a statement names.
+//! Makes and opens statements with the vault's audit key, and checks whether their principal still holds a permission.
 
 use std::sync::Arc;
 
@@ -29,11 +29,11 @@ impl Statements {
         Ok(statement.seal(sort, kid, &ring.mac_key(kid, Purpose::Audit)?))
     }
 
-    /// What `bytes` say; `None` unless this vault made them.
+    /// The statement in `bytes`; `None` unless this vault made them.
     pub(super) async fn open(&self, sort: Sort, bytes: &[u8]) -> Result<Option<Statement>> {
         let Some(kid) = Statement::kid(bytes) else { return Ok(None) };
         let mut key = self.ring.current().mac_key(kid, Purpose::Audit);
-        // Another process may have made the version a moment ago.
+        // Another process may just have created the version.
         if matches!(key, Err(CryptoError::UnknownVersion { .. })) {
             self.ring.reload().await?;
             key = self.ring.current().mac_key(kid, Purpose::Audit);

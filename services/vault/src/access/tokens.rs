@@ -1,4 +1,4 @@
-//! Tokens: turned into the principal that they authenticate, listed and revoked. `issuing` makes their secrets.
+//! Tokens: authenticating, listing and revoking them. `issuing` makes their secrets.
 
 mod issuing;
 
@@ -20,16 +20,17 @@ use crate::store::{Ended, Lineages, Outcome, Remaining, Revocation, Store, TOKEN
 
 pub(crate) use issuing::NewToken;
 
-/// Resolution of `last_used_time`, in microseconds: one write a minute, not one a call.
+/// Resolution of `last_used_time`, in microseconds: one write a minute, not one for each call.
 const LAST_USED_STEP: i64 = 60_000_000;
 
-/// A token with what became of its issuers.
+/// A token and the state of its issuers.
 #[derive(Debug)]
 pub(crate) struct Listed {
     pub(crate) row: TokenRow,
-    /// The issuer with which it ended: `token:<id>` or `identity:<name>`. Empty when it ended itself, or did not.
+    /// The issuer whose end ended this token: `token:<id>` or `identity:<name>`. Empty if the token ended itself, or is
+    /// valid.
     pub(crate) ended_through: String,
-    /// The name of the person that it belongs to; empty for none.
+    /// Name of the person that it belongs to; empty for none.
     pub(crate) person: String,
 }
 
@@ -52,7 +53,7 @@ impl Tokens {
         Self { store, identities, principals: Principals::new(), clock, metrics }
     }
 
-    /// Tokens after (`create_time`, id), by that order.
+    /// Tokens after (`create_time`, id), in that order.
     pub(crate) async fn list(&self, after: (i64, &str), limit: i64) -> Result<Vec<Listed>> {
         let rows = self.store.tokens(after, limit).await?;
         let ids: Vec<String> = rows.iter().map(|row| row.id.clone()).collect();
@@ -78,7 +79,7 @@ impl Tokens {
         Listed { row, ended_through, person }
     }
 
-    /// Revokes a token, and with it every token that goes back to it.
+    /// Revokes a token and every token issued through it.
     pub(crate) async fn revoke(&self, caller: &Caller, id: &str) -> Result<Listed> {
         let event = Event::by(caller, self.now(), "token.revoked", id).of_change().finish();
         let identities = self.identities.principals();
@@ -94,10 +95,10 @@ impl Tokens {
         self.one(id).await
     }
 
-    /// The principal that a token's text authenticates at this vault, from the cache if it was checked a moment ago.
+    /// The principal that a token's text authenticates at this vault, from the cache if it was checked recently.
     pub(crate) async fn known_principal(&self, text: &str) -> Result<Option<Principal>, Arc<Error>> {
         let known = self.principals.get_or(text, self.principal(text)).await?;
-        // What was checked a moment ago may have expired since.
+        // A cached token may have expired since it was checked.
         let known = known.filter(|known| known.expire_time.is_none_or(|expiry| expiry > self.now()));
         if known.is_none() {
             self.metrics.refused.inc();
@@ -105,13 +106,14 @@ impl Tokens {
         Ok(known.map(|known| known.principal))
     }
 
-    /// The principal that a token's text authenticates at the vault, read from the database; `None` when it is not valid now.
+    /// The principal that a token's text authenticates at the vault, read from the database; `None` if the token is not
+    /// valid now.
     async fn principal(&self, text: &str) -> Result<Option<Known>> {
         let Ok(token) = Token::parse(text.trim()) else { return Ok(None) };
         self.used(self.store.token_by_hash(&token.hash()).await, Service::Vault).await
     }
 
-    /// The principal of the token with this introspection hash, which the backup service was called with.
+    /// The principal of the token with this introspection hash; the backup service was called with that token.
     pub(crate) async fn introspected(&self, hash: &[u8]) -> Result<Option<Principal>> {
         let found = self.store.token_by_introspect_hash(&Token::introspect_lookup(hash)).await;
         let known = self.used(found, Service::Backup).await?;
@@ -131,13 +133,13 @@ impl Tokens {
         self.valid(&id, &lineages, service).map(principal_of).transpose()
     }
 
-    /// The token, if it is valid now at `service`, and so are those that it goes back to.
+    /// The token, if it and all its issuers are valid now at `service`.
     fn valid<'l>(&self, id: &str, lineages: &'l Lineages, service: Service) -> Option<&'l TokenRow> {
         let row = lineages.token(id)?;
         (service.accepts(&row.service) && self.ended(lineages, id).is_none()).then_some(row)
     }
 
-    /// The principal of a token that is used now.
+    /// The principal of a token that is being used.
     async fn used(
         &self,
         found: Result<Option<(String, Lineages)>, StoreError>,
@@ -191,7 +193,7 @@ fn principal_of(row: &TokenRow) -> Result<Principal> {
     })
 }
 
-/// What was found, unless it or an issuer was changed outside the vault: that is no token.
+/// The found row, or nothing if it or an issuer was changed outside the vault: such a row is no token.
 fn opened<T>(found: Result<Option<T>, StoreError>) -> Result<Option<T>> {
     match found {
         Err(StoreError::Tampered { table, row }) => {
@@ -202,7 +204,7 @@ fn opened<T>(found: Result<Option<T>, StoreError>) -> Result<Option<T>> {
     }
 }
 
-/// The selection that a token is narrowed to. Text that cannot be read is an error: it must not become everything.
+/// The selection that a token is narrowed to. Unreadable text is an error: it must not select everything.
 pub(crate) fn selectors(row: &TokenRow) -> Result<Selectors> {
     serde_json::from_str(&row.selectors)
         .map_err(|_| Error::Inconsistent(format!("api_tokens.selectors of {}", row.id)))

@@ -1,4 +1,4 @@
-//! Building events: the caller, the time and the metadata in one place, so that no event lacks its actor.
+//! Builds events: caller, time and metadata are set in one place, so no event lacks its actor.
 
 use serde_json::{Map, Value};
 use strongroom_runtime::Caller;
@@ -13,7 +13,7 @@ pub(crate) struct Event {
 }
 
 impl Event {
-    /// Caused by a caller at `time`, in microseconds: a success unless [`Event::outcome`] says otherwise.
+    /// An event caused by a caller at `time`, in microseconds: a success unless [`Event::outcome`] says otherwise.
     pub(crate) fn by(caller: &Caller, time: i64, event: &str, target: &str) -> Self {
         let actor = caller.principal.id.clone();
         let (via, trace_id) = (caller.via.clone(), caller.trace_id.clone());
@@ -22,7 +22,7 @@ impl Event {
         Self { row, metadata: Map::from_iter([("actor_name".to_owned(), name)]) }
     }
 
-    /// Caused by the vault itself.
+    /// An event caused by the vault itself.
     pub(crate) fn by_system(time: i64, event: &str, target: &str) -> Self {
         let row = NewEvent { actor: "system".into(), ..new_row(time, event, target) };
         Self { row, metadata: Map::new() }
@@ -38,7 +38,8 @@ impl Event {
         self
     }
 
-    /// Of a change to rows that grant access: they and the event carry the same id, so an old row that is put back is found.
+    /// Marks a change of rows that grant access. The rows and the event carry the same id, so an old row that is put
+    /// back is detected.
     pub(crate) fn of_change(self) -> Self {
         self.with(CHANGE, Uuid::now_v7().to_string())
     }

@@ -1,4 +1,4 @@
-//! The chain's head in the process log once a minute: an anchor outside the database.
+//! Writes the chain's head to the process log once a minute: an anchor outside the database.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::store::AuditHead;
 
 const EVERY: Duration = Duration::from_secs(60);
 
-/// Logs the head whenever it has moved, until `shutdown`.
+/// Logs the head if it has moved, every minute until `shutdown`.
 pub(crate) async fn log_head(audit: Arc<Audit>, shutdown: Shutdown) {
     let mut logged = 0;
     let mut minutes = tokio::time::interval(EVERY);

@@ -1,25 +1,25 @@
-//! Pruning: the oldest events are removed, and a checkpoint records where verification starts afterwards.
+//! Pruning: removes the oldest events; a checkpoint records where verification then starts.
 
 use strongroom_runtime::Caller;
 
 use super::{Audit, Event};
 use crate::error::{Error, Result};
 
-/// The youngest event that can be removed, in microseconds: nobody can wipe the trace of a recent act.
+/// Minimum age of an event that can be removed, in microseconds: nobody can erase the trace of a recent act.
 const YOUNGEST: i64 = 24 * 60 * 60 * 1_000_000;
-/// Events that one transaction removes: appends wait for it.
+/// Number of events that one transaction removes: appends wait for it.
 const BATCH: i64 = 20_000;
 
 /// The result of a pruning.
 pub(crate) struct Pruned {
     pub(crate) removed: i64,
-    /// The oldest event that stays.
+    /// The oldest remaining event.
     pub(crate) first_sequence: i64,
 }
 
 impl Audit {
-    /// Removes the oldest events up to the first one that is not older than `before`. Each batch has a checkpoint
-    /// and an event of its own.
+    /// Removes the oldest events, up to the first one that is not older than `before`. Each batch has its own
+    /// checkpoint and event.
     pub(crate) async fn prune(&self, caller: &Caller, before: i64) -> Result<Pruned> {
         if before > self.now() - YOUNGEST {
             return Err(Error::Field { field: "before", problem: "must be at least a day ago".into() });

@@ -1,11 +1,11 @@
 //! The use log: plaintext leaves only after its event is durable.
 //!
-//! Group commit: one task takes every waiting use and commits them together; meanwhile the next ones gather. So a
-//! single use waits for one commit, and many at once share one.
+//! Group commit: one task commits all waiting uses together, while the next ones queue. A single use waits for one
+//! commit; many concurrent uses share one.
 //!
-//! Measured by `tests/bench vault` on two cores: 64 decrypts at once go at 0.29 (SQLite) and 0.28
-//! (PostgreSQL) of a bare echo's rate; with a commit for each, reveals went at 0.09 and 0.01. The bound now: an
-//! event is five index entries, about 20 µs, and the commit waits for a core that calls keep busy.
+//! Measured by `tests/bench vault` on two cores: 64 concurrent decrypts reach 0.29 (SQLite) and 0.28 (PostgreSQL) of a
+//! bare echo's rate; with one commit for each, reveals reached 0.09 and 0.01. The current limit: an event is five index
+//! entries, about 20 µs, and the commit waits for a core that calls keep busy.
 
 use std::sync::Arc;
 
@@ -18,12 +18,12 @@ use crate::error::{Error, Result};
 use crate::metrics::UseMetrics;
 use crate::store::{NewEvent, Use, UseStore};
 
-/// Uses that one transaction commits at most.
+/// Maximum number of uses that one transaction commits.
 const BATCH: usize = 256;
-/// Uses that wait at most; further callers wait to be let in.
+/// Maximum number of queued uses; further callers wait for a place in the queue.
 const WAITING: usize = 1024;
 
-/// Commits the events of calls that change nothing, and whose answer must not leave before.
+/// Commits the events of calls that change nothing, but whose answer must not leave before its event is durable.
 pub(crate) struct UseLog {
     waiting: mpsc::Sender<Waiting>,
     metrics: UseMetrics,
@@ -39,17 +39,17 @@ struct Waiting {
 type Committed = Result<(), Arc<strongroom_store::Error>>;
 
 impl UseLog {
-    /// Starts the writer; it ends with the value.
+    /// Starts the writer, which ends when this value is dropped.
     pub(crate) fn new(store: Arc<dyn UseStore>, metrics: UseMetrics) -> Self {
         let (waiting, uses) = mpsc::channel(WAITING);
         tokio::spawn(write(store, uses, metrics.clone()));
         Self { waiting, metrics }
     }
 
-    /// Returns once the event is durable. `credential_id` is marked as used then.
+    /// Returns once the event is durable; `credential_id` is then marked as used.
     ///
     /// # Errors
-    /// [`Error::AuditUnavailable`] when it could not be committed: nothing may leave then.
+    /// [`Error::AuditUnavailable`] if the event could not be committed: nothing may leave then.
     pub(crate) async fn commit(&self, event: NewEvent, credential_id: Option<&str>) -> Result<()> {
         let used = Use { event, credential_id: credential_id.map(str::to_owned) };
         let (committed, answer) = oneshot::channel();
@@ -65,14 +65,14 @@ impl UseLog {
 async fn write(store: Arc<dyn UseStore>, mut uses: mpsc::Receiver<Waiting>, metrics: UseMetrics) {
     let mut batch = Vec::with_capacity(BATCH);
     while uses.recv_many(&mut batch, BATCH).await > 0 {
-        // The first one waits longest: whoever is not in the batch came later.
+        // The first use has waited longest; uses outside the batch arrived later.
         metrics.begin(batch.len(), batch[0].since);
         let (uses, callers): (Vec<Use>, Vec<_>) =
             batch.drain(..).map(|waiting| (waiting.used, waiting.committed)).unzip();
         let committed: Committed = store.append_uses(&uses).await.map_err(Arc::new);
         metrics.end();
         for caller in callers {
-            // A caller may have left; its event stands all the same.
+            // The caller may be gone; its event is recorded anyway.
             let _ = caller.send(committed.clone());
         }
     }

@@ -1,9 +1,10 @@
-//! Verification of the log, and of the rows that grant access (`rows`): the chain is recomputed from its beginning, or from the checkpoint behind which events were
-//! removed, and compared with the head and with a head that was saved outside the vault.
+//! Verifies the log and the rows that grant access (`rows`). The chain is recomputed from its beginning, or from the
+//! checkpoint up to which events were removed, and compared with the head and with a head that was saved outside the
+//! vault.
 //!
-//! One change of the log is one problem. After an event that does not fit, the chain continues from the code that
-//! the event carries. Events that do not fit are held until the end, because only the rest of the log shows whether
-//! an event was edited, swapped with another, or inserted.
+//! One change of the log is one problem. After an event that does not fit, the chain continues from the code that the
+//! event carries. Events that do not fit are kept until the end, because only the rest of the log shows whether an
+//! event was edited, swapped with another, or inserted.
 
 mod finding;
 mod foreign;
@@ -25,12 +26,12 @@ use foreign::ForeignAnchor;
 use rows::Changes;
 use suspects::{Suspect, Suspects};
 
-/// As many as an answer carries.
+/// Maximum number of problems in an answer.
 const MAX_PROBLEMS: usize = 100;
 
 impl Audit {
-    /// Verifies the complete log with the keys in `ring`, and records that. The answer is also given when the log
-    /// cannot be written, because it is needed most then.
+    /// Verifies the complete log with the keys in `ring`, and records the verification. The answer is given even if the
+    /// log cannot be written, because it is needed most then.
     pub(crate) async fn verify(
         &self,
         caller: &Caller,
@@ -60,7 +61,7 @@ impl Audit {
     }
 }
 
-/// Reads the log once.
+/// Reads the log once, in order.
 struct Verifier<'r> {
     ring: &'r KeyRing,
     keys: HashMap<String, Option<ChainKey>>,
@@ -68,20 +69,21 @@ struct Verifier<'r> {
     head: Option<AuditHead>,
     checkpoint: i64,
     found: Verification,
-    /// The sequence that comes next.
+    /// The next expected sequence.
     next: i64,
-    /// What the code before the next event may be; empty when that cannot be known.
+    /// Possible codes of the event before the next one; empty if unknown.
     previous: Vec<Vec<u8>>,
-    /// Events that were put in (less) or taken out (more) and what follows renumbered.
+    /// Difference from the stored sequences to the original ones, where events were inserted (negative) or removed
+    /// (positive) and the later ones renumbered.
     shift: i64,
     suspects: Suspects,
-    /// Whether the event before had no code that can be checked.
+    /// Whether the previous event had no code that can be checked.
     unchained: bool,
     changes: Changes,
-    /// Rows with wrong codes, and rows that are not as the log says.
+    /// Rows with wrong codes, and rows that differ from the log.
     tampered: Vec<Problem>,
     replayed: Vec<Problem>,
-    /// A head of another log.
+    /// The given head, if it belongs to another log.
     foreign: Option<ForeignAnchor>,
 }
 
@@ -106,12 +108,12 @@ impl<'r> Verifier<'r> {
         }
     }
 
-    /// The problems of the log that was read.
+    /// The problems found in the log.
     fn finish(mut self) -> Result<Verification> {
         let suspects = std::mem::take(&mut self.suspects);
         self.found.problems.extend(suspects.resolve());
         self.check_end()?;
-        // What a damaged log says of rows is worth nothing.
+        // A damaged log is no evidence about rows.
         if self.found.problems.is_empty() {
             self.found.problems.append(&mut self.replayed);
             self.found.problems.extend(self.changes.missing());
@@ -129,7 +131,7 @@ impl<'r> Verifier<'r> {
     }
 
     fn problem(&mut self, sequence: i64, reason: Reason, message: String) {
-        // The order of discovery is nearly that of the log; sorted and cut at the end.
+        // Problems are found nearly in the log's order; they are sorted and cut at the end.
         if self.found.problems.len() < 2 * MAX_PROBLEMS {
             self.found.problems.push(Problem { sequence, reason, message });
         }
@@ -158,7 +160,7 @@ impl<'r> Verifier<'r> {
         self.previous = vec![row.mac];
     }
 
-    /// False for an event that stands before the log's beginning.
+    /// False for an event before the log's beginning.
     fn check_place(&mut self, sequence: i64) -> bool {
         if sequence < self.next {
             let message = format!("the event {sequence} stands before the log's beginning at {}", self.next);
@@ -185,7 +187,7 @@ impl<'r> Verifier<'r> {
             return self.unchained(row.sequence, &why, Some(mac));
         };
         self.unchained = false;
-        // Where events were renumbered, the vault may have written on with the head's own numbers.
+        // Where events were renumbered, the vault may have continued with the head's own numbers.
         for shift in [self.shift, 0] {
             let place = row.sequence + shift;
             let fits = |previous: &Vec<u8>| key.event_code(previous, place, &row.event)[..] == mac;
@@ -208,7 +210,7 @@ impl<'r> Verifier<'r> {
         self.suspects.push(suspect);
     }
 
-    /// One problem for a run of them.
+    /// Reports one problem for a run of such events.
     fn unchained(&mut self, sequence: i64, why: &str, mac: Option<Vec<u8>>) {
         if !self.unchained {
             let message = format!(

@@ -1,6 +1,6 @@
-//! Watching: a stream of events as they are committed, oldest first, without gaps.
+//! Watching: streams events as they are committed, oldest first, without gaps.
 //!
-//! Sequences are assigned under the head's lock, so an event becomes visible only after all before it. Reading on
+//! Sequences are assigned under the head's lock, so an event becomes visible only after all earlier ones. Reading on
 //! from the last one therefore misses nothing, and polling also finds the events of other replicas.
 
 use std::sync::Arc;
@@ -15,13 +15,13 @@ use crate::error::{Error, Result};
 use crate::store::{AuditRow, EventFilter, TOKEN};
 
 const POLL: Duration = Duration::from_millis(500);
-/// A revocation must be felt within five seconds, by a watcher too.
+/// A revocation must take effect within five seconds, for a watcher too.
 const CHECK_TOKEN: u32 = 4;
 const PAGE: i64 = 500;
 
 impl Audit {
-    /// Events above `after` that match; negative means those from now on. It ends when the caller's token does,
-    /// and when the vault stops.
+    /// Matching events above `after`; a negative `after` means events from now on. The stream ends when the caller's
+    /// token ends or the vault stops.
     pub(crate) fn watch(
         self: &Arc<Self>,
         caller: &Caller,
@@ -51,8 +51,8 @@ impl Audit {
         }
     }
 
-    /// Whether the caller's token still has the secret that was sent, and it and its issuers are valid. Identities stay as they
-    /// are while this process runs.
+    /// Whether the caller's token still has the secret that was sent, and the token and its issuers are valid.
+    /// Identities do not change while this process runs.
     async fn may_go_on(&self, caller: &Caller) -> Result<bool> {
         let Some(id) = caller.principal.id.strip_prefix(TOKEN) else { return Ok(true) };
         let lineages = self.store.lineages(&[id.to_owned()]).await?;

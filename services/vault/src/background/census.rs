@@ -1,4 +1,4 @@
-//! Counting how many values need each key version, for the metrics: an alert reminds people of versions that they could
+//! Counts the values that need each key version, for the metrics: an alert reminds people of versions that they could
 //! retire.
 
 use std::collections::BTreeMap;
@@ -11,10 +11,10 @@ use crate::error::Result;
 use crate::keys::{Keys, Ledger};
 use crate::metrics::CensusMetrics;
 
-/// A count reads whole tables, and the alert looks at days.
+/// A count reads whole tables, and the alert works on a scale of days.
 const PERIOD: Duration = Duration::from_secs(300);
 
-/// Counts at once, and then every five minutes until `shutdown`.
+/// Counts at once, then every five minutes until `shutdown`.
 pub(crate) async fn run(keys: Arc<Keys>, ledger: Arc<Ledger>, metrics: CensusMetrics, shutdown: Shutdown) {
     loop {
         let counted = shutdown.unless_begun(count(&keys, &ledger, &metrics)).await;

@@ -1,6 +1,7 @@
-//! Sweeping: previous secrets after their grace, request ids after a day, and what restores have left after theirs are deleted.
+//! Removes previous secrets after their grace period, request ids after a day, and leftovers of restores after their
+//! deletion time.
 //!
-//! Neither is used after its time in any case; the sweep removes them from the database within a minute.
+//! None of these is used after its time in any case; the sweep removes them from the database within a minute.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use strongroom_runtime::{Clock, Shutdown};
 
 use crate::store::Store;
 
-/// How long the grant of a dropped stage stays known, in microseconds: longer than a grant lasts.
+/// Retention of the grant of a dropped stage, in microseconds: longer than a grant's lifetime.
 const REMEMBERED: i64 = 48 * 3600 * 1_000_000;
 
 const PERIOD: Duration = Duration::from_secs(60);

@@ -1,5 +1,5 @@
-//! Breaking the glass: an admin token for a vault whose admin tokens are lost, made by whoever has its database and its root
-//! key. It belongs to no person, and the audit log says how it was made.
+//! Break-glass: an admin token for a vault whose admin tokens are lost. Making one takes the vault's database and root
+//! key. The token belongs to no person, and the audit log records how it was made.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use crate::config::VaultConfig;
 use crate::error::Result;
 use crate::store::TokenRow;
 
-/// Writes a new admin token to `file` (mode 0600), which must not exist, and registers it. The vault may run meanwhile.
+/// Writes a new admin token to `file` (mode 0600), which must not exist, and registers it. The vault can run meanwhile.
 pub(crate) async fn issue_admin_token(config: &VaultConfig, file: &Path, now: i64) -> Result<()> {
     let OpenStore { store, .. } = open_store(config, now, false).await?;
     let token = write_new(file)?;
@@ -29,7 +29,7 @@ pub(crate) async fn issue_admin_token(config: &VaultConfig, file: &Path, now: i6
         .of_change()
         .finish();
     if let Err(error) = store.create_token(&row, &event).await {
-        // A token that no vault knows would be taken for one that works.
+        // The token is not registered; left in its file, it would be taken for a valid one.
         let _ = std::fs::remove_file(file);
         return Err(error.into());
     }

@@ -1,5 +1,5 @@
-//! The first tokens of a new vault: an admin's, and the backup service's, so that both services become ready without
-//! anybody's help.
+//! The first tokens of a new vault: an admin's and the backup service's, so that both services become ready without
+//! manual steps.
 
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -14,7 +14,7 @@ use crate::config::VaultConfig;
 use crate::error::{Error, Result};
 use crate::store::{NewEvent, Store, TokenRow};
 
-/// A token that the configuration names.
+/// A first token that the configuration names.
 struct First<'a> {
     key: &'static str,
     file: &'a Path,
@@ -22,7 +22,8 @@ struct First<'a> {
     role: Role,
 }
 
-/// Registers the tokens in the configured files, unless the vault has tokens already. A file that does not exist is made.
+/// Registers the tokens in the configured files, unless the vault already has tokens. Creates a file that does not
+/// exist.
 pub(super) async fn create_first_tokens(store: &dyn Store, config: &VaultConfig, now: i64) -> Result<()> {
     let firsts = configured(config);
     if store.ever_had_tokens().await? {
@@ -36,7 +37,7 @@ pub(super) async fn create_first_tokens(store: &dyn Store, config: &VaultConfig,
                 .into(),
         ));
     }
-    // Written before they are registered: a crash between the two leaves files that the next start takes.
+    // Written before the tokens are registered: a crash in between leaves files that the next start uses.
     let mut rows = Vec::new();
     let mut written = Vec::new();
     for first in &firsts {
@@ -46,7 +47,7 @@ pub(super) async fn create_first_tokens(store: &dyn Store, config: &VaultConfig,
     }
     refuse_twins(&rows, &firsts)?;
     if !store.create_first_tokens(&rows).await? {
-        // Another process was first, and its tokens are elsewhere.
+        // Another process was first; its tokens are in other files.
         written.iter().for_each(|file: &PathBuf| drop(std::fs::remove_file(file)));
     }
     Ok(())
@@ -68,7 +69,7 @@ fn configured(config: &VaultConfig) -> Vec<First<'_>> {
     admin.into_iter().chain(backup).collect()
 }
 
-/// Rows of tokens do not go away by themselves.
+/// Token rows are never deleted by the vault, so an empty table means that somebody else deleted them.
 async fn report_missing(store: &dyn Store) -> Result<()> {
     if store.tokens((i64::MIN, ""), 1).await?.is_empty() {
         tracing::error!(
@@ -79,7 +80,7 @@ async fn report_missing(store: &dyn Store) -> Result<()> {
     Ok(())
 }
 
-/// Whoever replaced a Secret expects its token to work.
+/// An operator who replaced a Kubernetes Secret expects its token to work.
 async fn report_unknown(store: &dyn Store, firsts: &[First<'_>]) -> Result<()> {
     for First { key, file, role, .. } in firsts.iter().filter(|first| first.file.exists()) {
         let Ok(token) = Token::parse(read(file)?.trim()) else { continue };
@@ -106,7 +107,7 @@ fn registered(first: &First<'_>, token: &Token, now: i64) -> (TokenRow, NewEvent
     (row, Event::by_system(now, "token.issued", token.id()).with("role", role).of_change().finish())
 }
 
-/// One token with two roles would have the first of them only.
+/// A token in both files would only get the first role.
 fn refuse_twins(rows: &[(TokenRow, NewEvent)], firsts: &[First<'_>]) -> Result<()> {
     match (rows, firsts) {
         ([(one, _), (two, _)], [first, second]) if one.id == two.id => Err(Error::Startup(format!(
@@ -117,7 +118,7 @@ fn refuse_twins(rows: &[(TokenRow, NewEvent)], firsts: &[First<'_>]) -> Result<(
     }
 }
 
-/// The token in `file`, or a new one written to it (mode 0600); true when it was written now.
+/// The token in `file`, or a new one written to it (mode 0600); true if it was written now.
 fn token_of(file: &Path) -> Result<(Token, bool)> {
     if file.exists() {
         let text = read(file)?;

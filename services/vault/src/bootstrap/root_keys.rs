@@ -1,4 +1,4 @@
-//! The root keys that the configuration or the environment names.
+//! Root keys named by the configuration or the environment.
 
 use std::path::Path;
 
@@ -8,8 +8,8 @@ use super::read;
 use crate::config::VaultConfig;
 use crate::error::{Error, Result};
 
-/// The configuration wins over the environment: it may itself be overridden by
-/// `STRONGROOM_VAULT__ROOT_KEY_FILE`, and a process that names a file never takes another key by accident.
+/// The configuration takes precedence over the environment: it can itself be overridden by
+/// `STRONGROOM_VAULT__ROOT_KEY_FILE`, and a process that names a file never uses another key by accident.
 pub(super) fn current_root_key(config: &VaultConfig) -> Result<RootKey> {
     if let Some(file) = &config.root_key_file {
         return root_key_from(file);

@@ -1,6 +1,6 @@
-//! Request ids (AIP-155): a client that got no answer repeats the request, and the vault performs it once.
+//! Request ids (AIP-155): a client that got no answer repeats the request, and the vault carries it out once.
 //!
-//! A request is stored as a keyed digest. A bare digest would let a reader of the table guess a weak secret.
+//! A request is stored as a keyed digest. With a bare digest, a reader of the table could guess a weak secret.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::keys::Ring;
 use crate::store::RequestRow;
 use crate::store::key_names::PAGE_KEY;
 
-/// The content of a request, besides its id.
+/// The content of a request, except its id.
 pub(super) struct Fingerprint<'a> {
     /// In a fixed order.
     pub(super) fields: Value,
@@ -63,11 +63,11 @@ impl Idempotency {
     /// The result of the earlier request.
     ///
     /// # Errors
-    /// [`Error::RequestIdReused`] when the earlier request had other content.
+    /// [`Error::RequestIdReused`] if the earlier request had different content.
     pub(super) fn repeated(&self, earlier: RequestRow, fingerprint: &Fingerprint<'_>) -> Result<String> {
         let broken = || Error::Inconsistent(format!("requests.digest of {}", earlier.request_id));
         let (kid, digest) = earlier.digest.split_once('.').ok_or_else(broken)?;
-        // The key may have been rotated since.
+        // The key may have been rotated after that request.
         let key = self.ring.current().mac_key(kid.parse::<Kid>()?, Purpose::Page)?;
         if fingerprint.digest(&key) != digest {
             return Err(Error::RequestIdReused(earlier.request_id));

@@ -1,11 +1,11 @@
-//! Reading rows for reveals and resolutions, for many callers in one statement.
+//! Reads rows for reveals and resolutions, for many callers in one statement.
 //!
-//! A gateway asks on each of its requests, and a statement for each costs more than the rest of the call. So, as in
-//! the use log, one task takes every waiting look-up and reads them together; meanwhile the next ones gather. A row
-//! is always read after it was asked for.
+//! A gateway looks up a row for each of its requests, and a separate statement costs more than the rest of the call.
+//! So, as in the use log, one task reads all waiting look-ups together, while the next ones queue. A row is always read
+//! after it was asked for.
 //!
-//! By `tests/bench vault` on two cores, 64 reveals at once are about as fast as 64 decrypts, which read nothing;
-//! with a statement for each they took twice as long on PostgreSQL.
+//! By `tests/bench vault` on two cores, 64 concurrent reveals are about as fast as 64 decrypts, which read nothing;
+//! with one statement for each, they took twice as long on PostgreSQL.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,12 +18,12 @@ use tokio::sync::{mpsc, oneshot};
 use crate::error::Error;
 use crate::store::{CandidateRow, CredentialRow, Store};
 
-/// Keys that one statement looks up at most.
+/// Maximum number of keys in one statement.
 const BATCH: usize = 256;
-/// Look-ups that wait at most; further callers wait to be let in.
+/// Maximum number of queued look-ups; further callers wait for a place in the queue.
 const WAITING: usize = 1024;
 
-/// Rows that can be looked up by many keys at once.
+/// A table whose rows can be looked up by many keys at once.
 #[async_trait]
 pub(super) trait Table: Send + Sync + 'static {
     type Key: Ord + Clone + Send + Sync;
@@ -42,7 +42,7 @@ pub(super) struct Lookups<T: Table> {
     waiting: mpsc::Sender<Waiting<T>>,
 }
 
-/// A look-up whose caller waits for it.
+/// A look-up whose caller waits for the result.
 struct Waiting<T: Table> {
     key: T::Key,
     selection: Arc<Selectors>,
@@ -50,14 +50,14 @@ struct Waiting<T: Table> {
 }
 
 impl<T: Table> Lookups<T> {
-    /// Starts the reader; it ends with the value.
+    /// Starts the reader, which ends when this value is dropped.
     pub(super) fn new(table: T) -> Self {
         let (waiting, lookups) = mpsc::channel(WAITING);
         tokio::spawn(read(table, lookups));
         Self { waiting }
     }
 
-    /// The rows for `key`, if the caller can see them.
+    /// The row for `key`, if the caller can see it.
     pub(super) async fn get(
         &self,
         key: T::Key,
@@ -83,7 +83,7 @@ async fn read<T: Table>(table: T, mut lookups: mpsc::Receiver<Waiting<T>>) {
     }
 }
 
-/// Answers look-ups of one selection.
+/// Answers look-ups that share a selection.
 async fn answer<T: Table>(table: &T, alike: Vec<Waiting<T>>, selection: &Selectors) {
     let mut keys: Vec<T::Key> = alike.iter().map(|waiting| waiting.key.clone()).collect();
     keys.sort_unstable();
@@ -91,7 +91,7 @@ async fn answer<T: Table>(table: &T, alike: Vec<Waiting<T>>, selection: &Selecto
     let found = table.find(&keys, selection).await.map_err(Arc::new);
     for Waiting { key, found: caller, .. } in alike {
         let one = found.as_ref().map(|rows| rows.get(&key).cloned()).map_err(Arc::clone);
-        // A caller may have left.
+        // The caller may be gone.
         let _ = caller.send(one);
     }
 }
@@ -110,7 +110,7 @@ impl Table for CredentialRows {
     }
 }
 
-/// Candidates by kind and consumer of their reference, in order.
+/// Candidates in order, by the kind and consumer of their reference.
 pub(super) struct Candidates(pub(super) Arc<dyn Store>);
 
 #[async_trait]

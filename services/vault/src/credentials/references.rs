@@ -1,4 +1,4 @@
-//! References: bound, listed, reassigned and released. `resolution` resolves them.
+//! References: binding, listing, reassigning and releasing them. `resolution` resolves them.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::audit::{Event, UseLog};
 use crate::error::{Error, Result};
 use crate::store::{Bound, Reassigned, Reassignment, ReferenceFilter, ReferenceRow, Store};
 
-/// A binding to be made.
+/// A binding to be created.
 pub(crate) struct NewReference {
     pub(crate) kind: String,
     pub(crate) consumer: String,
@@ -20,7 +20,7 @@ pub(crate) struct NewReference {
     pub(crate) fallback_ids: Vec<String>,
 }
 
-/// What a reference is bound to.
+/// Target of a reference.
 pub(crate) enum Binding {
     Credential(String),
     /// Kind and consumer of another reference.
@@ -57,7 +57,7 @@ pub(crate) struct References {
 }
 
 impl References {
-    /// Starts the task that reads candidates; it ends with the value.
+    /// Starts the task that reads candidates; it ends when this value is dropped.
     pub(crate) fn new(
         store: Arc<dyn Store>,
         secrets: Arc<Secrets>,
@@ -94,7 +94,7 @@ impl References {
         }
     }
 
-    /// Each credential must exist for the caller and have the provider that the consumer needs.
+    /// Each credential must be visible to the caller and have the provider that the consumer needs.
     async fn check_candidates(&self, caller: &Caller, new: &NewReference) -> Result<()> {
         let mut ids = new.fallback_ids.clone();
         match &new.binding {
@@ -119,7 +119,7 @@ impl References {
         Ok(())
     }
 
-    /// References above `after` (kind, consumer), by kind and consumer.
+    /// References above `after`, in the order (kind, consumer).
     pub(crate) async fn list(
         &self,
         filter: &ReferenceFilter,
@@ -129,7 +129,7 @@ impl References {
         Ok(self.store.references(filter, after, limit).await?)
     }
 
-    /// Moves every reference that the caller can see; the number of bindings and fallbacks moved.
+    /// Moves every reference that the caller can see; returns the number of moved bindings and fallbacks.
     pub(crate) async fn reassign(&self, caller: &Caller, from: &str, to: &str) -> Result<i64> {
         self.secrets.row(caller, from).await?;
         let provider = self.secrets.row(caller, to).await?.provider;
@@ -183,7 +183,7 @@ fn not_found(kind: &str, consumer: &str) -> Error {
     Error::ReferenceNotFound { kind: kind.to_owned(), consumer: consumer.to_owned() }
 }
 
-/// `kind/consumer` of the reference that it goes through; empty when bound directly.
+/// `kind/consumer` of the reference that it goes through; empty if it is bound directly.
 pub(crate) fn via(row: &ReferenceRow) -> String {
     if row.via_kind.is_empty() { String::new() } else { target(&row.via_kind, &row.via_consumer) }
 }

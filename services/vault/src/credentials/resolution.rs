@@ -1,6 +1,6 @@
-//! Resolving a reference to the first of its candidates that can be used; skipped candidates are named.
+//! Resolves a reference to its first usable candidate; the answer names the skipped ones.
 //!
-//! A gateway resolves on each of its requests: one statement reads, one commit logs.
+//! A gateway resolves for each of its requests: one statement reads, one commit logs.
 
 use serde_json::{Value, json};
 use strongroom_crypto::SecretBytes;
@@ -21,12 +21,12 @@ pub(crate) struct Resolved {
 
 /// A candidate that was skipped.
 pub(crate) struct Skipped {
-    /// Empty when there is no such credential for the caller.
+    /// Empty if the credential does not exist or the caller cannot see it.
     pub(crate) credential_id: String,
     pub(crate) reason: SkipReason,
 }
 
-/// Why a candidate was skipped.
+/// Reason for skipping a candidate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SkipReason {
     NotFound,
@@ -36,7 +36,7 @@ pub(crate) enum SkipReason {
 }
 
 impl SkipReason {
-    /// As answers and events name it.
+    /// Name in answers and events.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::NotFound => "CREDENTIAL_NOT_FOUND",
@@ -63,7 +63,7 @@ impl References {
         let found = self.candidates.get(reference, selection).await?;
         let candidates = match found {
             Some(Ok(candidates)) => candidates,
-            // To a narrowed token it may be one of those outside.
+            // A narrowed token must not learn of it: the reference may be outside its selection.
             Some(Err(error)) if selection.is_everything() => return Err(Error::Lookup(error)),
             Some(Err(_)) | None => Vec::new(),
         };

@@ -1,4 +1,4 @@
-//! Revealing a credential: the event is durable before the secret is opened, so no plaintext leaves without it.
+//! Reveals a credential: the event is durable before the secret is opened, so no plaintext leaves without one.
 
 use strongroom_crypto::SecretBytes;
 use strongroom_runtime::Caller;
@@ -43,7 +43,7 @@ impl Credentials {
     }
 }
 
-/// Why a credential cannot be used now.
+/// Reason why a credential cannot be used now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Unusable {
     Inactive,
@@ -51,7 +51,7 @@ enum Unusable {
 }
 
 impl Unusable {
-    /// As the event names it.
+    /// Name in the event.
     fn as_str(self) -> &'static str {
         match self {
             Self::Inactive => "inactive",

@@ -1,4 +1,5 @@
-//! Rotation in place: the id and the references stay, and the previous secret opens too until its grace ends.
+//! Rotation in place: the id and the references stay the same, and the previous secret remains available until its
+//! grace period ends.
 
 use serde_json::json;
 use strongroom_crypto::{SecretBytes, preview};
@@ -12,15 +13,15 @@ use crate::store::{Credential, CredentialRow, Once, Replacement, RequestRow, Ver
 
 const METHOD: &str = "RotateCredential";
 
-/// Attempts at a change that loses races, for a caller that named no revision.
+/// Attempts to make a change that loses races, for a caller that gave no revision.
 const ATTEMPTS: u32 = 5;
 
-/// A secret that replaces the current one.
+/// A replacement of the current secret.
 pub(crate) struct Rotation {
     pub(crate) id: String,
     pub(crate) revision: Option<i64>,
     pub(crate) secret: SecretBytes,
-    /// Microseconds; zero keeps nothing of the old secret.
+    /// Microseconds; zero keeps no previous secret.
     pub(crate) grace: i64,
     pub(crate) request_id: Option<String>,
 }
@@ -43,8 +44,8 @@ impl Credentials {
         self.try_to_rotate(caller, new).await
     }
 
-    /// The row is read before the request is looked for: of two equal requests at once, the one that reads a row
-    /// already rotated finds the other's request too.
+    /// Reads the row before it looks for the request: of two equal concurrent requests, the one that reads an already
+    /// rotated row then also finds the other's request.
     async fn try_to_rotate(&self, caller: &Caller, new: &Rotation) -> Result<Credential> {
         let row = self.secrets.row(caller, &new.id).await?;
         let request = self.rotation_request(caller, new)?;
@@ -77,7 +78,7 @@ impl Credentials {
         Ok(Some(self.idempotency.claim(caller, METHOD, request_id, &new.fingerprint(), &new.id)?))
     }
 
-    /// A sealed value opens in its own place only, so the old secret is sealed again for where it goes.
+    /// A sealed value opens only in its own place, so the old secret is sealed again for its new place.
     async fn replacement(&self, caller: &Caller, row: &CredentialRow, new: &Rotation) -> Result<Replacement> {
         let now = self.now();
         let previous = match new.grace {
@@ -105,14 +106,14 @@ impl Credentials {
         })
     }
 
-    /// Makes the previous secret the current one again; the one that it replaces is gone.
+    /// Makes the previous secret the current one again; the replaced one is lost.
     pub(crate) async fn roll_back(
         &self,
         caller: &Caller,
         id: &str,
         revision: Option<i64>,
     ) -> Result<Credential> {
-        // The row first: the revision that is compared below then vouches for the version read after it.
+        // The row is read first, so the revision that is compared below also covers the version read after it.
         let row = self.secrets.row(caller, id).await?;
         expect_revision(&row, revision)?;
         let version = self.secrets.previous(id).await?;

@@ -1,7 +1,7 @@
 //! Stored secrets: their rows and their plaintext. Every secret of a credential is opened here.
 //!
-//! A re-encryption may seal a secret anew after its row was read, and the key version that the earlier text names
-//! may be out of use by now. So a secret that names such a version is read once more before that is an error.
+//! A re-encryption can seal a secret anew after its row was read, and the key version in the text that was read may be
+//! out of use by then. A secret with such a version is therefore read once more before this is an error.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ pub(crate) struct Secrets {
 }
 
 impl Secrets {
-    /// Starts the task that reads rows; it ends with the value.
+    /// Starts the task that reads rows; it ends when this value is dropped.
     pub(crate) fn new(store: Arc<dyn Store>, ring: Arc<Ring>, clock: Arc<dyn Clock>) -> Self {
         let rows = Lookups::new(CredentialRows(Arc::clone(&store)));
         Self { store, rows, ring, clock }
@@ -35,13 +35,13 @@ impl Secrets {
         row.ok_or_else(|| Error::CredentialNotFound(id.to_owned()))?.map_err(Error::Lookup)
     }
 
-    /// The sealed secret before the last rotation, while its grace lasts.
+    /// The sealed secret before the last rotation, during its grace period.
     pub(super) async fn previous(&self, credential_id: &str) -> Result<VersionRow> {
         let version = self.store.previous_secret(credential_id, self.clock.now_micros()).await?;
         version.ok_or_else(|| Error::NoPreviousSecret(credential_id.to_owned()))
     }
 
-    /// The plaintext of the current secret of the credential `id`, whose row had `sealed`.
+    /// The plaintext of the current secret of the credential `id`, whose row contained `sealed`.
     pub(super) async fn open_current(&self, caller: &Caller, id: &str, sealed: &str) -> Result<SecretBytes> {
         let opened = self.open(&CURRENT_SECRET, id, sealed).await;
         if !is_out_of_use(&opened) {

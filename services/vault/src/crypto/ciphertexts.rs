@@ -1,11 +1,10 @@
-//! Values of other services: sealed and opened on caller keys. The vault stores none of them.
+//! Values of other services, sealed and opened with caller keys. The vault stores none of them.
 //!
-//! A call that opens values or hands out keys has one event, committed before the answer leaves. Encrypt has none:
-//! the caller already knows the plaintext, nothing in the vault changes, and a durable commit is too expensive for
-//! that. Only a refused Encrypt is recorded.
+//! A call that opens values or generates data keys has one event, committed before the answer leaves. Encrypt has none:
+//! the caller already knows the plaintext, nothing in the vault changes, and a durable commit would cost too much. Only
+//! a refused Encrypt is recorded.
 //!
-//! Limits on a single value are checked here and not in `grpc`, because in a batch the refusal of one item is that
-//! item's result.
+//! Limits on a single value are checked here, not in `grpc`, because in a batch a refused item is that item's result.
 
 mod anew;
 mod batch;
@@ -35,14 +34,14 @@ pub(crate) struct Plain {
     pub(crate) aad: Bytes,
 }
 
-/// A sealed value with the key and additional data that it is said to be sealed for.
+/// A sealed value, with the key and additional data that the caller gives for it.
 pub(crate) struct Sealed {
     pub(crate) key_id: String,
     pub(crate) ciphertext: String,
     pub(crate) aad: Bytes,
 }
 
-/// An order for a data key.
+/// A request for a data key.
 pub(crate) struct DataKeyOrder {
     pub(crate) key_id: String,
     pub(crate) aad: Bytes,
@@ -56,20 +55,20 @@ pub(crate) struct Ciphertext {
     pub(crate) kid: Kid,
 }
 
-/// A plaintext on its way out.
+/// A plaintext for the caller.
 pub(crate) struct Opened {
     pub(crate) plaintext: SecretBytes,
     pub(crate) kid: Kid,
 }
 
-/// A data key on its way out.
+/// A data key for the caller.
 pub(crate) struct DataKey {
-    /// `None` where only the sealed form was asked for.
+    /// `None` if only the sealed form was requested.
     pub(crate) plaintext: Option<SecretBytes>,
     pub(crate) sealed: Ciphertext,
 }
 
-/// One outcome for each item, in their order.
+/// One outcome for each item, in order.
 pub(crate) type Outcomes<T> = Vec<Result<T>>;
 
 const ENCRYPTED: &str = "crypto.encrypted";
@@ -137,9 +136,9 @@ impl Ciphertexts {
         self.batch(caller, DATA_KEY_GENERATED, items, CallerKeys::generate_data_key).await
     }
 
-    /// The keys as they are now; reloaded first if an item names a key or version that this process does not know,
-    /// because another process may have made it a moment ago. Not for a key outside the caller's selection: how long
-    /// its refusal takes must not tell whether there is one.
+    /// The current keys. The ring is reloaded first if an item names a key or version that this process does not know,
+    /// because another process may just have created it. A key outside the caller's selection causes no reload: the
+    /// time until the refusal must not reveal whether the key exists.
     async fn caller_keys<I: Item>(&self, caller: &Caller, items: &[I]) -> Result<CallerKeys> {
         let ring = self.ring.current();
         let unknown = |item: &I| caller.principal.may_use_key(item.key_id()) && !item.is_known_to(&ring);
@@ -158,7 +157,7 @@ impl Ciphertexts {
     ) -> Result<O> {
         let keys = self.caller_keys(caller, std::slice::from_ref(item)).await?;
         let outcome = work(&keys, item);
-        // Nothing was tried when a field cannot be accepted.
+        // An invalid field means that nothing was attempted.
         if !matches!(outcome, Err(Error::Field { .. })) {
             let mut tally = Tally::default();
             tally.add(&keys, item.key_id(), &outcome);
@@ -180,7 +179,7 @@ impl Ciphertexts {
         Ok(outcomes)
     }
 
-    /// Commits the event of one call, which may have had many items.
+    /// Commits the event of one call, which can have many items.
     async fn record(&self, caller: &Caller, event: &'static str, tally: &Tally) -> Result<()> {
         if event == ENCRYPTED && !tally.was_denied() {
             return Ok(());

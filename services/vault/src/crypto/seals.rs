@@ -19,7 +19,7 @@ use crate::store::Outcome;
 const WRAPPED: &str = "archive.key_wrapped";
 const UNWRAPPED: &str = "archive.key_unwrapped";
 
-/// A wrapped file key, as an archive's header has it.
+/// A wrapped file key, as in an archive's header.
 pub(crate) struct WrappedFileKey {
     pub(crate) root_key_id: RootKeyId,
     pub(crate) wrapped: Vec<u8>,
@@ -31,7 +31,7 @@ impl WrappedFileKey {
     }
 }
 
-/// The vault's stanzas in the seals of archives.
+/// Wraps and unwraps the vault's stanzas in the seals of archives.
 pub(crate) struct Seals {
     ring: Arc<Ring>,
     uses: Arc<UseLog>,
@@ -43,7 +43,7 @@ impl Seals {
         Self { ring, uses, clock }
     }
 
-    /// Wraps `file_key` under the current root key. `archive_id` goes into the event; it may be empty.
+    /// Wraps `file_key` under the current root key. `archive_id` is recorded in the event, and can be empty.
     pub(crate) async fn wrap(
         &self,
         caller: &Caller,
@@ -62,7 +62,7 @@ impl Seals {
     /// The file key of the first of `stanzas` that opens.
     ///
     /// # Errors
-    /// [`CryptoError::NoRootForSeal`] where this vault has none of the root keys, [`Error::FileKeyInvalid`].
+    /// [`CryptoError::NoRootForSeal`] if this vault has none of the root keys, [`Error::FileKeyInvalid`].
     pub(crate) async fn unwrap(&self, caller: &Caller, stanzas: &[WrappedFileKey]) -> Result<SecretBytes> {
         let roots = self.ring.roots();
         let mut refusal = None;
@@ -72,7 +72,8 @@ impl Seals {
                     self.record_unwrapping(caller, stanza, Outcome::Success).await?;
                     return Ok(key);
                 }
-                // Changed bytes under one of our root keys are a better reason than a stanza for another vault.
+                // Changed bytes under one of this vault's root keys are a better reason than a stanza for another
+                // vault.
                 Err(CryptoError::UnwrapFileKey) => refusal = Some((stanza, Error::FileKeyInvalid)),
                 Err(other) => {
                     refusal.get_or_insert((stanza, other.into()));

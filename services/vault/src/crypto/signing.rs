@@ -1,4 +1,4 @@
-//! Signing manifests of archives and sidecars of stored backups, and exporting the public keys that verify signatures
+//! Signs archive manifests and sidecars of stored backups, and exports the public keys that verify the signatures
 //! without the vault.
 
 use std::sync::Arc;
@@ -25,7 +25,7 @@ pub(crate) struct Signing {
 pub(crate) struct SidecarSignature {
     pub(crate) kid: Kid,
     pub(crate) signature: [u8; SIGNATURE_BYTES],
-    /// Part of what was signed, in microseconds.
+    /// Part of the signed statement, in microseconds.
     pub(crate) time: i64,
 }
 
@@ -39,8 +39,8 @@ impl Signing {
         Self { store, ring, uses, clock }
     }
 
-    /// Signs the manifest with this SHA-256 by the primary version, for an archive that is being made and has no other
-    /// manifest, and narrows its pins to `needs`. The events are committed before the signature leaves.
+    /// Signs the manifest with this SHA-256 with the primary version, for an archive that is being made and has no
+    /// other manifest, and narrows its pins to `needs`. The events are committed before the signature leaves.
     pub(crate) async fn sign_manifest(
         &self,
         caller: &Caller,
@@ -67,7 +67,7 @@ impl Signing {
         match self.store.record_signature(&row, needs, &event).await? {
             Signed::Done => Ok(row),
             Signed::Before(before) if before.sha256 == row.sha256 => {
-                // Whoever asks again may have asked without them.
+                // The earlier call may not have had these needs.
                 if let Some((needs, event)) = needs {
                     self.store.narrow_pins(archive_id, needs, event).await?;
                 }
@@ -78,9 +78,9 @@ impl Signing {
         }
     }
 
-    /// Signs the sidecar's record with this SHA-256 by the primary version. A record changes with each hold, deletion and
-    /// verification of its backup, so the signatures of an archive are not counted or stored; the log has an event of each,
-    /// committed before the signature leaves.
+    /// Signs the sidecar's record with this SHA-256 with the primary version. A record changes with each hold, deletion
+    /// and verification of its backup, so the signatures of an archive are neither counted nor stored; each has an
+    /// event in the log, committed before the signature leaves.
     pub(crate) async fn sign_sidecar(
         &self,
         caller: &Caller,
@@ -97,13 +97,13 @@ impl Signing {
         Ok(SidecarSignature { kid, signature, time })
     }
 
-    /// The public halves of the signing key's versions. They are public, so reading them is no event.
+    /// The public halves of the signing key's versions. They are public, so reading them records no event.
     pub(crate) fn public_keys(&self) -> Vec<PublicKey> {
         self.ring.current().public_keys(SIGNING_KEY)
     }
 }
 
-/// RFC 3339 with six decimals, as it is signed.
+/// RFC 3339 with six decimals, as in the signed statement.
 fn time_text(micros: i64) -> Result<String> {
     let time = to_jiff(&timestamp(micros)).ok_or_else(|| Error::Inconsistent("the clock".into()))?;
     Ok(format!("{time:.6}"))

@@ -1,4 +1,4 @@
-//! What stands against a restore of the vault.
+//! Errors of restores of the vault.
 
 use strongroom_runtime::status::{bad_field, status};
 use tonic::{Code, Status};
@@ -8,81 +8,82 @@ use super::DOMAIN;
 /// Errors of restores of the vault itself.
 #[derive(Debug, thiserror::Error)]
 pub enum RestoreError {
-    /// Nobody who may restore the vault has allowed it.
+    /// The service has no restore grant.
     #[error(
         "a service changes this vault only with a restore grant: plan the restore, and apply it with a token that holds the \
          permission vault.restore, as `strongroom restore apply` does"
     )]
     GrantMissing,
-    /// It was made for something else, or not by this vault.
+    /// The grant is for another service or restore, or was not made by this vault.
     #[error(
         "the restore grant is not one of this vault for this service and this restore; plan the restore again, and apply it with \
          `strongroom restore apply`"
     )]
     GrantInvalid,
-    /// Too old.
+    /// The grant is older than 24 hours.
     #[error("the restore grant is older than 24 hours; plan the restore again, and apply it")]
     GrantExpired,
-    /// Who granted may not any more.
+    /// The grantor has ended or lost the permission to restore the vault.
     #[error(
         "{0}, which granted the restore, has ended or lost the permission vault.restore; plan the restore again, and apply it \
          with another token"
     )]
     GrantEnded(String),
-    /// One grant, one commit.
+    /// The grant is used up: each grant allows one commit.
     #[error("the restore {0} was committed before, and its grant is used up; plan a new restore")]
     GrantUsed(String),
-    /// There is no such stage of this caller.
+    /// This service has no stage with this id.
     #[error("there is no stage {0}; it was never begun by this service, or was dropped after its time")]
     StageNotFound(String),
-    /// It is committed.
+    /// The stage is committed.
     #[error("the stage {0} is committed; roll it back before it is staged again")]
     StageCommitted(String),
-    /// It is in another state.
+    /// The stage is in the wrong state.
     #[error("the stage {id} is {state}; {needs}")]
     StageState {
         /// The stage.
         id: String,
         /// Its state.
         state: &'static str,
-        /// What it must be.
+        /// The state or step that is needed.
         needs: &'static str,
     },
-    /// A restore after it would lose its way back.
+    /// A later restore was committed, which could no longer be rolled back.
     #[error("the restore {later} was committed after {id}; roll that one back first")]
     Superseded {
         /// The stage.
         id: String,
-        /// The later one.
+        /// Id of the later restore.
         later: String,
     },
-    /// Rows were changed since.
+    /// Rows were changed after the restore.
     #[error(
         "rows were changed since the restore: {rows}; --discard-changes takes the restore back nevertheless, but what was \
          deleted, deactivated or rotated since stays so"
     )]
     Changed {
-        /// Some of them.
+        /// Some of these rows.
         rows: String,
     },
-    /// The mode asks for an empty vault, or the vault was to become another deployment.
+    /// The vault has credentials, but the restore needs an empty vault: because of its mode, or because the vault would
+    /// become another deployment.
     #[error("the vault has credentials; restore with --mode merge or --mode replace")]
     NotEmpty,
-    /// Of another deployment.
+    /// The archive belongs to another deployment, and this vault has credentials.
     #[error(
         "the archive is of another deployment, {found}, and this vault has credentials: if that is what you want to restore here, \
          name it with --from-deployment {found}"
     )]
     ForeignDeployment {
-        /// The archive's.
+        /// The archive's deployment.
         found: String,
     },
-    /// An id that is to be revived is none of the archive's.
+    /// `--revive` names an id that the archive does not contain.
     #[error(
         "--revive {0}: the archive has no credential with this id; a plan without --revive names those that stay as they are"
     )]
     NoneToRevive(String),
-    /// A row that must carry a code, and does not.
+    /// A row that must carry a code has no valid one.
     #[error(
         "the archive's {table} {row} has no valid code: somebody who has no key of that vault has made or changed it. Nothing of \
          this archive is restored; use an older one"
@@ -93,7 +94,7 @@ pub enum RestoreError {
         /// Its key.
         row: String,
     },
-    /// Its code is of a key version that is retired here.
+    /// The row's code is of a key version that is retired in this vault.
     #[error(
         "the code of the archive's {table} {row} is of the key version {kid}, which is disabled or to be destroyed in this vault. \
          Enable it (`strongroom key enable {kid}`), restore, and disable it again; or use an archive made after its rotation"
@@ -106,28 +107,28 @@ pub enum RestoreError {
         /// The version.
         kid: String,
     },
-    /// Not a row of this vault's tables.
+    /// The row does not fit this vault's tables.
     #[error("a row of {table} cannot be taken: {problem}")]
     Row {
         /// Its table.
         table: &'static str,
-        /// What is wrong.
+        /// The problem.
         problem: String,
     },
-    /// Messages in a wrong order, or rows that are too long.
+    /// Messages are out of order, or rows are too long.
     #[error("{0}")]
     Protocol(String),
-    /// More or fewer rows than were said.
+    /// The number of received rows differs from the announced number.
     #[error("{table} was said to have {said} rows, and {received} came")]
     RowCount {
         /// The table.
         table: &'static str,
-        /// By the end of the table.
+        /// The number announced at the end of the table.
         said: i64,
-        /// Received.
+        /// The number received.
         received: i64,
     },
-    /// A secret that no key opens.
+    /// No key opens the secret.
     #[error(
         "the secret of {table} {row} does not open under the archive's key ring; supply the root key that it needs, enable its key \
          version if that is disabled (`strongroom key enable`), or restore it as it is with --accept-undecryptable"
@@ -138,7 +139,7 @@ pub enum RestoreError {
         /// The row.
         row: String,
     },
-    /// Too much at once.
+    /// Too many restores or plans are running.
     #[error("{0} restores or plans of the vault are running already; try again when one of them is done")]
     Busy(usize),
 }

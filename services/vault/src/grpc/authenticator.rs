@@ -1,4 +1,4 @@
-//! The vault as the authenticator of its own calls.
+//! Authenticates the calls to the vault itself.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use crate::access::{Identities, Tokens};
 use crate::error::{DOMAIN, Error};
 
-/// Admits callers whose tokens this vault issued, and whose certificates its configuration names.
+/// Admits callers with tokens that this vault issued or certificates that its configuration names.
 pub(crate) struct OwnAuthenticator {
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) identities: Arc<Identities>,
@@ -26,7 +26,7 @@ impl Authenticator for OwnAuthenticator {
     async fn authenticate(&self, token: Zeroizing<String>) -> Result<Option<Principal>, Status> {
         self.tokens.known_principal(&token).await.map_err(|error| match Arc::try_unwrap(error) {
             Ok(error) => error.into(),
-            // Calls that shared the look-up hold the error too.
+            // Other calls that shared the look-up hold the error too.
             Err(shared) => match shared.as_ref() {
                 Error::TokenStale(id) => Error::TokenStale(id.clone()).into(),
                 other => Status::unavailable(other.to_string()),
@@ -43,7 +43,7 @@ impl Authenticator for OwnAuthenticator {
     }
 }
 
-/// Of the caller itself, so it is not known who calls.
+/// The certificate is the caller's own, so the caller is unauthenticated.
 fn ambiguous(error: &Error) -> Status {
     status(Code::Unauthenticated, DOMAIN, "IDENTITY_AMBIGUOUS", &error.to_string(), &[])
 }

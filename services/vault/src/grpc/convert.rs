@@ -26,7 +26,7 @@ pub(super) fn micros(field: &'static str, time: Option<&Timestamp>) -> Result<Op
     strongroom_api::time::micros(time).map(Some).ok_or_else(refused)
 }
 
-/// Microseconds of a grace: unset means an hour; negative or above 30 days is refused.
+/// Microseconds of a grace period: unset means an hour; negative or above 30 days is refused.
 pub(super) fn grace(field: &'static str, given: Option<&Duration>) -> Result<i64> {
     const HOUR: i64 = 3_600;
     const DAYS_30: i64 = 30 * 24 * HOUR;
@@ -160,7 +160,7 @@ impl From<AuditRow> for proto::AuditEvent {
     }
 }
 
-/// Unspecified for a text that the vault does not write.
+/// Unspecified for a text that the vault never writes.
 fn outcome_to_proto(text: &str) -> proto::AuditOutcome {
     match Outcome::from_text(text) {
         Some(Outcome::Success) => proto::AuditOutcome::Success,
@@ -185,7 +185,7 @@ fn outcome_from_proto(outcome: proto::AuditOutcome) -> Result<Outcome> {
     }
 }
 
-/// An event that a service sends. Time, actor and `via` are not its to say.
+/// An event from a service, which cannot set its time, actor or `via`.
 pub(super) fn new_event(event: Option<proto::ServiceEvent>) -> Result<NewEvent> {
     let event = event.ok_or_else(|| Error::Field { field: "event", problem: "must be given".into() })?;
     let outcome = outcome_from_proto(event.outcome())?;

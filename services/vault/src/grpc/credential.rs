@@ -209,7 +209,7 @@ impl Update {
                 _ => return refuse("update_mask", "may name display_name, labels, expire_time or *"),
             }
         }
-        // Without a mask, the fields that hold something (AIP-134).
+        // Without a mask, the populated fields are updated (AIP-134).
         let wants = |path: &str, populated: bool| match named.as_slice() {
             [] => populated,
             paths => all || paths.iter().any(|named| named == path),

@@ -15,7 +15,7 @@ pub(super) use list::{each, kids, names};
 const MAX_TEXT: usize = 200;
 const MAX_LABELS: usize = 64;
 const MAX_EVENT: usize = 100;
-/// `kind/consumer` is the longest target that the vault writes.
+/// Longest target that the vault writes: `kind/consumer`.
 const MAX_TARGET: usize = 300;
 const MAX_SECRET: usize = 64 * 1024;
 
@@ -47,7 +47,7 @@ pub(super) fn id(field: &'static str, value: &str) -> Result<String> {
     Ok(value.to_owned())
 }
 
-/// A document that may be an archive's key ring: at most as long as one.
+/// A document that is possibly an archive's key ring: limited to the length of one.
 pub(super) fn ring(field: &'static str, value: &[u8]) -> Result<()> {
     match value.len() {
         0 => refuse(field, "must be an archive's keys/ring.json"),
@@ -79,7 +79,7 @@ pub(super) fn kind(field: &'static str, value: &str) -> Result<String> {
     refuse(field, "must be 1 to 63 of a-z, 0-9, '_', beginning with a letter")
 }
 
-/// At most 64 labels, keys as labels have them, values up to 200 characters.
+/// At most 64 labels, with valid label keys and values up to 200 characters.
 pub(super) fn labels(
     field: &'static str,
     given: impl IntoIterator<Item = (String, String)>,
@@ -120,7 +120,7 @@ pub(super) fn secret(field: &'static str, value: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// The revision in an etag; `None` when there is no etag.
+/// The revision in an etag; `None` if there is no etag.
 pub(super) fn etag(field: &'static str, value: &str) -> Result<Option<i64>> {
     if value.is_empty() {
         return Ok(None);
@@ -132,7 +132,7 @@ pub(super) fn etag(field: &'static str, value: &str) -> Result<Option<i64>> {
     }
 }
 
-/// A UUID, in lower case with hyphens; `None` when there is none.
+/// A UUID, in lower case with hyphens; `None` if there is none.
 pub(super) fn request_id(field: &'static str, value: &str) -> Result<Option<String>> {
     if value.is_empty() {
         return Ok(None);
@@ -151,7 +151,7 @@ pub(super) fn future(field: &'static str, time: Option<i64>, now: i64) -> Result
     }
 }
 
-/// A time that is not after `now`, in microseconds; `now` when none is given.
+/// A time that is not after `now`, in microseconds; `now` if none is given.
 pub(super) fn past(field: &'static str, time: Option<i64>, now: i64) -> Result<i64> {
     match time {
         Some(time) if time > now => refuse(field, "must not be in the future"),
@@ -159,7 +159,7 @@ pub(super) fn past(field: &'static str, time: Option<i64>, now: i64) -> Result<i
     }
 }
 
-/// `parse`, for a value that may be left empty.
+/// Applies `parse` to a value that can be left empty.
 pub(super) fn optional(value: &str, parse: impl FnOnce(&str) -> Result<String>) -> Result<String> {
     if value.is_empty() { Ok(String::new()) } else { parse(value) }
 }
@@ -181,7 +181,7 @@ fn plain(field: &'static str, value: &str, max: usize) -> Result<String> {
     Ok(value.to_owned())
 }
 
-/// An event, or the beginning of one with a trailing star: at most 100 of a-z, 0-9, '.', '_'; empty allowed.
+/// An event, or a prefix of one with a trailing star: at most 100 of a-z, 0-9, '.', '_'; empty allowed.
 pub(super) fn event_filter(field: &'static str, value: &str) -> Result<String> {
     let name = value.strip_suffix('*').unwrap_or(value);
     let named = name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_'));
@@ -213,7 +213,7 @@ pub(super) fn key_id(field: &'static str, value: &str) -> Result<String> {
     Ok(value.to_owned())
 }
 
-/// Of a token that a service was called with; `None` when there is none.
+/// Introspection hash of the token that a service was called with; `None` if there is none.
 pub(super) fn introspect_hash<'a>(field: &'static str, value: &'a [u8]) -> Result<Option<&'a [u8]>> {
     match value.len() {
         0 => Ok(None),
@@ -228,7 +228,7 @@ pub(super) fn role(field: &'static str, value: &str) -> Result<Role> {
     Role::from_text(value).map_or_else(|| refuse(field, format!("must be one of {}", names())), Ok)
 }
 
-/// The name of a service that accepts tokens; `None` when there is none.
+/// The name of a service that accepts tokens; `None` if it is empty.
 pub(super) fn service(field: &'static str, value: &str) -> Result<Option<Service>> {
     match Service::from_text(value) {
         None if !value.is_empty() => {

@@ -24,7 +24,7 @@ use crate::error::{Error, Result};
 use crate::keys::CensusReport;
 use crate::store::ArchiveNeeds;
 
-/// How long a destruction can be undone by default, in microseconds.
+/// Default time in which a destruction can be undone, in microseconds.
 const DESTROYED_AFTER: i64 = 7 * 24 * 60 * 60 * 1_000_000;
 const SOONEST_DESTROYED: i64 = 60 * 60 * 1_000_000;
 
@@ -201,7 +201,7 @@ impl KeyService for Api {
 }
 
 impl Api {
-    /// What an archive needs.
+    /// The parsed needs of an archive.
     pub(super) fn needs(
         &self,
         fields: [&'static str; 2],
@@ -212,7 +212,7 @@ impl Api {
         Ok(ArchiveNeeds { kids, expire_time: self.until(fields[1], expire_time)? })
     }
 
-    /// When pins lapse.
+    /// Expiry of pins.
     fn until(&self, field: &'static str, given: Option<&Timestamp>) -> Result<Option<i64>> {
         fields::future(field, micros(field, given)?, self.now())
     }

@@ -14,7 +14,7 @@ use crate::store::key_names::PAGE_KEY;
 const DEFAULT_SIZE: i32 = 50;
 const MAX_SIZE: i32 = 1000;
 
-/// A page of more ends early: an answer stays below 4 MiB, the default limit of clients, with room for its frame.
+/// A page ends early above this size: an answer stays below 4 MiB, the default limit of clients, including its framing.
 const MOST_BYTES: usize = 3 << 20;
 
 /// A requested page.
@@ -33,13 +33,13 @@ impl<'a> Page<'a> {
         Ok(Self { size: i64::from(size), token })
     }
 
-    /// Rows to read: one more than the page has shows whether another page follows.
+    /// Number of rows to read: one more than the page has, which shows whether another page follows.
     pub(super) fn limit(&self) -> i64 {
         self.size + 1
     }
 
-    /// Of `rows`, each with its key, as many as were asked for and as an answer takes. Also the key of the last of them, when
-    /// another page follows.
+    /// Takes as many of `rows`, each with its key, as were asked for and fit into an answer. Also returns the key of
+    /// the last one if another page follows.
     pub(super) fn cut<M: Message>(
         &self,
         rows: impl Iterator<Item = (String, M)>,
@@ -48,7 +48,7 @@ impl<'a> Page<'a> {
         let (mut messages, mut bytes, mut last) = (Vec::new(), 0, None);
         for (key, message) in rows {
             bytes += message.encoded_len();
-            // One always fits: what a row holds is limited.
+            // One row always fits: the size of a row is limited.
             let is_full = messages.len() == size || (bytes > MOST_BYTES && !messages.is_empty());
             if is_full {
                 return (messages, last);
@@ -67,7 +67,7 @@ pub(super) struct List {
 }
 
 impl List {
-    /// `filter` is everything that selects rows, besides page size and token.
+    /// `filter` is everything that selects rows, except page size and token.
     pub(super) fn new(name: &'static str, filter: &impl Debug) -> Self {
         Self { name, filter: hex::encode(Sha256::digest(format!("{filter:?}"))) }
     }
@@ -76,7 +76,7 @@ impl List {
         Cell { purpose: Purpose::Page, table: "page", column: self.name, row: &self.filter }
     }
 
-    /// The token of the page after the row `last`; empty when there is none.
+    /// The token of the page after the row `last`; empty if there is none.
     pub(super) fn seal(&self, ring: &KeyRing, last: Option<String>) -> Result<String> {
         match last {
             Some(last) => Ok(ring.seal(PAGE_KEY, &self.cell(), last.as_bytes())?),

@@ -1,4 +1,4 @@
-//! Streams of questions that are answered in their order: how long a client may take, and how such a stream ends.
+//! Streams of requests that are answered in order: time limits for the client, and the end of such a stream.
 
 use strongroom_api::limits::{CHECK_IDLE, CHECK_LIFE};
 use strongroom_runtime::status::status;
@@ -10,9 +10,9 @@ use super::MAX_BATCH;
 use crate::error::{DOMAIN, Error};
 use crate::store::Outcome;
 
-/// How a stream ended before its questions did.
+/// Reason why a stream ended before its last request.
 pub(super) enum Ended {
-    /// The client left.
+    /// The client has left.
     Left,
     /// The stream ends with this status.
     Refused(Status),
@@ -24,22 +24,22 @@ impl From<Error> for Ended {
     }
 }
 
-/// Where answers go.
+/// The channel for answers.
 pub(super) struct Answers<A>(pub(super) mpsc::Sender<Result<A, Status>>);
 
 impl<A> Answers<A> {
-    /// One answer, which the client takes within a minute.
+    /// Sends one answer, which the client must accept within a minute.
     pub(super) async fn send(&self, answer: A) -> Result<(), Ended> {
         let sent = timeout(CHECK_IDLE, self.0.send(Ok(answer))).await;
         sent.map_err(|_| Ended::Left)?.map_err(|_| Ended::Left)
     }
 
-    /// Why the stream ends, for a client that still listens.
+    /// Sends the reason for the stream's end, if the client still listens.
     pub(super) async fn refuse(&self, refusal: Status) {
         let _ = timeout(CHECK_IDLE, self.0.send(Err(refusal))).await;
     }
 
-    /// The end of a stream whose event was `recorded`.
+    /// Ends a stream; `recorded` is the result of recording its event.
     pub(super) async fn end(&self, ended: Result<(), Ended>, recorded: Result<(), Error>) {
         match (ended, recorded) {
             (Err(Ended::Refused(status)), _) => self.refuse(status).await,
@@ -49,7 +49,7 @@ impl<A> Answers<A> {
     }
 }
 
-/// What the event of a stream says.
+/// Outcome in the stream's event.
 pub(super) fn outcome_of(ended: &Result<(), Ended>) -> Outcome {
     match ended {
         Ok(()) => Outcome::Success,
@@ -58,7 +58,7 @@ pub(super) fn outcome_of(ended: &Result<(), Ended>) -> Outcome {
     }
 }
 
-/// The next question, which comes within a minute; `None` after the last one.
+/// The next request, which must arrive within a minute; `None` after the last one.
 pub(super) async fn next<Q>(questions: &mut Streaming<Q>) -> Result<Option<Q>, Ended> {
     let silent = |_| Ended::Refused(too_slow("no request came for 60 s"));
     match timeout(CHECK_IDLE, questions.message()).await.map_err(silent)? {
@@ -68,14 +68,14 @@ pub(super) async fn next<Q>(questions: &mut Streaming<Q>) -> Result<Option<Q>, E
     }
 }
 
-/// All of a stream's work, within an hour.
+/// Limits all of a stream's work to an hour.
 pub(super) async fn within_life(work: impl Future<Output = Result<(), Ended>>) -> Result<(), Ended> {
     let late =
         |_| Err(Ended::Refused(too_slow("the stream has lasted an hour; send the rest in another one")));
     timeout(CHECK_LIFE, work).await.unwrap_or_else(late)
 }
 
-/// The message cannot even be decoded.
+/// A message that is too long to be decoded.
 fn too_long() -> Status {
     let problem = format!("has more than {MAX_BATCH} bytes in one message; send them in several");
     Error::Field { field: "items", problem }.into()

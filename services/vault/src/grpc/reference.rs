@@ -15,7 +15,7 @@ use crate::credentials::{Binding, NewReference};
 use crate::error::{Error, Result};
 use crate::store::ReferenceFilter;
 
-/// Longer chains hide which credential is used.
+/// Longer chains would hide which credential is used.
 const MAX_FALLBACKS: usize = 8;
 
 #[async_trait]

@@ -12,9 +12,9 @@ use super::{Answer, Api, fields};
 use crate::crypto::WrappedFileKey;
 use crate::error::{Error, Result};
 
-/// More than the vaults that one archive is sealed to.
+/// More than the number of vaults that one archive is sealed to.
 const MAX_STANZAS: usize = 8;
-/// The longest wrapped key that an archive's header may hold, in bytes.
+/// Maximum length of a wrapped key in an archive's header, in bytes.
 const MAX_WRAPPED: usize = 1024;
 
 #[async_trait]

@@ -1,4 +1,4 @@
-//! `SourceService`: the vault's own tables, for the backup service. `restoring` takes them back.
+//! `SourceService`: the vault's own tables, for the backup service. `restoring` restores them.
 
 mod restoring;
 
@@ -39,11 +39,12 @@ impl SourceService for Api {
 
     async fn read_snapshot(&self, request: Request<ReadSnapshotRequest>) -> Answer<Self::ReadSnapshotStream> {
         let request = request.into_inner();
-        // The vault's tables have no time column, so this selects nothing; it is parsed to refuse a wrong time.
+        // The vault's tables have no time column, so the value selects nothing; it is only parsed to refuse an invalid
+        // time.
         micros("since", request.since.as_ref())?;
         let parts = self.0.source.read(selected(&request.groups, &request.tables)?).await?;
         let messages = parts.map(|part| part.and_then(message).map_err(Status::from));
-        // The snapshot keeps the database from cleaning up, and the WAL grows with every write.
+        // Limited because an open snapshot prevents the database from cleaning up, and the WAL grows with every write.
         Ok(Response::new(limited(messages, StreamLimits::default(), DOMAIN)))
     }
 
@@ -52,7 +53,7 @@ impl SourceService for Api {
         request: Request<Streaming<StageTablesRequest>>,
     ) -> Answer<StageTablesResponse> {
         let (vault, caller) = (Arc::clone(&self.0), Caller::of(&request)?);
-        // In a task of its own, which outlives a client that leaves: it must still drop what was staged.
+        // Runs in its own task, which continues after the client has left: it must still drop the staged rows.
         let staging =
             inherited(async move { restoring::stage(&vault.restoring, &caller, request.into_inner()).await });
         let stage = tokio::spawn(staging).await.map_err(Error::from)??;
@@ -93,7 +94,7 @@ impl SourceService for Api {
     }
 }
 
-/// The tables that the request names, in the order in which they are read.
+/// The tables that the request names, in reading order.
 fn selected(groups: &[String], tables: &[String]) -> Result<Vec<&'static SourceTable>> {
     fields::each("groups", groups, |field, group| match TABLES.iter().any(|table| table.group == group) {
         true if !group.is_empty() => Ok(()),
@@ -133,7 +134,7 @@ fn table(described: DescribedTable) -> Result<Table> {
     })
 }
 
-/// The key and additional data with which `CheckDecryptable` is asked about the column.
+/// The key and additional data for the column in `CheckDecryptable`.
 fn encrypted_column(table: &str, column: &str) -> EncryptedColumn {
     let known = SEALED.iter().find(|sealed| sealed.table == table && sealed.column == column);
     let (key_id, aad) = known.map(|sealed| (sealed.key_id, format!("{{{}}}", sealed.id))).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Approvals: a refused retirement passes once another person approves it.
+//! Approvals: a refused retirement is allowed once another person has approved it.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::people::{People, dependence};
 use crate::store::{KeyApproval, KeyRequestRow, Outcome, PersonRow, RetirementAction, Store};
 
-/// How long a request can be approved and used, in microseconds.
+/// Time within which a request can be approved and used, in microseconds.
 const LAPSES_AFTER: i64 = 24 * 60 * 60 * 1_000_000;
 
 /// Requests for retirements that were refused.
@@ -25,12 +25,12 @@ impl Approvals {
         Self { store, people, clock }
     }
 
-    /// The person who may ask for an approval as `caller`, if there is one.
+    /// The person that `caller` acts for, who can ask for an approval; `None` if there is none.
     pub(super) async fn person(&self, caller: &Caller) -> Result<Option<PersonRow>> {
         self.people.of(caller).await
     }
 
-    /// The person's open request for a step of a version, made now if there is none.
+    /// The person's open request for a step of a version; created if there is none.
     pub(super) async fn open(
         &self,
         caller: &Caller,
@@ -59,12 +59,12 @@ impl Approvals {
         Ok(self.store.open_key_request(&request, &event).await?)
     }
 
-    /// Requests that may be approved, or were and are not used yet.
+    /// Requests that can be approved, or are approved and not yet used.
     pub(crate) async fn requests(&self) -> Result<Vec<KeyRequestRow>> {
         Ok(self.store.open_key_requests(self.now()).await?)
     }
 
-    /// Lets the requester's next try go through.
+    /// Allows the requester's next attempt.
     pub(crate) async fn approve(&self, caller: &Caller, id: &str) -> Result<KeyRequestRow> {
         let request = self.request(id).await?;
         let event = Event::by(caller, self.now(), "key.request_approved", &request.kid)
@@ -93,7 +93,7 @@ impl Approvals {
         self.request(id).await
     }
 
-    /// Whether somebody has approved it who has not been removed since.
+    /// Whether a person has approved it who was not removed afterwards.
     pub(super) async fn is_approved(&self, request: &KeyRequestRow) -> Result<bool> {
         Ok(!request.approver.is_empty() && self.people.live(&request.approver_person).await?.is_some())
     }

@@ -1,13 +1,13 @@
 //! A key ring as archives carry it, `keys/ring.json`: bytes wrapped by the root key, and a code under the root key over
-//! everything else that counts. The code leaves out numbers, which are for people, and bytes, which authenticate
-//! themselves, so that one code fits whichever bytes an archive needs.
+//! everything else that matters. The code leaves out numbers, which are for people, and bytes, which authenticate themselves.
+//! One code therefore fits, whichever bytes an archive needs.
 //!
-//! HMAC-SHA-256 (RFC 2104) over fields, each with its length before it (8 bytes, big-endian); times are microseconds
+//! HMAC-SHA-256 (RFC 2104) over fields, each prefixed with its length (8 bytes, big-endian); times are microseconds
 //! (8 bytes, big-endian):
 //!
 //! ```text
 //! "strongroom ring v1", root key id, deployment id, number of versions (8 bytes), then of each version in order:
-//! kid, key id, purpose, state, time of creation, time of its state, time of destruction or nothing
+//! kid, key id, purpose, state, creation time, time of its state, destruction time or nothing
 //! ```
 
 use jiff::Timestamp;
@@ -17,9 +17,9 @@ use strongroom_crypto::{KeyVersion, Kid, Purpose, RootKey, RootKeyId, State, Wra
 use crate::error::{Error, Result};
 use crate::store::KeyVersionRow;
 
-/// The longest document, in bytes.
+/// Maximum length of the document, in bytes.
 const MAX_RING: usize = strongroom_api::limits::RING_BYTES;
-/// Versions in it.
+/// Maximum number of versions in the document.
 const MAX_VERSIONS: usize = 8000;
 
 const LABEL: &[u8] = b"strongroom ring v1";
@@ -47,7 +47,7 @@ struct Version {
     state_time: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     destroy_time: Option<Timestamp>,
-    /// `srk1.…`; absent where the archive does not need it, and once it was destroyed.
+    /// `srk1.…`; absent if the archive does not need it, or if the version is destroyed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     wrapped: Option<String>,
 }
@@ -65,21 +65,21 @@ pub(crate) struct ArchivedRing {
 #[derive(Debug, Clone)]
 pub(crate) struct ArchivedVersion {
     pub(crate) version: WrappedVersion,
-    /// Microseconds, as the others.
+    /// Microseconds, like the other times.
     pub(crate) create_time: i64,
     pub(crate) state_time: i64,
     pub(crate) destroy_time: Option<i64>,
 }
 
 impl ArchivedVersion {
-    /// Whether the ring has its bytes.
+    /// Whether the ring contains its bytes.
     pub(crate) fn has_bytes(&self) -> bool {
         !self.version.wrapped.is_empty()
     }
 }
 
 impl ArchivedRing {
-    /// The ring of `rows` under `root`, with the bytes of those that `carries` names.
+    /// The ring of `rows` under `root`, with the bytes of the versions in `carries`.
     pub(super) fn of(
         rows: &[KeyVersionRow],
         root: &RootKey,
@@ -106,7 +106,7 @@ impl ArchivedRing {
         Ok(ring)
     }
 
-    /// The document, one version a line.
+    /// The document, with one version on each line.
     ///
     /// # Errors
     /// [`Error::RingTooLarge`].
@@ -131,7 +131,7 @@ impl ArchivedRing {
         Ok(json.into_bytes())
     }
 
-    /// Reads a document. Nothing of it is authenticated before [`Self::authenticate`].
+    /// Parses a document. It is not authenticated before [`Self::authenticate`].
     ///
     /// # Errors
     /// [`Error::RingInvalid`].
@@ -154,7 +154,7 @@ impl ArchivedRing {
         Ok(Self { root_key_id: root_key_id.clone(), deployment_id: document.deployment_id, versions, mac })
     }
 
-    /// Checks the code, and every version's bytes. `None` if none of `roots` is the ring's root key.
+    /// Checks the code and every version's bytes. `None` if the ring's root key is not among `roots`.
     ///
     /// # Errors
     /// [`Error::RingInvalid`] if the ring was changed.
@@ -238,7 +238,7 @@ fn instant(micros: i64) -> Result<Timestamp> {
     Timestamp::from_microsecond(micros).map_err(|error| Error::Inconsistent(format!("a key's time: {error}")))
 }
 
-/// The code covers microseconds, and nothing finer.
+/// The code covers microseconds, so finer times are refused.
 fn micros(time: Timestamp) -> Result<i64> {
     if time.subsec_nanosecond() % 1000 != 0 {
         return Err(Error::RingInvalid(format!("the time {time} is finer than a microsecond")));

@@ -1,4 +1,5 @@
-//! The census: how many values need each version. The vault counts its own tables; other services report theirs.
+//! The census: the number of values that need each version. The vault counts its own tables; other services report
+//! theirs.
 
 use std::collections::BTreeMap;
 
@@ -12,8 +13,8 @@ use crate::store::{CensusRow, KeyVersionRow, PinRow, columns};
 
 /// How long a report of another service's column is valid, in microseconds.
 const FRESH: i64 = 24 * 60 * 60 * 1_000_000;
-/// Time after a rotation by which every process of the vault uses the new version, in microseconds. Until then one
-/// may still seal with the version before.
+/// Time after a rotation by which every process of the vault uses the new version, in microseconds. Until then, a
+/// process can still seal with the old version.
 const FOLLOWED: i64 = 5 * 1_000_000;
 
 /// Values by version, and the pins of archives.
@@ -25,18 +26,18 @@ pub(crate) struct Census {
 /// Another service's count of the values in one of its columns.
 pub(crate) struct CensusReport {
     pub(crate) key_id: String,
-    /// The service or database that was counted.
+    /// The counted service or database.
     pub(crate) source: String,
     /// `table.column`.
     pub(crate) column: String,
     /// Values by kid, none negative.
     pub(crate) values: BTreeMap<String, i64>,
-    /// When they were counted; not in the future.
+    /// Time of the count; not in the future.
     pub(crate) time: i64,
 }
 
 impl Ledger {
-    /// The census of one key, or of all when `key_id` is empty.
+    /// The census of one key, or of all keys if `key_id` is empty.
     pub(crate) async fn census(&self, key_id: &str) -> Result<Census> {
         let versions = match key_id {
             "" => versions::all(self.store.as_ref()).await?,
@@ -63,7 +64,7 @@ impl Ledger {
         Ok(Census { counts, pins })
     }
 
-    /// Replaces what was reported for the same source, column and key.
+    /// Replaces the earlier report for the same source, column and key.
     pub(crate) async fn report_census(&self, caller: &Caller, report: CensusReport) -> Result<()> {
         let CensusReport { key_id, source, column, mut values, time } = report;
         let versions = versions::of_key(self.store.as_ref(), &key_id).await?;
@@ -97,12 +98,12 @@ impl Ledger {
         Ok(self.store.report_census(&rows, &event).await?)
     }
 
-    /// Whether every column that was ever reported for the version's key was counted within a day, and after
-    /// the version had stopped sealing: an older report does not cover values sealed later.
+    /// Whether every column ever reported for the version's key was counted within the last day, and after the version
+    /// had stopped sealing: an older report does not cover values sealed later.
     pub(super) async fn census_is_fresh(&self, version: &KeyVersionRow) -> Result<bool> {
         let versions = versions::of_key(self.store.as_ref(), &version.key_id).await?;
-        // By time, not number: versions that came with another vault's ring sealed nothing here, so that nothing ended with
-        // them, and what needs one came no earlier than it did.
+        // Compared by time, not number. A version imported with another vault's ring sealed nothing here, so it
+        // replaced no version; and values that need an imported version did not arrive before it did.
         let is_later =
             |other: &&KeyVersionRow| other.import_time.is_none() && other.create_time > version.create_time;
         let replaced = versions.iter().filter(is_later).map(|later| later.create_time).min();

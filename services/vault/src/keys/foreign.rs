@@ -1,5 +1,5 @@
-//! Archives' rings beside the live one: inspected, and used for one call. Nothing of them is stored, and a version that is
-//! disabled or stricter in the live ring stays so.
+//! Archives' rings beside the live one: inspected, and used for one call. Nothing of them is stored. A version that is
+//! disabled or in a stricter state in the live ring stays so.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use super::ring::{Ring, wrapped_version};
 use crate::error::{Error, Result};
 use crate::store::{KeyVersionRow, RowVerifiers, Store};
 
-/// What an archive's ring holds, as this vault sees it.
+/// The contents of an archive's ring, and their state in this vault.
 pub(crate) struct Inspected {
     pub(crate) ring: ArchivedRing,
     pub(crate) root_key_known: bool,
@@ -25,22 +25,22 @@ pub(crate) struct Inspected {
 /// One of its versions.
 pub(crate) struct InspectedVersion {
     pub(crate) archived: ArchivedVersion,
-    /// Its state here.
+    /// Its state in this vault.
     pub(crate) live: Option<State>,
     pub(crate) opens: bool,
     pub(crate) public_key: Option<[u8; 32]>,
 }
 
-/// A ring as a restore uses it.
+/// A ring for use in a restore.
 pub(crate) struct OpenedRing {
     pub(crate) deployment_id: String,
-    /// Whether its root key is the vault's current one: what it sealed then opens once the rings are merged.
+    /// Whether its root key is the vault's current one: values that it sealed then open once the rings are merged.
     pub(crate) is_of_current_root: bool,
-    /// The live ring with the versions that it lacks.
+    /// The live ring, plus the versions that it lacks.
     pub(crate) joined: Arc<KeyRing>,
-    /// What vouches for the archive's rows that grant access.
+    /// Verifies the codes of the archive's rows that grant access.
     pub(crate) row_keys: RowVerifiers,
-    /// Versions of the key `rows` that are retired here, and so vouch for nothing.
+    /// Versions of the key `rows` that are retired here; codes under them are not accepted.
     pub(crate) retired_row_kids: BTreeSet<String>,
 }
 
@@ -70,7 +70,7 @@ impl ForeignRings {
         Ok(Inspected { ring, root_key_known, root_key_current, vault_empty, same_deployment, versions })
     }
 
-    /// The live ring with the versions of an archive's that it lacks.
+    /// The live ring, plus the archive's versions that it lacks.
     ///
     /// # Errors
     /// [`Error::RingInvalid`], [`Error::RootKeyUnknown`].
@@ -78,7 +78,7 @@ impl ForeignRings {
         Ok(self.open(json).await?.joined)
     }
 
-    /// An archive's ring, for a restore.
+    /// Opens an archive's ring for a restore.
     ///
     /// # Errors
     /// [`Error::RingInvalid`], [`Error::RootKeyUnknown`].
@@ -89,7 +89,7 @@ impl ForeignRings {
         }
         let live = self.store.key_versions().await?;
         let mut joined = joined(&self.ring.roots(), &live, &ring)?;
-        // What it opens with live versions counts among their uses.
+        // Values that it opens with live versions count as uses of those versions.
         joined.continue_counting(&self.ring.current());
         let (row_keys, retired_row_kids) = self.row_keys(&live, &ring)?;
         Ok(OpenedRing {
@@ -101,7 +101,7 @@ impl ForeignRings {
         })
     }
 
-    /// Versions of the key `rows`, and the ids of those that are disabled or stricter here.
+    /// Versions of the key `rows`, and the ids of those that are disabled or in a stricter state here.
     fn row_keys(
         &self,
         live: &[KeyVersionRow],
@@ -136,8 +136,8 @@ fn inspected(
     InspectedVersion { archived: archived.clone(), live, opens: known.is_some(), public_key }
 }
 
-/// Purposes whose versions are of use beside the live ring: those of the audit log and of rows that grant access vouch for the
-/// archive's rows only.
+/// Purposes of versions that are used beside the live ring. Versions for the audit log and for rows that grant access
+/// can only vouch for the archive's own rows.
 pub(super) fn is_shared(purpose: Purpose) -> bool {
     matches!(purpose, Purpose::Credential | Purpose::Caller | Purpose::Signing)
 }

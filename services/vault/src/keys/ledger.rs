@@ -1,4 +1,4 @@
-//! The ledger of needed key versions: `census` counts values, `pins` records what archives need.
+//! The ledger of needed key versions: `census` counts values, `pins` records the needs of archives.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use strongroom_runtime::Clock;
 
 use crate::store::Store;
 
-/// Which versions are needed, and by whom.
+/// Records which versions are needed, and by whom.
 pub(crate) struct Ledger {
     pub(super) store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,

@@ -1,4 +1,4 @@
-//! Merging an archive's ring into the live one: versions by kid, states only ever stricter.
+//! Merges an archive's ring into the live one: versions are matched by kid, and their states only become stricter.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -13,10 +13,10 @@ use crate::audit::Event;
 use crate::error::{Error, Result};
 use crate::store::{KeyVersionRow, NewEvent, RingMerge, Store, columns};
 
-/// How often a ring that changes meanwhile is read again.
+/// Attempts when the ring changes during a merge.
 const ATTEMPTS: usize = 5;
 
-/// What a merge comes to.
+/// Result of a merge.
 #[derive(Debug, Default)]
 pub(crate) struct Merged {
     pub(crate) added: usize,
@@ -73,17 +73,17 @@ impl Merges {
         Err(Error::Stale("key ring".into()))
     }
 
-    /// Finds what [`Self::merge`] would refuse in the states of key versions, and changes nothing.
+    /// Finds the states of key versions that [`Self::merge`] would refuse, and changes nothing.
     ///
     /// # Errors
-    /// As of [`Self::merge`].
+    /// Those of [`Self::merge`].
     pub(crate) async fn check(&self, json: &[u8]) -> Result<()> {
         let archived = ArchivedRing::parse(json)?;
         plan(&self.store.key_versions().await?, &archived, self.clock.now_micros())?;
         Ok(())
     }
 
-    /// Leaves out what rows, columns or archives here need; how many that are.
+    /// Leaves out versions that rows, columns or archives here need; returns their number.
     async fn keep_needed(&self, merge: &mut RingMerge, now: i64) -> Result<usize> {
         let mut unneeded = Vec::new();
         for version in &merge.changed {
@@ -97,7 +97,7 @@ impl Merges {
         Ok(needed)
     }
 
-    /// Puts what another root key wraps under the current one.
+    /// Wraps all added versions under the current root key.
     fn wrap(&self, merge: &mut RingMerge) -> Result<()> {
         let root = self.ring.root();
         for version in merge.added.iter_mut().filter(|version| !version.wrapped.is_empty()) {
@@ -110,7 +110,7 @@ impl Merges {
         Ok(())
     }
 
-    /// A key that was unknown here seals with a version of its own.
+    /// Creates a primary version for each key that was unknown here.
     fn add_primaries(&self, live: &[KeyVersionRow], merge: &mut RingMerge, now: i64) -> usize {
         let known: BTreeSet<&str> = live.iter().map(|row| row.key_id.as_str()).collect();
         let new = last_numbers(merge.added.iter().filter(|row| !known.contains(row.key_id.as_str())));
@@ -125,7 +125,7 @@ impl Merges {
 
 const PRIMARY: &str = "it was retired there, and is primary here: rotate its key first";
 
-/// What is added and changed, with numbers and without a primary of new keys.
+/// The added and changed versions, with numbers; new keys have no primary version yet.
 ///
 /// # Errors
 /// [`Error::KeyStateConflict`] for a primary version that the ring would retire.
@@ -152,7 +152,7 @@ fn plan(live: &[KeyVersionRow], archived: &ArchivedRing, now: i64) -> Result<(Ri
     Ok((merge, merged))
 }
 
-/// The highest number that each key has.
+/// The highest version number of each key.
 fn last_numbers<'r>(rows: impl IntoIterator<Item = &'r KeyVersionRow>) -> BTreeMap<String, i64> {
     let mut numbers: BTreeMap<String, i64> = BTreeMap::new();
     for row in rows {
@@ -162,7 +162,7 @@ fn last_numbers<'r>(rows: impl IntoIterator<Item = &'r KeyVersionRow>) -> BTreeM
     numbers
 }
 
-/// A version that is new here: it opens only, or less where it did less.
+/// A version that is new here: decrypt-only at most, and disabled if its ring has it disabled or scheduled.
 fn added(one: &ArchivedVersion, number: i64, now: i64) -> KeyVersionRow {
     let state = match one.version.state {
         State::Primary | State::DecryptOnly => State::DecryptOnly,
@@ -185,8 +185,8 @@ fn added(one: &ArchivedVersion, number: i64, now: i64) -> KeyVersionRow {
     }
 }
 
-/// The known version, disabled, where the ring has retired it later than it got its state here. It goes no further: a
-/// version is destroyed by steps that look at what needs it.
+/// The known version as disabled, if the archive's ring retired it after it got its state here. It is never destroyed
+/// here: destruction has steps of its own that check what still needs the version.
 fn disabled(row: &KeyVersionRow, one: &ArchivedVersion) -> Result<Option<KeyVersionRow>> {
     if row.key_id != one.version.key_id || row.purpose != one.version.purpose {
         let problem = format!("its version {} is one of another key here", row.kid);

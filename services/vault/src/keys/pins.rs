@@ -1,7 +1,7 @@
-//! Pins: a version that an archive needs cannot be disabled or destroyed while the pin holds.
+//! Pins: a version that an archive needs cannot be disabled or destroyed while the pin exists.
 //!
-//! `retire` asks the store for the pins of a version before each step, and the store checks them again in the
-//! transaction of the step (`StateChange::minds_pins`).
+//! `retire` asks the store for a version's pins before each step, and the store checks them again in the step's
+//! transaction (`StateChange::minds_pins`).
 
 use strongroom_runtime::Caller;
 
@@ -10,11 +10,11 @@ use crate::audit::Event;
 use crate::error::Result;
 use crate::store::{ArchiveNeeds, NewEvent};
 
-/// How long pins hold that are never narrowed, in microseconds.
+/// Lifetime of pins that are never narrowed, in microseconds.
 const UNNARROWED: i64 = 24 * 60 * 60 * 1_000_000;
 
 impl Ledger {
-    /// Pins every version that is not destroyed for an archive that is about to be made.
+    /// Pins every version that is not destroyed, for an archive that is about to be made.
     pub(crate) async fn pin_live_versions(
         &self,
         caller: &Caller,
@@ -27,7 +27,8 @@ impl Ledger {
         Ok(self.store.pin_live_versions(archive_id, expire_time, now, &event).await?)
     }
 
-    /// Makes `needs` all that an archive pins. A version that is unknown here may come with a ring that is merged.
+    /// Makes `needs` the archive's only pins. A version that is unknown here may arrive with a ring that is merged
+    /// later.
     pub(crate) async fn narrow_pins(
         &self,
         caller: &Caller,
@@ -38,7 +39,7 @@ impl Ledger {
         Ok(self.store.narrow_pins(archive_id, needs, &event).await?)
     }
 
-    /// Releases what an archive pins, if anything.
+    /// Releases an archive's pins, if any.
     pub(crate) async fn release_pins(&self, caller: &Caller, archive_id: &str) -> Result<()> {
         let event = Event::by(caller, self.now(), "key.pins_released", archive_id).finish();
         self.store.release_pins(archive_id, &event).await?;
@@ -46,7 +47,7 @@ impl Ledger {
     }
 }
 
-/// The event of pins that were narrowed.
+/// The event of narrowed pins.
 pub(crate) fn narrowed(caller: &Caller, now: i64, archive_id: &str, needs: &ArchiveNeeds) -> NewEvent {
     Event::by(caller, now, "key.pins_narrowed", archive_id).with("kids", needs.kids.clone()).finish()
 }

@@ -1,8 +1,8 @@
 //! Re-encryption: values move to the primary versions while reads and writes continue.
 //!
-//! A run is a row in the database. One process at a time holds its lease and walks the columns in batches. A value
-//! is replaced only if it is still the one that was read, so no write is lost and a crash costs one batch at most.
-//! Passes repeat until no value is left, or a pass finds none that opens.
+//! A run is a row in the database. One process at a time holds its lease and walks the columns in batches. A value is
+//! replaced only if it is unchanged since it was read, so no write is lost and a crash costs one batch at most. Passes
+//! repeat until no value is left, or until a pass finds none that opens.
 
 mod pace;
 
@@ -28,18 +28,18 @@ use crate::store::columns::{SEALED, SealedColumn};
 use crate::store::{JobState, Lease, Outcome, ReencryptJobRow, Resealed, SealedRow, Store};
 use pace::Pace;
 
-/// How long a silent process keeps others from the run, in microseconds.
+/// Time after which another process can take over the run of a silent process, in microseconds.
 const LEASE: i64 = 5_000_000;
-/// Interval at which a joined caller's progress is looked up, and look-ups between two messages.
+/// Interval between look-ups of the progress for a joined caller, and look-ups between two messages.
 const LOOK: Duration = Duration::from_millis(100);
 const LOOKS_PER_MESSAGE: u32 = 10;
 
-/// Runs of the re-encryption, as this process takes part in them.
+/// Starts, follows and carries out re-encryption runs.
 pub(crate) struct Reencryption {
     store: Arc<dyn Store>,
     ring: Arc<Ring>,
     clock: Arc<dyn Clock>,
-    /// This process in leases.
+    /// Id of this process in leases.
     instance: String,
     started: Notify,
     stopping: AtomicBool,
@@ -53,10 +53,10 @@ pub(crate) struct Progress {
     pub(crate) done: bool,
 }
 
-/// Rows that the primary version does not seal, by key.
+/// Rows not yet sealed by the primary version, by key.
 type Left = BTreeMap<&'static str, i64>;
 
-/// Values sealed anew, and where the next batch begins.
+/// Re-sealed values, and the row after which the next batch begins.
 struct Batch {
     last: Option<String>,
     rows: Vec<Resealed>,
@@ -74,12 +74,12 @@ impl Reencryption {
         Self { store, ring, clock, instance, started, stopping, metrics }
     }
 
-    /// Waits until this process is asked for a run.
+    /// Waits until this process is asked to work on a run.
     pub(crate) async fn started(&self) {
         self.started.notified().await;
     }
 
-    /// Ends the streams of joined callers; the run goes on elsewhere or later.
+    /// Ends the streams of joined callers; the run continues in another process or later.
     pub(crate) fn stop(&self) {
         self.stopping.store(true, Ordering::Relaxed);
     }
@@ -133,7 +133,7 @@ impl Reencryption {
         }
     }
 
-    /// Works on the running run, if there is one that no other process works on, until it is done.
+    /// Works on the current run until it is done, if there is one and no other process works on it.
     pub(crate) async fn work(&self) -> Result<()> {
         let Some(job) = self.store.running_reencrypt().await? else { return Ok(()) };
         let ours = job.lease_owner == self.instance;
@@ -151,8 +151,8 @@ impl Reencryption {
         ended
     }
 
-    /// To count is to read whole tables, and a fresh run was counted a moment ago: its row has the sum, which is all where
-    /// there is one key.
+    /// Counting reads whole tables. A fresh run was just counted: its row has the sum, which is enough if there is only
+    /// one key.
     async fn left_of(&self, job: &ReencryptJobRow) -> Result<Left> {
         let fresh = job.lease_owner.is_empty();
         let key = SEALED[0].key_id;
@@ -162,9 +162,9 @@ impl Reencryption {
         self.count_left().await
     }
 
-    /// Pass after pass, until nothing is left or the lease is lost.
+    /// Repeats passes until nothing is left or the lease is lost.
     async fn run(&self, job: &ReencryptJobRow) -> Result<()> {
-        // A version that was made a moment ago seals once every process knows it.
+        // A newly created version only seals once every process knows it.
         while self.store.recode_rows().await?.is_none() {
             sleep(LOOK).await;
             if !self.store.lease_reencrypt(&self.lease(job), job.rows_left, self.now()).await? {
@@ -190,14 +190,14 @@ impl Reencryption {
         }
     }
 
-    /// Gives back what this process holds, so that the next one need not wait.
+    /// Gives up this process's lease, so the next process need not wait for it to expire.
     pub(crate) async fn release(&self) -> Result<()> {
         let Some(job) = self.store.running_reencrypt().await? else { return Ok(()) };
         Ok(self.store.release_reencrypt(&job.id, &self.instance).await?)
     }
 
-    /// One pass: how many values it met and could open, or `None` when the lease is lost. While a batch is
-    /// written the next one is read and sealed.
+    /// One pass: the number of values that it found and could open, or `None` if the lease is lost. While one batch is
+    /// written, the next one is read and sealed.
     async fn reencrypt_column(
         &self,
         job: &ReencryptJobRow,
@@ -266,7 +266,7 @@ impl Reencryption {
     }
 }
 
-/// Opens and seals each value. One that does not open stays, and counts as left at the end.
+/// Opens and re-seals each value. A value that does not open is left as it is, and is counted as left at the end.
 fn reseal(ring: &KeyRing, column: &SealedColumn, rows: Vec<SealedRow>) -> Batch {
     let last = rows.last().map(|row| row.id.clone());
     let mut resealed = Vec::with_capacity(rows.len());

@@ -1,5 +1,5 @@
-//! Retirement: disabling and destroying versions. A version that is still needed is refused unless another
-//! person has approved, and destruction waits and can be undone.
+//! Retirement: disabling and destroying versions. Retiring a version that is still needed is refused unless another
+//! person has approved it; destruction is delayed, and can be undone until then.
 
 use std::sync::Arc;
 
@@ -11,10 +11,10 @@ use crate::audit::Event;
 use crate::error::{Error, Result};
 use crate::store::{KeyRequestRow, KeyVersionRow, Needs, RetirementAction, StateChange, Store, columns};
 
-/// Attempts at a step whose version changes meanwhile.
+/// Attempts at a step when the version changes meanwhile.
 const ATTEMPTS: usize = 3;
 
-/// A step that may make something unreadable.
+/// A step that can make values unreadable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
     Disable,
@@ -58,14 +58,14 @@ impl Step {
     }
 }
 
-/// Why a version cannot be retired without an approval.
+/// Reason why a version cannot be retired without an approval.
 enum Obstacle {
     InUse(Needs),
     StaleCensus,
 }
 
 impl Obstacle {
-    /// The refusal with what may be approved, which is nothing for a caller who is no person.
+    /// The refusal, with the request that can be approved; `request_id` is empty if the caller is not a person.
     fn refusal(self, version: &KeyVersionRow, request_id: String) -> Error {
         let kid = version.kid.clone();
         match self {
@@ -82,7 +82,7 @@ impl Obstacle {
     }
 }
 
-/// Steps in the life of a version, forward and back.
+/// Changes of a version's state, forward and back.
 pub(crate) struct Retirement {
     store: Arc<dyn Store>,
     ring: Arc<Ring>,
@@ -142,7 +142,7 @@ impl Retirement {
         Err(Error::Stale(kid.to_owned()))
     }
 
-    /// Why the version cannot be retired without an approval, if anything prevents it.
+    /// The reason why the version cannot be retired without an approval, if any.
     async fn obstacle(&self, version: &KeyVersionRow) -> Result<Option<Obstacle>> {
         let columns = columns::counted(&version.key_id);
         let needs = self.store.needs(&version.kid, &columns, self.now()).await?;
@@ -155,7 +155,8 @@ impl Retirement {
         Ok(None)
     }
 
-    /// The approved request of the caller's person for this step; without one the refusal, which names the open request.
+    /// The approved request of the caller's person for this step. Without one, the refusal, which names the open
+    /// request.
     async fn approval(
         &self,
         caller: &Caller,
@@ -230,7 +231,7 @@ impl Retirement {
         Err(Error::Stale(kid.to_owned()))
     }
 
-    /// Destroys the versions that are due. One that is needed again since it was scheduled stays.
+    /// Destroys the versions that are due. A version that is needed again since it was scheduled is kept.
     pub(crate) async fn destroy_due(&self) -> Result<()> {
         let now = self.now();
         for version in versions::all(self.store.as_ref()).await? {

@@ -1,7 +1,7 @@
 //! The open key ring of this process.
 //!
-//! It is replaced as a unit when the stored ring changes: after a change here, after a change in another process
-//! (polled), and when a value names a version that this process does not know yet.
+//! It is replaced as a whole when the stored ring changes: after a change in this process, after a change in another
+//! process (polled), and when a value names a version that this process does not know yet.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex as StdMutex, PoisonError, RwLock};
@@ -17,16 +17,17 @@ use crate::store::{ChainKey, KeyVersionRow, RowKeys, Store};
 /// Root keys and the ring that they opened.
 pub(crate) struct Ring {
     store: Arc<dyn Store>,
-    /// The current one, then previous ones.
+    /// The current root key, then previous ones.
     roots: Vec<RootKey>,
-    /// A UUID. A restore into an empty vault makes it another one.
+    /// A UUID. A restore into an empty vault replaces it.
     deployment_id: RwLock<String>,
     open: RwLock<Arc<KeyRing>>,
-    /// The stored ring's revision that `open` has; held while a newer one is read, so that none overtakes.
+    /// Revision of the stored ring that `open` holds; locked while a newer ring is read, so that an older one cannot
+    /// replace it.
     revision: Mutex<i64>,
-    /// The same, for who must not wait.
+    /// The same, for readers that must not wait for the lock.
     opened: AtomicI64,
-    /// Why the newest stored ring could not be opened; the one before is then still in use.
+    /// The reason why the newest stored ring could not be opened; the one before is then still in use.
     unopened: StdMutex<Option<String>>,
 }
 
@@ -43,12 +44,12 @@ impl Ring {
         Ok(Self { store, roots, deployment_id, open, revision: Mutex::new(revision), opened, unopened })
     }
 
-    /// The ring as it is now. Hold it for one call only.
+    /// The current ring. Hold it for one call only.
     pub(crate) fn current(&self) -> Arc<KeyRing> {
         Arc::clone(&self.open.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Opens the ring anew if the stored one has changed. The audit log is then chained by its newest audit key.
+    /// Opens the ring again if the stored one has changed. The audit log is then chained with its newest audit key.
     pub(crate) async fn reload(&self) -> Result<()> {
         let mut opened = self.revision.lock().await;
         let stored = self.store.ring_revision().await?;
@@ -80,12 +81,12 @@ impl Ring {
         self.opened.load(Ordering::Relaxed)
     }
 
-    /// Why the stored ring could not be opened when it was last looked at; `None` when all is well.
+    /// The reason why the stored ring could not be opened at the last reload; `None` if it was opened.
     pub(crate) fn unopened(&self) -> Option<String> {
         self.unopened.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Opens a value that a version newer than the open ring may have sealed.
+    /// Opens a value that may have been sealed by a version that is newer than the open ring.
     pub(crate) async fn open_value(
         &self,
         purpose: Purpose,
@@ -93,7 +94,7 @@ impl Ring {
         sealed: &str,
     ) -> Result<SecretBytes> {
         match self.current().open_value(purpose, cell, sealed) {
-            // Another process may have made it, or enabled it again, a moment ago.
+            // Another process may just have created it, or enabled it again.
             Err(CryptoError::UnknownVersion { .. } | CryptoError::Unusable { .. }) => {}
             opened => return Ok(opened?),
         }
@@ -101,7 +102,8 @@ impl Ring {
         Ok(self.current().open_value(purpose, cell, sealed)?)
     }
 
-    /// Made with the ring, and the same for ever, unless a restore into an empty vault brings the archive's.
+    /// Created with the ring, and never changed, except that a restore into an empty vault replaces it with the
+    /// archive's.
     pub(crate) fn deployment_id(&self) -> String {
         self.deployment_id.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -111,7 +113,7 @@ impl Ring {
         &self.roots[0]
     }
 
-    /// Every root key that was given, the current one first.
+    /// Every given root key, the current one first.
     pub(crate) fn roots(&self) -> Vec<&RootKey> {
         self.roots.iter().collect()
     }
@@ -128,7 +130,7 @@ pub(crate) fn open_rows(roots: &[RootKey], rows: &[KeyVersionRow]) -> Result<Key
     Ok(KeyRing::open(&roots, &versions)?)
 }
 
-/// A stored version as the ring takes it.
+/// A stored version in the form that the ring takes.
 pub(super) fn wrapped_version(row: &KeyVersionRow) -> Result<WrappedVersion> {
     let number = u32::try_from(row.number)
         .map_err(|_| Error::Inconsistent(format!("key_versions.number of {}", row.kid)))?;

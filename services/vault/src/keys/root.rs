@@ -1,4 +1,4 @@
-//! Changing the root key: the ring's versions are wrapped anew; sealed values stay as they are.
+//! Changes the root key: the ring's versions are wrapped again; sealed values stay as they are.
 
 use strongroom_crypto::{KeyVersion, RootKey};
 
@@ -7,13 +7,13 @@ use crate::audit::Event;
 use crate::error::{Error, Result};
 use crate::store::{KeyVersionRow, RootKeyRow, Store};
 
-/// How often a ring that changes meanwhile is read again.
+/// Attempts when the ring changes during the re-wrapping.
 const ATTEMPTS: usize = 5;
 
-/// Makes `roots[0]` the vault's root key if it is not yet and the one before is among the others.
+/// Makes `roots[0]` the vault's root key, unless it already is. The previous root key must be among the others.
 ///
 /// # Errors
-/// A sentence for the operator when the root key is neither the vault's nor given with it.
+/// A sentence for the operator if the vault's root key was not given.
 pub(crate) async fn change_root_key(store: &dyn Store, roots: &[RootKey], now: i64) -> Result<()> {
     let current = &roots[0];
     for _ in 0..ATTEMPTS {
@@ -37,7 +37,7 @@ async fn rewrap_ring(store: &dyn Store, roots: &[RootKey], newest: &RootKeyRow, 
     let mut rewrapped = Vec::new();
     for row in store.key_versions().await? {
         let version = KeyVersion::rewrap(&all, &wrapped_version(&row)?, current)?;
-        // Also of a destroyed one, whose state that key now authenticates.
+        // Destroyed versions too: this root key now authenticates their state.
         let root_key_id = current.id().to_string();
         rewrapped.push(KeyVersionRow { root_key_id, wrapped: version.wrapped, ..row });
     }
@@ -46,7 +46,7 @@ async fn rewrap_ring(store: &dyn Store, roots: &[RootKey], newest: &RootKeyRow, 
         .with("from", newest.id.as_str())
         .with("to", id.as_str())
         .finish();
-    // After the one before it, whatever the clocks of two machines say.
+    // Later than the previous root key, even if the clocks of two machines differ.
     let create_time = now.max(newest.create_time + 1);
     let root = RootKeyRow { id, check_value: current.check_value().to_vec(), create_time };
     Ok(store.change_root_key(&newest.id, &root, &rewrapped, &event).await?)

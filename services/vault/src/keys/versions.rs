@@ -1,4 +1,4 @@
-//! Key versions as the store has them: made, and found by kid or key.
+//! Key versions as the store holds them: creating them, and finding them by kid or key.
 
 use strongroom_crypto::{KeyVersion, Purpose, RootKey, WrappedVersion};
 
@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::store::key_names::{AUDIT_KEY, CREDENTIAL_KEY, PAGE_KEY, ROWS_KEY, SIGNING_KEY};
 use crate::store::{KeyVersionRow, Store};
 
-/// First versions of the keys that a new vault has.
+/// The first versions of a new vault's keys.
 pub(crate) fn first_versions(root: &RootKey, now: i64) -> Vec<KeyVersionRow> {
     [
         (CREDENTIAL_KEY, Purpose::Credential),
@@ -20,7 +20,7 @@ pub(crate) fn first_versions(root: &RootKey, now: i64) -> Vec<KeyVersionRow> {
     .collect()
 }
 
-/// The first version of a key; the store gives later ones their number.
+/// The first version of a key; the store numbers later ones.
 pub(super) fn new_version(root: &RootKey, key_id: &str, purpose: Purpose, now: i64) -> KeyVersionRow {
     row(KeyVersion::create(root, key_id, purpose, 1), now)
 }

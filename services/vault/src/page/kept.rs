@@ -1,6 +1,7 @@
-//! The last result of a slow computation: made in a task of its own, one at a time, and kept for the next reader.
+//! The last result of a slow computation, which runs in its own task, one at a time; the result is kept for later
+//! readers.
 //!
-//! So a result that takes longer than a reader waits still arrives, and many readers share it.
+//! A result that takes longer than a reader waits still arrives, and many readers share it.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -9,25 +10,26 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
-/// A result is not made again while it is younger.
+/// A result younger than this is not recomputed.
 const KEPT: Duration = Duration::from_secs(10);
-/// How long a reader waits for a new one: less than the page waits for its sections.
+/// How long a reader waits for a new result: less than the page waits for its sections.
 const PATIENCE: Duration = Duration::from_secs(4);
 
-/// The last result, when there is one.
+/// The last result, if there is one.
 pub(super) struct Kept<T> {
     last: watch::Sender<Option<(Instant, T)>>,
     making: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl<T: Clone + Send + Sync + 'static> Kept<T> {
-    /// With nothing made yet.
+    /// No result yet.
     pub(super) fn new() -> Self {
         Self { last: watch::Sender::new(None), making: Mutex::default() }
     }
 
-    /// What `make` returns, which is called where the last result is too old and no other call is running; after a while
-    /// the last result, whatever its age. With it comes its age. `None` while the first one is being made.
+    /// The last result and its age. If it is too old, `make` is called first, unless a computation is already running,
+    /// and the reader waits for its result for a while; after that it gets the last result, whatever its age. `None` if
+    /// there is no result yet.
     pub(super) async fn get<F>(&self, make: impl FnOnce() -> F) -> Option<(Duration, T)>
     where
         F: Future<Output = T> + Send + 'static,
@@ -35,7 +37,7 @@ impl<T: Clone + Send + Sync + 'static> Kept<T> {
         let mut results = self.last.subscribe();
         if self.last().is_none_or(|(age, _)| age >= KEPT) {
             self.begin(make);
-            // In time or not, the last result is returned.
+            // The last result is returned whether or not a new one arrived in time.
             let _ = timeout(PATIENCE, results.changed()).await;
         }
         self.last()
@@ -66,7 +68,7 @@ impl<T: Clone + Send + Sync + 'static> Kept<T> {
 }
 
 impl<T> Drop for Kept<T> {
-    /// Nobody will ask for it.
+    /// Stops the computation: nobody will ask for its result.
     fn drop(&mut self) {
         if let Some(task) = self.making.get_mut().unwrap_or_else(PoisonError::into_inner) {
             task.abort();
@@ -83,7 +85,7 @@ mod tests {
 
     use super::*;
 
-    /// Counts its calls, and takes as long as that.
+    /// Counts its calls; each takes `time`.
     struct Slow {
         kept: Kept<u32>,
         calls: Arc<AtomicU32>,

@@ -1,4 +1,4 @@
-//! Enrolling and removing: at once for the first two people, else a request.
+//! Enrolling and removing people: the first two are enrolled at once; anything later is a request.
 
 use strongroom_runtime::Caller;
 use uuid::Uuid;
@@ -11,22 +11,22 @@ use crate::store::{
     TokenRow,
 };
 
-/// How long a request can be approved, in microseconds.
+/// Time within which a request can be approved, in microseconds.
 const LAPSES_AFTER: i64 = 24 * 60 * 60 * 1_000_000;
 
-/// How long a break-glass token cannot enrol anybody: whoever holds the others has so long to revoke it.
+/// Time before a break-glass token can enrol anybody, in which holders of the other tokens can revoke it.
 const GLASS_WAITS: i64 = 24 * 60 * 60 * 1_000_000;
 
-/// What became of a wish to enrol somebody.
+/// Result of an enrolment.
 pub(crate) enum Answer {
-    /// It is done.
+    /// The enrolment is complete.
     Enrolled(String),
-    /// Another person must approve it.
+    /// Another person must approve the enrolment.
     Asked(Box<PersonRequestRow>),
 }
 
 impl People {
-    /// Makes `subject`, a `token:<id>` or an `identity:<name>`, that of the person `name`.
+    /// Enrols `subject`, a `token:<id>` or an `identity:<name>`, for the person `name`.
     pub(crate) async fn enrol(&self, caller: &Caller, name: &str, subject: &str) -> Result<Answer> {
         let subject_hash = self.check_subject(subject).await?;
         let grounds = self.grounds(caller).await?;
@@ -108,17 +108,17 @@ impl People {
         Ok(self.store.open_person_request(&request, &event).await?)
     }
 
-    /// The person of a caller that asks.
+    /// The requesting caller's person.
     async fn asking(&self, caller: &Caller) -> Result<PersonRow> {
         self.of(caller).await?.ok_or(Error::NoPerson)
     }
 
-    /// On what grounds the caller may enrol at once, if there is still room. What a young break-glass token has issued waits
-    /// with it.
+    /// The grounds on which the caller can enrol at once, if there is still room. Tokens issued through a new
+    /// break-glass token have to wait as long as it does.
     async fn grounds(&self, caller: &Caller) -> Result<Grounds> {
         let Some(id) = caller.principal.id.strip_prefix(TOKEN) else { return Ok(Grounds::First) };
         let lineages = self.store.lineages(&[id.to_owned()]).await?;
-        // Above a row that is missing, or was changed, nothing tells whether a break-glass token is the root.
+        // If a row in the chain is missing or was changed, the root above it may be a break-glass token.
         if self.has_ended(&lineages, id) {
             return Err(Error::TokenEnded);
         }
@@ -140,8 +140,8 @@ impl People {
         }
     }
 
-    /// Refuses what could never act for a person: somebody who is enrolled approves, and renews the token before. The
-    /// token's SHA-256 in hex; empty for an identity.
+    /// Refuses a subject that could never act for a person: an enrolled subject approves requests, and its holder
+    /// renews the token first. Returns the token's SHA-256 in hex; empty for an identity.
     async fn check_subject(&self, subject: &str) -> Result<String> {
         let missing = || Error::SubjectNotFound(subject.to_owned());
         let Some(id) = subject.strip_prefix(TOKEN) else {
@@ -181,7 +181,7 @@ impl People {
     }
 }
 
-/// The refusal of what was not done.
+/// The error for a refused enrolment.
 pub(super) fn done(enrolled: Enrolled, name: &str, subject: &str) -> Result<()> {
     Err(match enrolled {
         Enrolled::Done => return Ok(()),

@@ -1,4 +1,4 @@
-//! Requests about people: one person asks, another one approves, and then it is done.
+//! Requests about people: one person makes a request, and it is carried out when another approves it.
 
 use strongroom_runtime::Caller;
 
@@ -9,12 +9,12 @@ use crate::error::{Error, Result};
 use crate::store::{Enrolment, Grounds, Outcome, PersonAction, PersonApproval, PersonRequestRow};
 
 impl People {
-    /// Requests that may be approved, newest first.
+    /// Requests that can be approved, newest first.
     pub(crate) async fn requests(&self) -> Result<Vec<PersonRequestRow>> {
         Ok(self.store.open_person_requests(self.now()).await?)
     }
 
-    /// Does what the request asks for.
+    /// Approves the request and carries it out.
     pub(crate) async fn approve(&self, caller: &Caller, id: &str) -> Result<PersonRequestRow> {
         let request = self.one(id).await?;
         self.check_approver(caller, &request).await?;

@@ -1,9 +1,10 @@
-//! The vault takes its own rows back, by its own rules.
+//! Restores the vault's own rows, by the vault's own rules.
 //!
-//! A service that restores sends an archive's rows with its key ring and a grant. [`terms`] is what a grant is for; [`staging`]
-//! checks each row by the archive's keys and puts it beside the live ones, [`reading`] knows the archive's form of it and
-//! [`resealing`] seals secrets anew that another root key sealed. [`places`] bounds how much of the vault all of it takes,
-//! [`warnings`] and [`event`] are what a plan and a commit say. What a commit does with the rows stands in `store/restore`.
+//! A service that restores sends an archive's rows, together with its key ring and a grant. [`terms`] is what a grant
+//! allows. [`staging`] checks each row with the archive's keys and stores it beside the live ones; [`reading`] parses
+//! the archive's row format, and [`resealing`] seals secrets again that were sealed under another root key. [`places`]
+//! limits the vault's resources that all this takes; [`warnings`] and [`event`] are the reports of a plan and a commit.
+//! `store/restore` has the rules by which a commit writes rows.
 
 mod event;
 mod places;
@@ -32,22 +33,22 @@ pub(crate) use staging::Staging;
 pub(crate) use terms::{OldHead, Terms};
 use warnings::warnings;
 
-/// How long a stage lasts that is not committed, in microseconds: as long as its grant.
+/// Lifetime of an uncommitted stage, in microseconds: that of its grant.
 const STAGED_FOR: i64 = 24 * 3600 * 1_000_000;
 /// The same for a plan, which is dropped at its end.
 const PLANNED_FOR: i64 = 3600 * 1_000_000;
 
-/// Why a stream ends whose stage somebody else fills.
+/// Reason for ending a stream when another call fills its stage.
 const BEGUN_ANEW: &str = "its stage was begun anew by another call, or dropped";
 
-/// A stage with what it says.
+/// A stage with its report.
 pub(crate) struct Staged {
     pub(crate) row: StageRow,
     pub(crate) report: Report,
     pub(crate) warnings: Vec<String>,
 }
 
-/// What begins a stage.
+/// The first message of a stage.
 pub(crate) struct Beginning {
     pub(crate) terms: Terms,
     pub(crate) ring: Vec<u8>,
@@ -77,7 +78,7 @@ impl Restoring {
         Self { store, ring, rings, merges, grants, clock, places: Places::default() }
     }
 
-    /// Begins a stage, or a plan, which needs no grant and leaves nothing.
+    /// Begins a stage or a plan; a plan needs no grant and leaves nothing.
     ///
     /// # Errors
     /// [`RestoreError`], and those of the ring.
@@ -130,7 +131,7 @@ impl Restoring {
         })
     }
 
-    /// Drops what a stream has left that did not come to its end.
+    /// Drops the leftovers of a stream that did not complete.
     ///
     /// # Errors
     /// Those of the database.
@@ -138,10 +139,10 @@ impl Restoring {
         Ok(self.store.drop_attempt(attempt).await?)
     }
 
-    /// The stage is whole: what its commit would do. A plan's is dropped.
+    /// Completes the stage and reports what its commit would do. The stage of a plan is dropped.
     ///
     /// # Errors
-    /// What stands against the commit.
+    /// The reason why the commit would fail.
     pub(crate) async fn finish(&self, beginning: &Beginning, staging: Staging) -> Result<Staged> {
         let terms = &beginning.terms;
         let (attempt, tables, opened) = staging.finish()?;
@@ -163,7 +164,7 @@ impl Restoring {
         Ok(Staged { row, warnings: warnings(terms, &opened, adopted.as_deref(), &report), report })
     }
 
-    /// A stage of the caller.
+    /// A stage that the caller began.
     ///
     /// # Errors
     /// [`RestoreError::StageNotFound`].
@@ -173,7 +174,7 @@ impl Restoring {
         staged(row)
     }
 
-    /// Makes a stage live.
+    /// Commits a stage: its rows become live.
     ///
     /// # Errors
     /// [`RestoreError`], and those of merging the rings.
@@ -206,7 +207,7 @@ impl Restoring {
         staged(self.stage(id).await?)
     }
 
-    /// Takes a commit back, with the grant that it was made with.
+    /// Rolls a commit back, with the grant that it was made with.
     ///
     /// # Errors
     /// [`RestoreError`].
@@ -241,7 +242,8 @@ impl Restoring {
         staged(self.stage(id).await?)
     }
 
-    /// Drops a stage, or what is left of one. A committed one can then not be taken back any more, which needs its grant.
+    /// Drops a stage, or its leftovers. For a committed stage this needs its grant; the commit can then no longer be
+    /// rolled back.
     ///
     /// # Errors
     /// [`RestoreError::StageCommitted`], [`RestoreError::GrantMissing`], [`RestoreError::GrantInvalid`].
@@ -265,7 +267,7 @@ impl Restoring {
         Err(RestoreError::StageCommitted(id.to_owned()).into())
     }
 
-    /// The deployment that the vault becomes: an empty one the archive's, unless it is to be a copy.
+    /// The deployment that the vault adopts: an empty vault adopts the archive's, unless it is to be a copy.
     async fn adopted(&self, terms: &Terms, opened: &OpenedRing) -> Result<Option<String>> {
         if opened.deployment_id == self.ring.deployment_id() {
             return Ok(None);
@@ -313,7 +315,7 @@ impl Restoring {
         found.ok_or_else(|| RestoreError::StageNotFound(id.to_owned()).into())
     }
 
-    /// The terms of a stage, if `principal` began it. Another service does not learn that there is one.
+    /// The terms of a stage, if `principal` began it. Another service does not learn that the stage exists.
     fn owned(&self, stage: &StageRow, principal: &str) -> Result<Terms> {
         let terms = Terms::of(stage)?;
         if terms.principal != principal {
@@ -323,7 +325,7 @@ impl Restoring {
     }
 }
 
-/// Looked at before the rings are merged, so that what is refused changes nothing. The commit looks again.
+/// Checked before the rings are merged, so a refused commit changes nothing. The commit checks it again.
 fn check_whole(stage: &StageRow) -> Result<()> {
     let id = stage.id.clone();
     match stage.state {
@@ -341,8 +343,9 @@ fn not_whole(id: String) -> RestoreError {
     }
 }
 
-/// The grant of a stage, once more: the service's token alone takes nothing back. It was opened at the commit, so that its time
-/// and who granted do not count any more. Digests are compared, so that the time that it takes says nothing of the grant.
+/// Checks that the grant is the stage's: the service's token alone cannot roll back a commit. The grant was opened at
+/// the commit, so its expiry and the grantor's permission no longer matter. Digests are compared, so the time of the
+/// comparison reveals nothing about the grant.
 fn check_grant(stage: &StageRow, grant: &[u8]) -> Result<()> {
     if grant.is_empty() {
         return Err(RestoreError::GrantMissing.into());

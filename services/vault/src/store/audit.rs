@@ -18,45 +18,45 @@ pub(super) use tail::{Failures, LogTail};
 pub struct AuditRow {
     /// Without gaps, from 1.
     pub sequence: i64,
-    /// When it happened.
+    /// Time of the event.
     pub time: i64,
-    /// Who asked.
+    /// The actor.
     pub actor: String,
-    /// Through which service.
+    /// The service that the actor used, if any.
     pub via: String,
-    /// What happened.
+    /// Name of the event.
     pub event: String,
-    /// To what.
+    /// Target of the event.
     pub target: String,
     /// A JSON object.
     pub metadata: String,
     /// The call's trace id, or empty.
     pub trace_id: String,
-    /// How it ended: the text of an [`Outcome`].
+    /// The text of an [`Outcome`].
     pub outcome: String,
     /// Joins the start and the end of a long operation.
     pub operation_id: Option<String>,
 }
 
-/// The newest event's place.
+/// Position of the newest event.
 #[derive(Debug, Clone, Default, PartialEq, Eq, FromRow)]
 pub struct AuditHead {
-    /// 0 while the log is empty.
+    /// 0 if the log is empty.
     pub sequence: i64,
-    /// `None` while the log is empty.
+    /// `None` if the log is empty.
     pub time: Option<i64>,
-    /// The chain's code; `None` while events are not chained.
+    /// The newest event's code; `None` if it has none.
     pub mac: Option<Vec<u8>>,
     /// The version of the audit key that made the code.
     pub key_kid: Option<String>,
 }
 
-/// An event with its link in the chain.
+/// An event and its link in the chain.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub(crate) struct ChainedRow {
-    /// Its place.
+    /// Its position.
     pub sequence: i64,
-    /// What happened.
+    /// The event.
     #[sqlx(flatten)]
     pub event: NewEvent,
     /// The version of the audit key that made the code.
@@ -65,16 +65,16 @@ pub(crate) struct ChainedRow {
     pub mac: Option<Vec<u8>>,
 }
 
-/// The `audit_checkpoints` table: where older events were removed.
+/// The `audit_checkpoints` table: the points up to which events were removed.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub(crate) struct CheckpointRow {
-    /// The last event that was removed.
+    /// The last removed event.
     pub sequence: i64,
     /// Its code.
     pub mac: Vec<u8>,
-    /// When it was removed.
+    /// Time of the removal.
     pub time: i64,
-    /// How many events went with it.
+    /// Number of removed events.
     pub removed: i64,
     /// The version of the audit key that made `code`.
     pub key_kid: String,
@@ -82,66 +82,66 @@ pub(crate) struct CheckpointRow {
     pub code: Vec<u8>,
 }
 
-/// The oldest events, as far as they may be removed in one transaction.
+/// The oldest events that one transaction can remove.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Prunable {
-    /// The oldest there is.
+    /// The oldest event.
     pub(crate) first: i64,
-    /// The last to be removed.
+    /// The last event to be removed.
     pub(crate) last: i64,
 }
 
-/// Takes the log as one snapshot has it: `begin` once, then every event in order.
+/// Receives the log from one snapshot: `begin` once, then every event in order.
 pub(crate) trait ChainReader: Send {
-    /// The head (`None` if its row is gone) and the newest checkpoint.
+    /// The head (`None` if its row is missing) and the newest checkpoint.
     fn begin(&mut self, head: Option<AuditHead>, checkpoint: Option<CheckpointRow>);
     /// The next event.
     fn event(&mut self, row: ChainedRow);
-    /// After the events, in the same snapshot: the next row that grants access.
+    /// The next row that grants access; called after the events, in the same snapshot.
     fn row(&mut self, row: Examined);
 }
 
-/// Which events to list; all conditions must hold.
+/// Filter for listing events; all conditions must hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct EventFilter {
-    /// Exact, or a family: `credential.*`. Empty matches all.
+    /// An exact name, or a family: `credential.*`. Empty matches all.
     pub event: String,
     /// Empty matches all.
     pub actor: String,
     /// Empty matches all.
     pub target: String,
-    /// At or after.
+    /// At or after this time.
     pub since: Option<i64>,
-    /// Before.
+    /// Before this time.
     pub until: Option<i64>,
 }
 
-/// Which operations to close.
+/// Filter for closing operations.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct CloseFilter {
     /// The event that opens an operation.
     pub started_event: String,
     /// The event that closes it.
     pub ended_event: String,
-    /// Operations of this process instance; empty names none.
+    /// Operations of this process instance; empty matches none.
     pub instance: String,
-    /// Operations that started before this time, whoever ran them.
+    /// Operations that started before this time, in any instance.
     pub started_before: i64,
-    /// The service that closes them, which nobody asked to.
+    /// The service that closes them, on its own initiative.
     pub closer: String,
-    /// Its name, for people.
+    /// Its display name.
     pub closer_name: String,
 }
 
 /// The audit log in the database.
 #[async_trait]
 pub(crate) trait AuditStore: Send + Sync {
-    /// Sets the key that chains events from now on. Without one nothing can be appended.
+    /// Sets the key that chains further events. Without a key, no event can be appended.
     fn set_chain(&self, key: ChainKey);
-    /// How often this process could not append an event.
+    /// Number of events that this process could not append.
     fn audit_failures(&self) -> u64;
-    /// Appends one event; its sequence. An event of the same name and operation id is appended once: the
-    /// earlier one's sequence is then returned.
+    /// Appends one event and returns its sequence. An event with the same name and operation id is appended only once;
+    /// a repetition returns the earlier one's sequence.
     async fn append_event(&self, event: &NewEvent) -> Result<i64>;
     /// Events with a sequence below `before`, newest first.
     async fn events(&self, filter: &EventFilter, before: i64, limit: i64) -> Result<Vec<AuditRow>>;
@@ -153,25 +153,26 @@ pub(crate) trait AuditStore: Send + Sync {
         through: i64,
         limit: i64,
     ) -> Result<Vec<AuditRow>>;
-    /// Rows that grant access and do not open, at most `limit`.
+    /// At most `limit` rows that should grant access but do not open.
     async fn tampered_rows(&self, limit: usize) -> Result<Vec<Examined>>;
-    /// Hands the whole log to `reader`, and then every row that grants access, in one snapshot.
+    /// Passes the whole log, and then every row that grants access, to `reader`, in one snapshot.
     async fn read_chain(&self, reader: &mut dyn ChainReader) -> Result<()>;
-    /// The oldest events that are all older than `before`, at most `limit` and never the newest.
+    /// The oldest events, all of them older than `before`: at most `limit`, and never the newest event.
     async fn prunable(&self, before: i64, limit: i64) -> Result<Option<Prunable>>;
-    /// Removes them behind a checkpoint; how many, or `None` if somebody else was faster.
+    /// Removes these events and writes a checkpoint. Returns their number, or `None` if another process removed them
+    /// first.
     async fn prune_events(&self, prunable: Prunable, now: i64, event: &NewEvent) -> Result<Option<i64>>;
     /// The oldest event's sequence; 0 while the log is empty.
     async fn first_event(&self) -> Result<i64>;
-    /// The newest event's place.
+    /// Position of the newest event.
     async fn audit_head(&self) -> Result<AuditHead>;
-    /// What names the log: made with the key ring.
+    /// Id of the log, created with the key ring.
     async fn audit_chain(&self) -> Result<String>;
-    /// Closes operations that were started and never ended; how many.
+    /// Closes operations that were started and never ended; returns their number.
     async fn close_operations(&self, filter: &CloseFilter, now: i64) -> Result<i64>;
 }
 
-/// How many open operations one transaction closes.
+/// Operations that one transaction closes.
 pub(super) const CLOSE_BATCH: i64 = 500;
 
 pub(super) const SELECT: &str = "
@@ -182,10 +183,10 @@ pub(super) const SELECT_CHAINED: &str = "
     SELECT sequence, time, actor, via, event, target, metadata, trace_id, outcome, operation_id, key_kid, mac
     FROM audit_logs WHERE sequence > $1 ORDER BY sequence LIMIT $2";
 
-/// How many events a reader of the chain gets from one statement.
+/// Events that a reader of the chain gets from one statement.
 pub(super) const CHAIN_PAGE: i64 = 1000;
 
-/// An expression: whether events are missing from the log, because they were pruned or because somebody deleted them.
+/// SQL expression: whether events are missing from the log because they were pruned or deleted.
 macro_rules! has_lost_events {
     () => {
         "EXISTS (SELECT 1 FROM audit_checkpoints)
@@ -209,7 +210,7 @@ pub(super) const CHECKPOINT: &str = "
 pub(super) const INSERT_CHECKPOINT: &str = "
     INSERT INTO audit_checkpoints (sequence, mac, time, removed, key_kid, code) VALUES ($1, $2, $3, $4, $5, $6)";
 
-/// The oldest event, the oldest that is not old enough, and the head.
+/// The oldest event, the oldest event that is too new to be removed, and the head.
 pub(super) const PRUNABLE: &str = "
     SELECT (SELECT min(sequence) FROM audit_logs),
            (SELECT sequence FROM audit_logs WHERE time >= $1 ORDER BY sequence LIMIT 1),
@@ -233,7 +234,7 @@ pub(super) const OPEN_OPERATIONS: &str = "
     ORDER BY s.sequence LIMIT $3";
 
 impl AuditHead {
-    /// The place of each of `events` behind this head, and the head after them.
+    /// The position of each of `events` after this head, and the head after them.
     pub(super) fn places(self, key: &ChainKey, events: &[&NewEvent]) -> (Vec<Self>, Self) {
         let mut head = self;
         let mut places = Vec::with_capacity(events.len());
@@ -244,7 +245,7 @@ impl AuditHead {
         (places, head)
     }
 
-    /// The head after `event`, which this also gives its place, key version and code.
+    /// The head after `event`; it has that event's position, key version and code.
     fn next(&self, key: &ChainKey, event: &NewEvent) -> Self {
         let sequence = self.sequence + 1;
         let previous = self.mac.as_deref().unwrap_or(&START);
@@ -255,7 +256,7 @@ impl AuditHead {
 }
 
 impl CheckpointRow {
-    /// A checkpoint at the event `sequence`; an event from before the chain has no code.
+    /// A checkpoint at the event `sequence`; an event from before the chain began has no code.
     pub(crate) fn new(key: &ChainKey, sequence: i64, mac: Option<Vec<u8>>, time: i64, removed: i64) -> Self {
         let mac = mac.unwrap_or_else(|| START.to_vec());
         let code = key.checkpoint_code(sequence, &mac, time, removed).to_vec();
@@ -264,7 +265,7 @@ impl CheckpointRow {
 }
 
 impl Prunable {
-    /// From what [`PRUNABLE`] selects.
+    /// From the result of [`PRUNABLE`].
     pub(super) fn new((first, stop, head): (Option<i64>, Option<i64>, i64), limit: i64) -> Option<Self> {
         let first = first?;
         let last = (stop.unwrap_or(head).min(head) - 1).min(first + limit - 1);
@@ -272,12 +273,12 @@ impl Prunable {
     }
 }
 
-/// The log, without which there is no change, could not be written.
+/// The log could not be written, so neither could the change.
 pub(super) fn unwritable(source: Error) -> Error {
     Error::Audit(Box::new(source))
 }
 
-/// Nothing is written unchained.
+/// Nothing is written without a chain key.
 pub(super) fn no_chain() -> Error {
     Error::Database(sqlx::Error::Configuration("the audit log's key is not set".into()))
 }
@@ -304,7 +305,7 @@ impl CloseFilter {
         }
     }
 
-    /// What the start says, except of its actor's call.
+    /// The start's metadata, without the details of its actor's call.
     fn closing_metadata(&self, started: &AuditRow) -> String {
         let mut metadata = metadata_of(started);
         metadata.remove("delegation");
@@ -324,14 +325,14 @@ fn metadata_of(started: &AuditRow) -> Map<String, Value> {
 }
 
 impl EventFilter {
-    /// The first and the last event name of a family; `None` for an exact name.
+    /// The lower and upper bound of the event names in a family; `None` for an exact name.
     pub(super) fn family(&self) -> Option<(String, String)> {
         let prefix = self.event.strip_suffix('*')?;
         Some((prefix.to_owned(), above(prefix)))
     }
 }
 
-/// A text above every text that begins with `prefix`, in byte order.
+/// A text that sorts after every text with the prefix `prefix`, in byte order.
 pub(super) fn above(prefix: &str) -> String {
     format!("{prefix}{}", char::MAX)
 }

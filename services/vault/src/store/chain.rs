@@ -1,12 +1,12 @@
-//! The audit chain: each event carries a code over itself and the code before it.
+//! The audit chain: each event carries a code over itself and the previous event's code.
 //!
-//! The key is not in the database, so write access to the table is not enough to rebuild the chain. An event names
-//! its key version, so the chain continues when the audit key is rotated or the root key is changed.
+//! The key is not in the database, so write access to the table is not enough to rebuild the chain. An event names its key
+//! version, so the chain continues when the audit key is rotated or the root key is changed.
 //!
-//! The code is HMAC-SHA-256 (RFC 2104) over fields, each behind its length as four bytes, big-endian:
+//! The code is HMAC-SHA-256 (RFC 2104) over fields, each prefixed with its length as four bytes, big-endian:
 //!
 //! ```text
-//! "strongroom audit event v1", the code before (32 zero bytes for the first event),
+//! "strongroom audit event v1", the previous code (32 zero bytes for the first event),
 //! sequence, time (8 bytes each, big-endian, two's complement),
 //! actor, via, event, target, metadata, trace id, outcome,
 //! and the operation id, unless there is none
@@ -46,7 +46,7 @@ impl ChainKey {
         self.kid
     }
 
-    /// The code of `event` at `sequence`, behind an event with the code `previous`.
+    /// The code of `event` at `sequence`, after an event with the code `previous`.
     pub(crate) fn event_code(&self, previous: &[u8], sequence: i64, event: &NewEvent) -> [u8; 32] {
         let mut message = Vec::with_capacity(256 + event.metadata.len());
         put(&mut message, EVENT);

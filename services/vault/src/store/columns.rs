@@ -1,4 +1,5 @@
-//! Columns that depend on the vault's own keys: one list for re-encryption, the census and the guards on retirement.
+//! Columns that depend on the vault's own keys: one list for re-encryption, the census and the checks before a
+//! retirement.
 
 use strongroom_crypto::{Cell, Purpose};
 
@@ -7,12 +8,12 @@ use super::key_names::{AUDIT_KEY, CREDENTIAL_KEY, ROWS_KEY};
 use super::person::PersonIdentityRow;
 use super::{CredentialRow, KeyRequestRow, PersonRequestRow, PersonRow, ReferenceRow, TokenRow, VersionRow};
 
-/// A column whose values one of the vault's keys seals, each for its row.
+/// A column whose values are sealed by one of the vault's keys, each for its row.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SealedColumn {
     pub(crate) table: &'static str,
     pub(crate) column: &'static str,
-    /// The column that identifies the row; its text sorts.
+    /// The column that identifies the row; sorted as text.
     pub(crate) id: &'static str,
     pub(crate) key_id: &'static str,
     pub(crate) purpose: Purpose,
@@ -35,7 +36,7 @@ pub(crate) const CURRENT_SECRET: SealedColumn = secret_of("credentials");
 /// A credential's secret before its last rotation.
 pub(crate) const PREVIOUS_SECRET: SealedColumn = secret_of("credential_versions");
 
-/// The columns that re-encryption walks over. A new column is one more entry.
+/// The columns that re-encryption walks. A new column is one more entry.
 pub(crate) const SEALED: &[SealedColumn] = &[CURRENT_SECRET, PREVIOUS_SECRET];
 
 /// The column `secret` of a table whose rows are identified by `id`.
@@ -52,7 +53,7 @@ const fn secret_of(table: &'static str) -> SealedColumn {
     }
 }
 
-/// Columns that name versions without being sealed: an old version verifies the events that it chained, and opens the rows
+/// Columns that name versions without being sealed: an old version verifies the events that it chained, and the rows
 /// that grant access.
 const CHAINED: &[CountedColumn] = &[
     CountedColumn { table: "audit_logs", column: "key_kid", key_id: AUDIT_KEY, kid: "key_kid" },
@@ -70,7 +71,7 @@ const fn rows_of<R: Granting>() -> CountedColumn {
     CountedColumn { table: R::TABLE, column: "row_kid", key_id: ROWS_KEY, kid: "row_kid" }
 }
 
-/// The column called `table.column` that versions of `key_id` seal.
+/// The column `table.column`, if versions of `key_id` seal it.
 pub(crate) fn sealed_column(key_id: &str, name: &str) -> Option<&'static SealedColumn> {
     let (table, column) = name.split_once('.')?;
     let named = |sealed: &&SealedColumn| sealed.table == table && sealed.column == column;
@@ -84,7 +85,7 @@ impl SealedColumn {
     }
 }
 
-/// The columns that need versions of `key_id`, or of every key when it is empty.
+/// The columns that need versions of `key_id`, or of any key if it is empty.
 pub(crate) fn counted(key_id: &str) -> Vec<CountedColumn> {
     let all = SEALED.iter().map(|column| column.counted).chain(CHAINED.iter().copied());
     all.filter(|column| key_id.is_empty() || column.key_id == key_id).collect()

@@ -1,4 +1,4 @@
-//! What every store promises: one test per method, run on both engines.
+//! The contract of every store: one test per method, run on both engines.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod audit;
@@ -24,7 +24,7 @@ use strongroom_crypto::{KeyRing, KeyVersion, Purpose, RootKey};
 use super::key_names::{AUDIT_KEY, ROWS_KEY};
 use super::{CHANGE, ChainKey, CredentialRow, NewEvent, RowKeys, StateKeys, Store, open};
 
-/// Stores under test with the databases behind them.
+/// The stores under test and their databases.
 async fn stores() -> Vec<(TestDb, Arc<dyn Store>)> {
     let mut stores = Vec::new();
     for database in TestDb::each() {
@@ -36,7 +36,7 @@ async fn stores() -> Vec<(TestDb, Arc<dyn Store>)> {
     stores
 }
 
-/// What a vault gives its store.
+/// The keys that a vault gives its store.
 struct Keys {
     ring: KeyRing,
     states: StateKeys,
@@ -59,7 +59,7 @@ impl Keys {
     }
 }
 
-/// An event that says only what it is.
+/// An event with only a name.
 fn event(name: &str) -> NewEvent {
     NewEvent {
         time: 1_000,

@@ -25,42 +25,42 @@ pub struct CredentialRow {
     pub display_name: String,
     /// Fixed at creation.
     pub provider: String,
-    /// `srv1.…`: sealed for this row.
+    /// `srv1.…`, sealed for this row.
     pub secret: String,
-    /// What may be shown.
+    /// The part of the secret that can be shown.
     pub preview: String,
-    /// May be used.
+    /// Whether it can be used.
     pub active: bool,
-    /// When it was created.
+    /// Creation time.
     pub create_time: i64,
-    /// When it was last changed.
+    /// Time of the last change.
     pub update_time: i64,
-    /// When it was last revealed.
+    /// Time of the last reveal.
     pub last_used_time: Option<i64>,
-    /// From when on it may not be used.
+    /// Expiry, from which it cannot be used.
     pub expire_time: Option<i64>,
-    /// Counts changes, from 1.
+    /// Number of changes, from 1.
     pub revision: i64,
     /// Its labels, a JSON object. `credential_labels` is an index of them.
     pub labels: String,
-    /// When its secret was set: a restore brings no older one back.
+    /// Time when the secret was set: a restore never brings back an older one.
     pub secret_time: i64,
-    /// Since when it is inactive; `None` while it is active.
+    /// Time when it was deactivated; `None` while it is active.
     pub deactivate_time: Option<i64>,
 }
 
 impl CredentialRow {
-    /// Its labels; whoever writes to the row writes them as [`label_text`] does.
+    /// Its labels; every writer of the row formats them with [`label_text`].
     pub(crate) fn labels(&self) -> Labels {
         serde_json::from_str(&self.labels).unwrap_or_default()
     }
 
-    /// Whether it is inside, by what is authenticated.
+    /// Whether it is inside the selection, judged by its authenticated columns.
     pub(super) fn is_inside(&self, selection: &Selectors) -> bool {
         selection.is_everything() || selection.admit_credential(&self.provider, &self.labels()).is_ok()
     }
 
-    /// After `change`.
+    /// The row after `change`.
     pub(super) fn changed(self, change: &CredentialChange) -> Self {
         let deactivate_time = match change.active {
             Some(true) => None,
@@ -80,7 +80,7 @@ impl CredentialRow {
     }
 }
 
-/// Labels as a row has them.
+/// Labels in the format of the row.
 pub(crate) fn label_text(labels: &Labels) -> String {
     serde_json::json!(labels).to_string()
 }
@@ -110,16 +110,16 @@ impl Granting for CredentialRow {
     }
 }
 
-/// A credential with what stands in other tables.
+/// A credential and its data from other tables.
 #[derive(Clone)]
 pub struct Credential {
-    /// Its own row.
+    /// Its row.
     pub row: CredentialRow,
     /// Its labels.
     pub labels: Labels,
     /// References to it by kind, as far as the caller can see them.
     pub references: BTreeMap<String, i64>,
-    /// Until when its previous secret opens, if it has one; that may be over.
+    /// Expiry of its previous secret, if it has one; possibly in the past.
     pub previous_expire_time: Option<i64>,
 }
 
@@ -129,7 +129,7 @@ impl Credential {
     }
 }
 
-/// Which credentials to list; all conditions must hold.
+/// Filter for listing credentials; all conditions must hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct CredentialFilter {
     /// Empty matches all.
@@ -138,39 +138,39 @@ pub(crate) struct CredentialFilter {
     pub active: Option<bool>,
     /// Empty matches all.
     pub name_prefix: String,
-    /// Each must be carried with this value.
+    /// Labels that the credential must have, with these values.
     pub labels: Labels,
-    /// What the caller can see.
+    /// The caller's selection.
     pub selection: Arc<Selectors>,
 }
 
-/// What to change; `None` leaves a field alone.
+/// Changes to a credential; `None` leaves a field unchanged.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct CredentialChange {
     /// A new name.
     pub display_name: Option<String>,
-    /// Labels to replace the old ones.
+    /// Labels that replace the old ones.
     pub labels: Option<Labels>,
-    /// A new expiry, or none any more.
+    /// A new expiry, or `Some(None)` for no expiry.
     pub expire_time: Option<Option<i64>>,
-    /// In or out of use.
+    /// Activates or deactivates it.
     pub active: Option<bool>,
-    /// When the change is made.
+    /// Time of the change.
     pub now: i64,
 }
 
 /// Counts over all credentials.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Stats {
-    /// All of them.
+    /// All credentials.
     pub total: i64,
-    /// The active ones.
+    /// Active credentials.
     pub active: i64,
     /// Their providers, sorted.
     pub providers: Vec<String>,
 }
 
-/// How many references of a kind point at a credential.
+/// Number of references of one kind to a credential.
 #[derive(FromRow)]
 pub(super) struct ReferenceCountRow {
     pub(super) credential_id: String,
@@ -178,14 +178,14 @@ pub(super) struct ReferenceCountRow {
     pub(super) references: i64,
 }
 
-/// Until when the previous secret of a credential opens.
+/// Expiry of a credential's previous secret.
 #[derive(FromRow)]
 pub(super) struct PreviousRow {
     pub(super) credential_id: String,
     pub(super) expire_time: i64,
 }
 
-/// Puts counts and previous secrets to the credentials they belong to.
+/// Adds counts and previous secrets to their credentials.
 pub(super) fn join(
     rows: Vec<CredentialRow>,
     counts: Vec<ReferenceCountRow>,
@@ -211,7 +211,7 @@ pub(super) fn join(
 pub(crate) trait CredentialStore: Send + Sync {
     /// Inserts a credential with its labels.
     async fn create_credential(&self, row: &CredentialRow, labels: &Labels, event: &NewEvent) -> Result<()>;
-    /// The same, once: with a request that came before it inserts nothing.
+    /// The same, but only once: if the request was made before, nothing is inserted.
     async fn create_credential_once(
         &self,
         row: &CredentialRow,
@@ -219,7 +219,7 @@ pub(crate) trait CredentialStore: Send + Sync {
         request: &RequestRow,
         event: &NewEvent,
     ) -> Result<Once<()>>;
-    /// One credential, when the caller can see it.
+    /// One credential, if the caller can see it.
     async fn credential(&self, id: &str, selection: &Selectors) -> Result<Option<Credential>>;
     /// Credentials with an id above `after`, by id.
     async fn credentials(
@@ -228,7 +228,7 @@ pub(crate) trait CredentialStore: Send + Sync {
         after: &str,
         limit: i64,
     ) -> Result<Vec<Credential>>;
-    /// Changes what `change` names; a given `revision` must be the current one.
+    /// Makes the given changes; a given `revision` must be the current one.
     async fn update_credential(
         &self,
         id: &str,
@@ -236,8 +236,8 @@ pub(crate) trait CredentialStore: Send + Sync {
         change: &CredentialChange,
         event: &NewEvent,
     ) -> Result<Changed<()>>;
-    /// Deletes a credential and counts the references released; with `block`, refuses while there are any. Those
-    /// that the caller cannot see neither count nor block.
+    /// Deletes a credential and returns the number of released references; with `block`, refuses if there are any.
+    /// References that the caller cannot see are not counted and do not block.
     async fn delete_credential(
         &self,
         id: &str,
@@ -246,15 +246,15 @@ pub(crate) trait CredentialStore: Send + Sync {
         selection: &Selectors,
         event: &NewEvent,
     ) -> Result<Changed<i64>>;
-    /// What reveals look at: rows, without labels and references, of those that are inside, in any order.
+    /// Rows for reveals, without labels and references: those inside the selection, in any order.
     ///
-    /// One that does not open is its own error, and no other row's.
+    /// A row that does not open is an error for that row only.
     async fn credential_rows(
         &self,
         ids: &[String],
         selection: &Selectors,
     ) -> Result<Vec<(String, Result<CredentialRow>)>>;
-    /// Counts of what is inside.
+    /// Counts over the credentials inside the selection.
     async fn credential_stats(&self, selection: &Selectors) -> Result<Stats>;
 }
 
@@ -275,7 +275,7 @@ pub(super) const INSERT_LABEL: &str = "
 
 pub(super) const DELETE_LABELS: &str = "DELETE FROM credential_labels WHERE credential_id = $1";
 
-/// What a change of a credential may change, and its secret.
+/// The columns that a change of a credential, or of its secret, can change.
 pub(super) const UPDATE: &str = "
     UPDATE credentials
     SET display_name = $2, active = $3, expire_time = $4, update_time = $5, revision = $6, labels = $7, secret = $8,
@@ -292,16 +292,16 @@ pub(super) const ONE: &str = "
 
 pub(super) const DELETE: &str = "DELETE FROM credentials WHERE id = $1";
 
-/// What a restore must not bring back unless somebody names it.
+/// Deleted credentials, which a restore must not bring back unless somebody names them.
 pub(super) const BURY: &str = "
     INSERT INTO credential_tombstones (id, display_name, provider, delete_time) VALUES ($1, $2, $3, $4)
     ON CONFLICT (id) DO UPDATE SET delete_time = excluded.delete_time";
 
-/// Bindings to the credential that follows; `r` is the reference.
+/// Bindings to the credential that follows in the statement; `r` is the reference.
 pub(super) const COUNT_BINDINGS: &str = "
     SELECT count(*) FROM credential_references r WHERE r.credential_id = ";
 
-/// Fallbacks to it.
+/// Fallbacks to the credential that follows in the statement.
 pub(super) const COUNT_FALLBACKS: &str = "
     SELECT count(*) FROM credential_fallbacks m
     JOIN credential_references r ON r.kind = m.kind AND r.consumer = m.consumer

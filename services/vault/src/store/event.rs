@@ -1,30 +1,30 @@
-//! An audit event before it has its place in the log.
+//! An audit event before it has its position in the log.
 
 use serde_json::Value;
 use sqlx_macros::FromRow;
 use strongroom_store::{Error, Result};
 
-/// In an event's metadata: the id of the change to rows that grant access.
+/// Field of an event's metadata: the id of the change to rows that grant access.
 pub(crate) const CHANGE: &str = "change";
 
-/// An event before it has its place in the log.
+/// An event before it has its position in the log.
 #[derive(Debug, Clone, Default, PartialEq, Eq, FromRow)]
 pub(crate) struct NewEvent {
-    /// When it happened.
+    /// Time of the event.
     pub time: i64,
-    /// Who asked.
+    /// The actor.
     pub actor: String,
-    /// The service that asked on the actor's behalf, or empty.
+    /// The service that acted on the actor's behalf, or empty.
     pub via: String,
-    /// What happened.
+    /// Name of the event.
     pub event: String,
-    /// To what.
+    /// Target of the event.
     pub target: String,
     /// A JSON object.
     pub metadata: String,
     /// The call's trace id, or empty.
     pub trace_id: String,
-    /// The text of an [`Outcome`]. Rows keep the text as it is stored: a verification also reads what an intruder
+    /// The text of an [`Outcome`]. Rows keep the stored text, because a verification also reads rows that an intruder
     /// wrote.
     pub outcome: String,
     /// Joins the start and the end of a long operation.
@@ -32,7 +32,7 @@ pub(crate) struct NewEvent {
 }
 
 impl NewEvent {
-    /// The id of the change to rows that grant access; `Event::of_change` gives it.
+    /// The id of the change to rows that grant access, from `Event::of_change`.
     pub(super) fn change_id(&self) -> Result<String> {
         let metadata: Value = serde_json::from_str(&self.metadata).unwrap_or_default();
         let change = metadata.get(CHANGE).and_then(Value::as_str).map(ToOwned::to_owned);
@@ -44,15 +44,15 @@ impl NewEvent {
     }
 }
 
-/// How the operation of an event ended.
+/// Outcome of an event's operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Success,
     Denied,
     Failed,
-    /// The client left before the end.
+    /// The client left before the operation ended.
     Aborted,
-    /// The process that ran it stopped before the end.
+    /// The process that ran the operation stopped before it ended.
     Unknown,
 }
 

@@ -1,5 +1,5 @@
-//! What codes are computed over: fields, each behind its length as four bytes, big-endian, so that no two lists of fields
-//! have the same bytes.
+//! Fields that codes are computed over, each prefixed with its length as four bytes, big-endian: two different lists of
+//! fields never have the same bytes.
 
 /// Adds a field.
 pub(super) fn put(message: &mut Vec<u8>, field: &[u8]) {
@@ -8,7 +8,7 @@ pub(super) fn put(message: &mut Vec<u8>, field: &[u8]) {
     message.extend_from_slice(field);
 }
 
-/// Adds a field that may be absent, which is not the same as empty.
+/// Adds an optional field; an absent field differs from an empty one.
 pub(super) fn put_optional(message: &mut Vec<u8>, field: Option<&[u8]>) {
     put(message, &[u8::from(field.is_some())]);
     put(message, field.unwrap_or_default());

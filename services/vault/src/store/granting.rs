@@ -1,5 +1,5 @@
-//! Rows that grant access: each carries a code, so that whoever can write to the database, and has no key, cannot grant
-//! anything.
+//! Rows that grant access: each carries a code, so an attacker with write access to the database, but without a key, cannot
+//! grant anything.
 //!
 //! The code is HMAC-SHA-256 (RFC 2104) by a version of the key `rows`, over fields:
 //!
@@ -9,9 +9,9 @@
 //! a column that may be NULL is two fields, 0 or 1 and the value
 //! ```
 //!
-//! A row is opened before it is used or changed, and sealed anew by whoever changes it. A row that does not open grants
-//! nothing, and nothing seals it. The id of the last change is also in that change's audit event: an old row that was put
-//! back opens, but the log knows a later change.
+//! A row is opened (its code is checked) before it is used or changed, and every change seals it again. A row that does not open
+//! grants nothing, and is never sealed. The id of the last change is also in that change's audit event: an old row that was put
+//! back opens, but the log contains a later change.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -30,22 +30,22 @@ use super::key_names::ROWS_KEY;
 
 const ROW: &[u8] = b"strongroom row v1";
 
-/// Time after a rotation in which every process of the vault learns the new version. Until then this process seals with the
-/// version before: another one could not open the row.
+/// Time after a rotation in which every process of the vault learns the new version. Until then this process seals with
+/// the old version, because another process might not be able to open the row.
 const FOLLOWED: Duration = Duration::from_secs(5);
 
 /// A row that grants access.
 pub(super) trait Granting {
     const TABLE: &'static str;
-    /// Reads every row, with what it carries.
+    /// Selects every row, with its seal.
     const SELECT: &'static str;
-    /// Counts the changes of the column list, from 1.
+    /// Number of the column list, from 1; each change of the list increments it.
     const LIST: u8;
 
-    /// The condition that finds the row by its [`Self::key`], from the parameter `$4` on.
+    /// The condition that finds the row by its [`Self::key`], with parameters from `$4` on.
     const KEY: &'static str = "id = $4";
 
-    /// What names the row in messages.
+    /// Name of the row in messages.
     fn name(&self) -> String;
 
     /// The row's primary key.
@@ -53,11 +53,12 @@ pub(super) trait Granting {
         vec![self.name()]
     }
 
-    /// Every column, but for the time of the last use and ciphertexts, which the key that sealed them vouches for.
+    /// Adds every column except the time of the last use and ciphertexts, which are authenticated by the key that
+    /// sealed them.
     fn put(&self, columns: &mut Columns);
 }
 
-/// The columns of a row, as its code takes them.
+/// The columns of a row, in the form that its code covers.
 pub(super) struct Columns(Vec<u8>);
 
 impl Columns {
@@ -90,7 +91,7 @@ impl Columns {
     }
 }
 
-/// What a row carries beside its columns.
+/// The seal of a row, stored beside its columns.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow, Serialize, Deserialize)]
 pub(crate) struct Seal {
     /// The version of the key `rows`.
@@ -101,19 +102,19 @@ pub(crate) struct Seal {
     pub change_id: String,
 }
 
-/// A row as it is stored: nothing is known of it yet. `None` when a column holds what it cannot hold.
+/// A stored row that is not checked yet. `None` if a column contains a value of the wrong type.
 #[derive(Debug, Clone)]
 pub(super) struct Sealed<R>(Option<(R, Seal)>);
 
 impl<R> Sealed<R> {
-    /// The columns of another statement's row.
+    /// The result of reading a row's columns from another statement.
     pub(super) fn of(read: sqlx::Result<(R, Seal)>) -> Self {
         Self(read.ok())
     }
 }
 
 impl<R: Granting> Sealed<R> {
-    /// The row before its code was checked: to find and to name it.
+    /// The row before its code is checked: only to find and to name it.
     pub(super) fn unchecked(&self) -> Result<&(R, Seal)> {
         self.0.as_ref().ok_or_else(unreadable::<R>)
     }
@@ -136,26 +137,26 @@ where
     }
 }
 
-/// Names a row of which a column holds what it cannot hold: SQLite stores any value in any column.
+/// Name of a row in which a column contains a value of the wrong type: SQLite stores any value in any column.
 const UNREADABLE: &str = "that cannot be read";
 
 fn is_unreadable(error: &sqlx::Error) -> bool {
     matches!(error, sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_))
 }
 
-/// A row as a check of the whole table sees it.
+/// Result of checking a row in a check of the whole table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Examined {
     pub(crate) table: &'static str,
     pub(crate) row: String,
-    /// Its last change; of a version of a key its state.
+    /// Its last change; for a key version, its state.
     pub(crate) change_id: String,
     /// Whether its code is right.
     pub(crate) is_intact: bool,
 }
 
 impl Examined {
-    /// A row with a column that holds what it cannot hold; any other error is one of the database.
+    /// A row in which a column contains a value of the wrong type; any other error is a database error.
     pub(super) fn unreadable(table: &'static str, error: sqlx::Error) -> Result<Self> {
         if !is_unreadable(&error) {
             return Err(error.into());
@@ -164,7 +165,7 @@ impl Examined {
     }
 }
 
-/// The versions of the key `rows` that can be used.
+/// The usable versions of the key `rows`.
 #[derive(Debug, Clone)]
 pub(crate) struct RowKeys {
     primary: Kid,
@@ -172,18 +173,18 @@ pub(crate) struct RowKeys {
 }
 
 impl RowKeys {
-    /// Those of `ring`.
+    /// The versions in `ring`.
     pub(crate) fn of(ring: &KeyRing) -> strongroom_crypto::Result<Self> {
         Ok(Self { primary: ring.primary(ROWS_KEY)?.kid(), all: RowVerifiers::of(ring) })
     }
 }
 
-/// The same without the one that seals: all that an archive's ring is good for.
+/// The verifying keys without a sealing version: an archive's ring can only verify.
 #[derive(Debug, Clone)]
 pub(crate) struct RowVerifiers(BTreeMap<String, MacKey>);
 
 impl RowVerifiers {
-    /// Those of `ring`.
+    /// The versions in `ring`.
     pub(crate) fn of(ring: &KeyRing) -> Self {
         let usable = ring.versions().filter(|version| version.key_id() == ROWS_KEY);
         let with_key = usable.filter_map(|version| {
@@ -200,12 +201,12 @@ impl RowVerifiers {
     }
 }
 
-/// The same with the version that seals now.
+/// The keys, and the version that currently seals.
 #[derive(Debug)]
 struct Known {
     keys: RowKeys,
     sealing: Kid,
-    /// From when on the primary one seals.
+    /// Time from which the primary version seals.
     followed: Instant,
 }
 
@@ -242,7 +243,7 @@ impl Codes {
         Ok(self.known()?.keys.all.vouch(row, seal))
     }
 
-    /// The row with what it carries, if its code is right.
+    /// The row and its seal, if its code is right.
     pub(super) fn open_with_seal<R: Granting + Clone>(&self, sealed: Sealed<R>) -> Result<(R, Seal)> {
         let seal = sealed.unchecked()?.1.clone();
         Ok((self.open(sealed)?, seal))
@@ -253,7 +254,7 @@ impl Codes {
         rows.into_iter().map(|sealed| self.open(sealed)).collect()
     }
 
-    /// Those rows of a list that open. The others grant nothing, and do not hide the rest.
+    /// The rows of a list that open. The others grant nothing, and do not hide the rest.
     pub(super) fn open_list<R: Granting>(&self, rows: Vec<Sealed<R>>) -> Result<Vec<R>> {
         let mut opened = Vec::with_capacity(rows.len());
         let mut left_out = None;
@@ -272,11 +273,11 @@ impl Codes {
         Ok(opened)
     }
 
-    /// Adds those rows of a page of `limit` that open and that `keep` accepts to `list`, up to `limit` in all. Where rows of
-    /// a full page were left out, the next page has to be read: after the row that is returned.
+    /// Adds to `list` the rows of a page of `limit` that open and that `keep` accepts, up to `limit` rows in all. If
+    /// rows of a full page were left out, returns the row after which the next page must be read.
     ///
     /// # Errors
-    /// [`Error::Tampered`] for a full page without a row that can be read.
+    /// [`Error::Tampered`] for a full page without a readable row.
     pub(super) fn open_page<R: Granting + Clone>(
         &self,
         list: &mut Vec<R>,
@@ -295,12 +296,12 @@ impl Codes {
         last.map(Some).ok_or_else(unreadable::<R>)
     }
 
-    /// The same for a row that may be missing.
+    /// Opens a row that may be missing.
     pub(super) fn open_found<R: Granting>(&self, found: Option<Sealed<R>>) -> Result<Option<R>> {
         found.map(|sealed| self.open(sealed)).transpose()
     }
 
-    /// What a check of the whole table finds of a row.
+    /// The result of checking a row in a check of the whole table.
     pub(super) fn examine<R: Granting>(&self, sealed: Sealed<R>) -> Result<Examined> {
         let (row, change_id) = match sealed.unchecked() {
             Ok((row, seal)) => (row.name(), seal.change_id.clone()),
@@ -314,13 +315,13 @@ impl Codes {
         Ok(Examined { table: R::TABLE, row, change_id, is_intact })
     }
 
-    /// The primary version's kid, once every process has had the time to learn it: rows may be sealed anew by it.
+    /// The primary version's kid, once every process has had time to learn it: rows can then be sealed again with it.
     pub(super) fn followed(&self) -> Result<Option<String>> {
         let known = self.known()?;
         Ok((Instant::now() >= known.followed).then(|| known.keys.primary.to_string()))
     }
 
-    /// What the row carries after the change that `event` records.
+    /// The row's seal after the change that `event` records.
     pub(super) fn seal<R: Granting>(&self, row: &R, event: &NewEvent) -> Result<Seal> {
         self.seal_as(row, event.change_id()?)
     }
@@ -352,7 +353,7 @@ fn message<R: Granting>(row: &R, kid: &str, change_id: &str) -> Vec<u8> {
     columns.0
 }
 
-/// Nothing is read or written before the ring is open.
+/// Nothing can be read or written before the ring is open.
 fn no_keys() -> Error {
     Error::Inconsistent { subject: "keys for rows that grant access", expected: 1, affected: 0 }
 }

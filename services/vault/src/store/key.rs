@@ -7,14 +7,14 @@ use strongroom_store::{Result, from_row};
 
 use super::{NewEvent, RowKeys, StateKeys};
 
-/// What recognises a root key.
+/// Recognises a root key.
 #[derive(Debug, Clone, FromRow)]
 pub(crate) struct RootKeyRow {
     /// 16 hex digits.
     pub id: String,
-    /// Derived from the key; says nothing about it.
+    /// Derived from the key, without revealing anything about it.
     pub check_value: Vec<u8>,
-    /// When it was first used.
+    /// Time of its first use.
     pub create_time: i64,
 }
 
@@ -25,93 +25,93 @@ pub struct KeyVersionRow {
     pub kid: String,
     /// The key's name.
     pub key_id: String,
-    /// What the key is for.
+    /// Purpose of the key.
     pub purpose: Purpose,
     /// From 1.
     pub number: i64,
-    /// Where the version is in its life.
+    /// State of the version.
     pub state: State,
-    /// The root key around it.
+    /// The root key that wraps it.
     pub root_key_id: String,
     /// `srk1.…`; empty once destroyed.
     pub wrapped: String,
-    /// When it was made.
+    /// Creation time.
     pub create_time: i64,
-    /// When it got its state.
+    /// Time since which it has its state.
     pub state_time: i64,
-    /// When it came with another vault's ring.
+    /// Time of its import with another vault's ring.
     pub import_time: Option<i64>,
-    /// When a scheduled version is destroyed, or was.
+    /// Time at which a scheduled version will be destroyed, or was destroyed.
     pub destroy_time: Option<i64>,
-    /// A second principal approved the destruction of what is still needed.
+    /// A second person approved the destruction although the version is still needed.
     pub destroy_approved: bool,
 }
 
 from_row!(KeyVersionRow { kid, key_id, number, root_key_id, wrapped, create_time, state_time, import_time, destroy_time, destroy_approved } parsed { purpose, state });
 
-/// What became of a new version.
+/// Result of adding a version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NewVersion {
-    /// It is the key's primary one, and its event is in the log.
+    /// It is the key's primary version, and its event is in the log.
     Done,
-    /// There is a key of that name already.
+    /// A key with this name exists already.
     KeyExists,
-    /// There is no such key.
+    /// The key does not exist.
     KeyMissing,
     /// It is wrapped by a root key that is no longer the newest.
     OtherRoot,
 }
 
-/// One step in the life of a version.
+/// A change of a version's state.
 #[derive(Debug, Clone)]
 pub(crate) struct StateChange {
-    /// Which version.
+    /// The version.
     pub kid: String,
-    /// The state it must be in.
+    /// The required state.
     pub from: State,
-    /// The state it gets.
+    /// The new state.
     pub to: State,
-    /// When it is to be destroyed, for a scheduled one.
+    /// Time of the destruction, for a scheduled version.
     pub destroy_time: Option<i64>,
-    /// The approved request that lets it through, consumed with it. Without one a pinned version is refused
-    /// when it is taken out of use.
+    /// The approved request that allows the change, and is consumed by it. Without one, a pinned version cannot be
+    /// taken out of use.
     pub request_id: Option<String>,
-    /// When the step is made.
+    /// Time of the change.
     pub now: i64,
 }
 
 impl StateChange {
-    /// Whether pins stand in the way.
+    /// Whether pins prevent the change.
     pub(super) fn minds_pins(&self) -> bool {
         let retires = matches!(self.to, State::Disabled | State::Scheduled) && self.from != State::Scheduled;
         retires && self.request_id.is_none()
     }
 }
 
-/// The key ring in the database. Every change of it counts its revision up.
+/// The key ring in the database. Every change of it increments its revision.
 #[async_trait]
 pub(crate) trait KeyStore: Send + Sync {
-    /// The keys for states of versions, from now on: those of the given root keys.
+    /// Sets the keys that authenticate states of versions: those of the given root keys.
     fn set_state_keys(&self, keys: StateKeys);
-    /// The root keys that this vault has known.
+    /// The root keys that this vault has had.
     async fn root_keys(&self) -> Result<Vec<RootKeyRow>>;
     /// Every key version, by key and number.
     async fn key_versions(&self) -> Result<Vec<KeyVersionRow>>;
-    /// The keys of rows that grant access, from now on.
+    /// Sets the keys of rows that grant access.
     fn set_row_keys(&self, keys: RowKeys);
-    /// Counts the changes of the ring. Read it before the versions: they are then at least as new.
+    /// The number of changes of the ring. Read it before the versions, which are then at least as new.
     async fn ring_revision(&self) -> Result<i64>;
     /// Creates a key with its first version.
     async fn create_key(&self, version: &KeyVersionRow, event: &NewEvent) -> Result<NewVersion>;
     /// Makes `version` the primary one of its key, under the next number; the old one then only decrypts.
     async fn rotate_key(&self, version: &KeyVersionRow, event: &NewEvent) -> Result<NewVersion>;
-    /// Makes a step; false, and nothing written, when the version is not in the state expected, an archive
-    /// pins it, or the request is not an approved and open one.
+    /// Changes a version's state. False, and nothing written, if the version is not in the expected state, an archive
+    /// pins it, or the request is not approved and open.
     async fn set_key_state(&self, change: &StateChange, event: &NewEvent) -> Result<bool>;
-    /// Empties a version that is due; false when it is not (any more).
+    /// Erases the key of a version whose destruction is due; false if it is not due, or no longer due.
     async fn destroy_key_version(&self, kid: &str, now: i64, event: &NewEvent) -> Result<bool>;
-    /// Puts `rewrapped` in the place of the same versions and `root` after the root key `from`; false, and
-    /// nothing written, when the ring changed since it was read.
+    /// Replaces the versions with `rewrapped`, and adds `root` after the root key `from`. False, and nothing written,
+    /// if the ring was changed since it was read.
     async fn change_root_key(
         &self,
         from: &str,
@@ -121,10 +121,10 @@ pub(crate) trait KeyStore: Send + Sync {
     ) -> Result<bool>;
     /// The deployment's id.
     async fn deployment(&self) -> Result<String>;
-    /// Adds `merge.added` and puts `merge.changed` in place of the same versions; false, and nothing written, when the ring is
-    /// no longer at `merge.revision`.
+    /// Adds `merge.added` and replaces the versions in `merge.changed`. False, and nothing written, if the ring is no
+    /// longer at `merge.revision`.
     async fn merge_ring(&self, merge: &RingMerge, event: &NewEvent) -> Result<bool>;
-    /// Writes the first root key and key versions, unless somebody did; true when these were written.
+    /// Writes the first root key and key versions, unless they exist; true if these were written.
     async fn create_ring(
         &self,
         root: &RootKeyRow,
@@ -134,25 +134,25 @@ pub(crate) trait KeyStore: Send + Sync {
     ) -> Result<bool>;
 }
 
-/// Which deployment a ring is of.
+/// The deployment that a ring belongs to.
 #[derive(Debug, Clone, FromRow)]
 pub(crate) struct DeploymentRow {
     /// A UUID.
     pub deployment_id: String,
-    /// The code over it, under the newest root key.
+    /// The code over the id, under the newest root key.
     pub deployment_mac: Vec<u8>,
 }
 
-/// What a merge does to a ring.
+/// The changes that a merge makes to a ring.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct RingMerge {
-    /// The ring that it was made for.
+    /// The revision of the ring that the merge was computed for.
     pub revision: i64,
-    /// The root key that wraps what is added.
+    /// The root key that wraps the added versions.
     pub root_key_id: String,
-    /// With their keys and numbers.
+    /// Added versions, with their keys and numbers.
     pub added: Vec<KeyVersionRow>,
-    /// States and times of versions that are there.
+    /// New states and times of existing versions.
     pub changed: Vec<KeyVersionRow>,
 }
 
@@ -196,7 +196,7 @@ pub(super) const INSERT_KEY_VERSION: &str = "
          import_time)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
 
-/// For the first of all: the next number. Numbers only rise, because destroyed versions stay.
+/// Takes the next number of the key. Numbers only rise, because destroyed versions remain.
 pub(super) const INSERT_NEXT_VERSION: &str = "
     INSERT INTO key_versions (kid, key_id, number, state, root_key_id, wrapped, create_time, state_time, state_mac)
     SELECT $1, $2, max(number) + 1, $3, $4, $5, $6, $7, $8 FROM key_versions WHERE key_id = $2";
@@ -210,7 +210,7 @@ pub(super) const RING_REVISION: &str = "SELECT revision FROM key_ring WHERE id =
 
 pub(super) const BUMP_RING: &str = "UPDATE key_ring SET revision = revision + 1 WHERE id = 1";
 
-/// Everything that changes in a version's life.
+/// All columns of a version that can change.
 pub(super) const UPDATE_VERSION: &str = "
     UPDATE key_versions
     SET state = $2, destroy_time = $3, destroy_approved = $4, root_key_id = $5, wrapped = $6, state_mac = $7,
@@ -219,7 +219,7 @@ pub(super) const UPDATE_VERSION: &str = "
 
 pub(super) const COUNT_OTHER_ROOT: &str = "SELECT count(*) FROM key_versions WHERE root_key_id <> $1";
 
-/// A root key may come back; it is then the newest again.
+/// A former root key can be used again; it is then the newest.
 pub(super) const PUT_ROOT_KEY: &str = "
     INSERT INTO root_keys (id, check_value, create_time) VALUES ($1, $2, $3)
     ON CONFLICT (id) DO UPDATE SET create_time = excluded.create_time";

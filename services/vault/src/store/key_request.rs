@@ -1,4 +1,4 @@
-//! Rows of refused retirements.
+//! Rows of requests for refused retirements.
 
 use async_trait::async_trait;
 use strongroom_store::{Result, from_row};
@@ -6,7 +6,7 @@ use strongroom_store::{Result, from_row};
 use super::granting::{Columns, Granting};
 use super::{NewEvent, UnknownText};
 
-/// A step that may make values unreadable.
+/// A step that can make values unreadable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RetirementAction {
     Disable,
@@ -35,7 +35,7 @@ impl TryFrom<String> for RetirementAction {
     }
 }
 
-/// A retirement that was refused and may be approved.
+/// A retirement that was refused and can be approved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct KeyRequestRow {
     /// UUIDv7.
@@ -44,19 +44,19 @@ pub(crate) struct KeyRequestRow {
     pub kid: String,
     /// The step.
     pub action: RetirementAction,
-    /// Who was refused.
+    /// The refused caller.
     pub requester: String,
-    /// The id of the person that it acts for.
+    /// Id of the person that the caller acts for.
     pub requester_person: String,
-    /// Who approved; empty until then.
+    /// The approver; empty until then.
     pub approver: String,
-    /// The id of the person that it acted for.
+    /// Id of the person that the approver acted for.
     pub approver_person: String,
-    /// When it was opened.
+    /// Creation time.
     pub create_time: i64,
-    /// When it lapses.
+    /// Expiry.
     pub expire_time: i64,
-    /// When the retirement went through.
+    /// Time of the approved retirement.
     pub consume_time: Option<i64>,
 }
 
@@ -95,21 +95,21 @@ impl Granting for KeyRequestRow {
 /// Requests in the database. Open ones are neither consumed nor expired.
 #[async_trait]
 pub(crate) trait KeyRequestStore: Send + Sync {
-    /// The open request for the same version, action and person, or else `request`, inserted.
+    /// The open request for the same version, action and person; otherwise inserts `request`.
     async fn open_key_request(&self, request: &KeyRequestRow, event: &NewEvent) -> Result<KeyRequestRow>;
     /// One request.
     async fn key_request(&self, id: &str) -> Result<Option<KeyRequestRow>>;
     /// Open requests, newest first.
     async fn open_key_requests(&self, now: i64) -> Result<Vec<KeyRequestRow>>;
-    /// Approves an open request; false when it is not open, or its approver is not the one expected.
+    /// Approves an open request; false if it is not open, or its approver is not the expected one.
     async fn approve_key_request(&self, approval: &KeyApproval, event: &NewEvent) -> Result<bool>;
 }
 
-/// Somebody's approval of a retirement.
+/// An approval of a retirement.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct KeyApproval {
     pub request_id: String,
-    /// The approver that the request has: nobody, or somebody whose person was removed since.
+    /// The current approver of the request: none, or one whose person was removed since.
     pub instead_of: String,
     pub approver: String,
     pub person: String,
@@ -149,7 +149,7 @@ pub(super) const UPDATE: &str = "
     SET approver = $2, consume_time = $3, row_kid = $4, row_mac = $5, change_id = $6, approver_person = $7
     WHERE id = $1";
 
-/// Steps of the version `$1` that the request `$2` let through.
+/// State changes of the version `$1` that the request `$2` allowed.
 pub(super) const COUNT_USES: &str = "
     SELECT count(*) FROM audit_logs
     WHERE target = $1 AND event LIKE 'key.version_%' AND metadata LIKE '%\"request_id\":\"' || $2 || '\"%'";

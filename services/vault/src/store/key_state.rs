@@ -1,15 +1,15 @@
-//! States and times of key versions, authenticated: a version that was disabled does not come back because somebody can
-//! write to the database. A key of the ring cannot vouch for the ring, so the code is by a key that the root key gives.
+//! Authenticated states and times of key versions: write access to the database is not enough to bring back a disabled version.
+//! A key of the ring cannot authenticate the ring itself, so the code uses a key derived from the root key.
 //!
 //! HMAC-SHA-256 (RFC 2104) over fields:
 //!
 //! ```text
-//! "strongroom key state v1", root key id, kid, key id, purpose, state, time of creation (8 bytes, big-endian),
-//! the time of its state (8 bytes), 0 or 1 and the time of its import, 0 or 1 and the time of destruction, whether a needed version's destruction was approved
-//! (1 byte)
+//! "strongroom key state v1", root key id, kid, key id, purpose, state, creation time (8 bytes, big-endian),
+//! time of its state (8 bytes), 0 or 1 and the import time, 0 or 1 and the destruction time,
+//! whether the destruction was approved although the version is needed (1 byte)
 //! ```
 //!
-//! The deployment's id has one too, over `"strongroom deployment v1"`, the root key's id and the deployment's.
+//! The deployment's id has such a code too, over `"strongroom deployment v1"`, the root key's id and the deployment's id.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -26,7 +26,7 @@ use super::key::DeploymentRow;
 const STATE: &[u8] = b"strongroom key state v1";
 const DEPLOYMENT: &[u8] = b"strongroom deployment v1";
 
-/// A version as it is stored: nothing is known of its state yet.
+/// A stored version whose state is not checked yet.
 pub(super) struct Stated {
     version: KeyVersionRow,
     state_mac: Vec<u8>,
@@ -43,7 +43,7 @@ where
     }
 }
 
-/// The keys of the root keys that were given, by the root keys' ids.
+/// The keys of the given root keys, by root key id.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct StateKeys(BTreeMap<String, MacKey>);
 
@@ -58,7 +58,7 @@ impl StateKeys {
     }
 }
 
-/// The same, shared; none until they are set.
+/// The keys, shared; empty until they are set.
 #[derive(Debug, Default)]
 pub(super) struct States(RwLock<Arc<StateKeys>>);
 
@@ -67,11 +67,11 @@ impl States {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
     }
 
-    /// The version, if its code is right. One of a root key that was not given is as good as closed: the ring says so when
-    /// it is opened.
+    /// The version, if its code is right. A version of a root key that was not given passes unchecked, because the ring
+    /// cannot open it and then reports the missing root key.
     ///
     /// # Errors
-    /// [`Error::Tampered`] if the code is not right, and for a destroyed version of such a root key.
+    /// [`Error::Tampered`] if the code is wrong, and for a destroyed version of such a root key.
     pub(super) fn open(&self, stated: Stated) -> Result<KeyVersionRow> {
         let is_foreign = !self.keys().0.contains_key(&stated.version.root_key_id);
         if self.is_intact(&stated) || is_foreign && stated.version.state != State::Destroyed {
@@ -86,7 +86,7 @@ impl States {
         key.is_some_and(|key| key.verify(&message(&stated.version), &stated.state_mac))
     }
 
-    /// What a check of every version finds of one.
+    /// The result of checking one version in a check of all.
     pub(super) fn examine(&self, stated: &Stated) -> Examined {
         let row = stated.version.kid.clone();
         let change_id = stated.version.state.as_str().to_owned();
@@ -94,7 +94,7 @@ impl States {
         Examined { table: "key_versions", row, change_id, is_intact }
     }
 
-    /// The code of the version as it is now.
+    /// The code of the version in its current state.
     pub(super) fn code(&self, version: &KeyVersionRow) -> Result<Vec<u8>> {
         let keys = self.keys();
         let key = keys.0.get(&version.root_key_id);

@@ -1,4 +1,5 @@
-//! Who needs which key version: our own rows, the columns that others report, the archives that pin.
+//! Records who needs which key version: the vault's own rows, columns that other services report, and archives that pin
+//! versions.
 
 use std::collections::BTreeSet;
 
@@ -10,20 +11,20 @@ use strongroom_store::Result;
 use super::NewEvent;
 use super::columns::CountedColumn;
 
-/// How many values of a column a version holds.
+/// Number of a column's values that need a version.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub(crate) struct CensusRow {
-    /// Who reported it; empty for our own tables.
+    /// The reporting service; empty for the vault's own tables.
     pub source: String,
     /// `table.column`.
     pub column_name: String,
     /// The key.
     pub key_id: String,
-    /// Its version.
+    /// The version.
     pub kid: String,
-    /// How many.
+    /// Number of values.
     pub value_count: i64,
-    /// When it was counted.
+    /// Time of the count.
     pub time: i64,
 }
 
@@ -34,29 +35,29 @@ pub(crate) struct PinRow {
     pub archive_id: String,
     /// The version.
     pub kid: String,
-    /// `None` until released.
+    /// Expiry; `None` if it holds until it is released.
     pub expire_time: Option<i64>,
 }
 
-/// What an archive needs, now that it was made.
+/// The versions that a finished archive needs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct ArchiveNeeds {
-    /// Versions, of which some may be unknown here. There is nothing to hold of one that was destroyed.
+    /// Versions; some may be unknown here. Destroyed ones are not pinned.
     pub kids: Vec<String>,
-    /// `None` until released.
+    /// Expiry; `None` if the pins hold until they are released.
     pub expire_time: Option<i64>,
 }
 
-/// What would become unreadable without a version.
+/// Values and archives that would become unreadable without a version.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Needs {
-    /// Rows of our own.
+    /// Number of the vault's own rows.
     pub rows: i64,
-    /// Columns of other services.
+    /// Number of columns of other services.
     pub columns: i64,
-    /// Archives.
+    /// Number of archives.
     pub archives: i64,
-    /// The ids of some of them.
+    /// Ids of some of these archives.
     pub some_archives: Vec<String>,
 }
 
@@ -69,16 +70,17 @@ impl Needs {
 /// The ledger in the database.
 #[async_trait]
 pub(crate) trait LedgerStore: Send + Sync {
-    /// Counts the values of our own columns by version.
+    /// Counts the values of one of the vault's own columns by version.
     async fn count_values(&self, column: &CountedColumn) -> Result<Vec<(String, i64)>>;
-    /// What others reported, by source, column, key and version.
+    /// The counts that other services reported, by source, column, key and version.
     async fn census(&self) -> Result<Vec<CensusRow>>;
-    /// Replaces what was reported for the rows' source, column and key.
+    /// Replaces earlier reports for the rows' source, column and key.
     async fn report_census(&self, rows: &[CensusRow], event: &NewEvent) -> Result<()>;
-    /// What needs a version at `now`; its rows in `columns` are counted.
+    /// The needs for a version at `now`; its rows in `columns` are counted.
     async fn needs(&self, kid: &str, columns: &[CountedColumn], now: i64) -> Result<Needs>;
-    /// Pins every version that is not destroyed, but for those that an archive never needs; the kid and the key of each.
-    /// A disabled one may be enabled before the archive's snapshot is taken. No event when all are pinned for as long already.
+    /// Pins every version that is not destroyed, except those that no archive needs, and returns the kid and key of
+    /// each. Disabled versions are included, because one can be enabled before the archive's snapshot is taken. No
+    /// event if all are already pinned for as long.
     async fn pin_live_versions(
         &self,
         archive_id: &str,
@@ -86,11 +88,11 @@ pub(crate) trait LedgerStore: Send + Sync {
         now: i64,
         event: &NewEvent,
     ) -> Result<Vec<(String, String)>>;
-    /// Makes `needs` the only pins of an archive. No event, and nothing is written, when they are already.
+    /// Makes `needs` the only pins of an archive. No event, and nothing written, if they already are.
     async fn narrow_pins(&self, archive_id: &str, needs: &ArchiveNeeds, event: &NewEvent) -> Result<()>;
-    /// Releases an archive's pins; false, and no event, when there are none.
+    /// Releases an archive's pins; false, and no event, if there are none.
     async fn release_pins(&self, archive_id: &str, event: &NewEvent) -> Result<bool>;
-    /// Pins that hold at `now`, by version and archive.
+    /// Pins in force at `now`, by version and archive.
     async fn pins(&self, now: i64) -> Result<Vec<PinRow>>;
 }
 
@@ -111,7 +113,7 @@ pub(super) const COUNT_COLUMNS: &str = "
 pub(super) const COUNT_PINS: &str = "
     SELECT count(*) FROM key_pins WHERE kid = $1 AND (expire_time IS NULL OR expire_time > $2)";
 
-/// For a message.
+/// Some of the archives, for a message.
 pub(super) const SOME_PINS: &str = "
     SELECT archive_id FROM key_pins WHERE kid = $1 AND (expire_time IS NULL OR expire_time > $2)
     ORDER BY archive_id LIMIT 5";
@@ -123,7 +125,7 @@ pub(super) const PINS: &str = "
 
 pub(super) const FORGET_LAPSED_PINS: &str = "DELETE FROM key_pins WHERE expire_time <= $1";
 
-/// Of archives that are being made.
+/// Pins of archives that are being made.
 pub(super) const COUNT_OPEN_PINS: &str =
     "SELECT count(*) FROM key_pins WHERE is_open AND (expire_time IS NULL OR expire_time > $1)";
 
@@ -144,7 +146,7 @@ pub(super) const ARE_UNPINNED: &str = "
 pub(super) const PINNED: &str = "
     SELECT p.kid, v.key_id FROM key_pins p JOIN key_versions v ON v.kid = p.kid WHERE p.archive_id = $1 ORDER BY p.kid";
 
-/// What an archive pins, and until when; `is_open` while it is being made.
+/// The pins of an archive with their expiry; `is_open` while the archive is being made.
 pub(super) const HELD: &str = "SELECT kid, expire_time, is_open FROM key_pins WHERE archive_id = $1";
 
 pub(super) const DESTROYED: &str = "SELECT kid FROM key_versions WHERE state = 'destroyed'";
@@ -163,7 +165,7 @@ pub(super) struct HeldPin {
     is_open: bool,
 }
 
-/// Whether narrowing to `needs` would change nothing. Nothing is pinned of a version that is destroyed.
+/// Whether narrowing to `needs` would change nothing. Destroyed versions have no pins.
 pub(super) fn is_narrowed(held: &[HeldPin], destroyed: &[String], needs: &ArchiveNeeds) -> bool {
     let needed: BTreeSet<&str> = needs.kids.iter().map(String::as_str).collect();
     let pinned: BTreeSet<&str> = held.iter().map(|pin| pin.kid.as_str()).collect();
@@ -172,7 +174,7 @@ pub(super) fn is_narrowed(held: &[HeldPin], destroyed: &[String], needs: &Archiv
     as_long && pinned.is_subset(&needed) && needed.difference(&pinned).all(|kid| destroyed.contains(kid))
 }
 
-/// The versions that the column's values name, each with its number of values.
+/// Number of the column's values for each version that they name.
 pub(super) fn count_by_version<DB>(column: &CountedColumn) -> QueryBuilder<DB>
 where
     DB: Database,
@@ -184,7 +186,7 @@ where
     query
 }
 
-/// How many of the column's values name `kid`.
+/// Number of the column's values that name `kid`.
 pub(super) fn count_of_version<DB>(column: &CountedColumn, kid: &str) -> QueryBuilder<DB>
 where
     DB: Database,

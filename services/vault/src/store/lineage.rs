@@ -1,24 +1,25 @@
-//! Tokens and their issuers: a token is accepted only while every token above it is.
+//! Tokens and their issuers: a token is accepted only while every issuer above it is.
 
 use std::collections::BTreeMap;
 
 use super::token::{Remaining, TokenRow};
 
-/// Issuers above a token at most: whoever looks at a token looks at all of them.
+/// Maximum number of issuers above a token: checking a token means checking them all.
 pub(crate) const MAX_LINKS: usize = 8;
 
-/// Why a token is not accepted.
+/// Reason why a token is not accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Ended {
-    /// It is missing, revoked or expired itself.
+    /// The token itself is missing, revoked, expired or stale.
     Itself,
-    /// This issuer of its issuers is, or was before it was reissued: `token:<id>`, or an `identity:<name>` that is not configured any more.
+    /// An issuer above it has ended, or had ended before it was reissued: `token:<id>`, or an `identity:<name>` that is
+    /// no longer configured.
     Through(String),
     /// It has more issuers than are allowed.
     TooLong,
 }
 
-/// Tokens with all their issuers that the database has.
+/// Tokens with all their issuers that are in the database.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Lineages(BTreeMap<String, TokenRow>);
 
@@ -32,7 +33,8 @@ impl Lineages {
         self.0.get(id)
     }
 
-    /// Why the token is not accepted at `now`; `None` when it is. `knows` says which identities are configured.
+    /// The reason why the token is not accepted at `now`; `None` if it is. `knows` tells which identities are
+    /// configured.
     pub(crate) fn ended(&self, id: &str, now: i64, knows: impl Fn(&str) -> bool) -> Option<Ended> {
         self.ended_without(id, None, now, &knows)
     }
@@ -49,7 +51,7 @@ impl Lineages {
         Some(token)
     }
 
-    /// When the token or the first of its issuers expires.
+    /// Earliest expiry of the token and its issuers.
     pub(crate) fn expire_time(&self, id: &str) -> Option<i64> {
         let mut earliest: Option<i64> = None;
         let mut token = self.0.get(id);
@@ -61,7 +63,7 @@ impl Lineages {
         earliest
     }
 
-    /// How many issuers are above the token.
+    /// Number of issuers above the token.
     pub(crate) fn links(&self, id: &str) -> usize {
         let mut links = 0;
         let mut token = self.0.get(id);
@@ -72,7 +74,7 @@ impl Lineages {
         links
     }
 
-    /// Whether `issuer` is the token `id` or above it.
+    /// Whether `issuer` is the token `id` itself or above it.
     pub(super) fn goes_back_to(&self, id: &str, issuer: &str) -> bool {
         let mut token = self.0.get(id);
         for _ in 0..=MAX_LINKS {
@@ -85,7 +87,7 @@ impl Lineages {
         false
     }
 
-    /// Whether the revocation of `revoked` takes away the last of what must remain.
+    /// Whether revoking `revoked` would end the last token that must remain.
     pub(super) fn loses_last(&self, remaining: &Remaining<'_>, revoked: &str, now: i64) -> bool {
         let is_one = |row: &&TokenRow| {
             let accepted = row.service.is_empty() || row.service == remaining.service;
@@ -101,7 +103,7 @@ impl Lineages {
         some(None) && !some(Some(revoked))
     }
 
-    /// The same as [`Lineages::ended`], as if the token `revoked` were.
+    /// The same as [`Lineages::ended`], as if the token `revoked` had ended.
     fn ended_without(
         &self,
         id: &str,

@@ -1,4 +1,4 @@
-//! Filters, and the pages of what they match: the same text on both engines.
+//! Filters and their pages: the same text on both engines.
 
 use sqlx::{Database, Encode, QueryBuilder, Type};
 
@@ -37,15 +37,16 @@ where
     query
 }
 
-/// One of the selectors of which a credential must meet any. The first so many of each are among them the first so many
-/// of all, and an index has each in order: so a page costs the same, whether much or little is inside.
+/// One of several selectors; a credential must meet at least one. The first n matches overall are among the first n
+/// matches of each selector, and an index returns these in order. The cost of a page is therefore independent of how
+/// many credentials are inside.
 enum Alternative<'a> {
     Label(&'a (String, String)),
     Provider(&'a String),
 }
 
 impl Alternative<'_> {
-    /// Ids of the credentials that meet it, as `c`, above `after`.
+    /// Ids above `after` of the credentials that meet it, as `c`.
     fn push<DB>(&self, query: &mut QueryBuilder<DB>, after: &str)
     where
         DB: Database,
@@ -66,7 +67,7 @@ impl Alternative<'_> {
     }
 }
 
-/// References above `after` (kind, consumer), by kind and consumer.
+/// References above `after`, in the order (kind, consumer).
 pub(super) fn references<DB>(filter: &ReferenceFilter, after: (&str, &str), limit: i64) -> QueryBuilder<DB>
 where
     DB: Database,

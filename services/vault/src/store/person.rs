@@ -1,4 +1,4 @@
-//! Rows of people, of the identities that belong to them, and of requests about people. A token's person is in its own row.
+//! Rows of people, of their identities, and of requests about people. A token's person is in the token's row.
 
 use async_trait::async_trait;
 use sqlx_macros::FromRow;
@@ -8,21 +8,21 @@ use super::audit::has_lost_events;
 use super::granting::{Columns, Granting};
 use super::{NewEvent, TokenRow, UnknownText};
 
-/// People that are enrolled without anybody's approval: the first ones.
+/// Number of people that are enrolled without an approval: the first ones.
 pub(crate) const FIRST_PEOPLE: usize = 2;
 
-/// The `people` table. A person who was removed stays, so that nobody becomes the first again.
+/// The `people` table. Rows of removed people remain, so that nobody can become the first again.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub(crate) struct PersonRow {
     /// UUIDv7.
     pub id: String,
-    /// Unique among those who were not removed.
+    /// Unique among people who are not removed.
     pub name: String,
-    /// When the person was enrolled.
+    /// Time of the enrolment.
     pub create_time: i64,
-    /// When the person was removed.
+    /// Time of the removal.
     pub remove_time: Option<i64>,
-    /// Who enrolled the person.
+    /// The principal that enrolled the person.
     pub enroller: String,
 }
 
@@ -44,7 +44,7 @@ impl Granting for PersonRow {
     }
 }
 
-/// The `person_identities` table: whose an identity of the configuration is.
+/// The `person_identities` table: the person that a configured identity belongs to.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub(crate) struct PersonIdentityRow {
     /// `identity:<name>`.
@@ -69,7 +69,7 @@ impl Granting for PersonIdentityRow {
     }
 }
 
-/// What a request about people asks for.
+/// The change that a request about people asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PersonAction {
     Enrol,
@@ -98,31 +98,32 @@ impl TryFrom<String> for PersonAction {
     }
 }
 
-/// The `person_requests` table: what one person asks for and another one may approve.
+/// The `person_requests` table: a request by one person that another can approve.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PersonRequestRow {
     /// UUIDv7.
     pub id: String,
     pub action: PersonAction,
-    /// The name that the person has or gets.
+    /// The name that the person has or will have.
     pub name: String,
-    /// The id of the person; empty for a new one.
+    /// Id of the person; empty for a new one.
     pub person: String,
-    /// What is to belong to the person: `token:<id>` or `identity:<name>`; empty for a removal.
+    /// The token or identity to be enrolled: `token:<id>` or `identity:<name>`; empty for a removal.
     pub subject: String,
-    /// SHA-256 of the token when it was asked for, in hex: what is approved is this secret's holder. Empty for others.
+    /// SHA-256 of the token at the time of the request, in hex: the approval is for the holder of this secret. Empty in
+    /// other cases.
     pub subject_hash: String,
-    /// Who asked.
+    /// The requester.
     pub requester: String,
-    /// Whose id that is.
+    /// Id of the requester's person.
     pub requester_person: String,
-    /// Who approved; empty until then.
+    /// The approver; empty until then.
     pub approver: String,
-    /// When it was opened.
+    /// Creation time.
     pub create_time: i64,
-    /// When it lapses.
+    /// Expiry.
     pub expire_time: i64,
-    /// When it was approved, and done.
+    /// Time when it was approved and carried out.
     pub consume_time: Option<i64>,
 }
 
@@ -131,12 +132,12 @@ from_row!(PersonRequestRow {
 } parsed { action });
 
 impl PersonRequestRow {
-    /// Whether it may still be approved.
+    /// Whether it can still be approved.
     pub(super) fn is_open(&self, now: i64) -> bool {
         self.consume_time.is_none() && self.expire_time > now
     }
 
-    /// Whether it asks for the same for the same person.
+    /// Whether it is the same request by the same person.
     pub(super) fn repeats(&self, other: &Self) -> bool {
         let asked = |one: &Self| {
             (
@@ -177,24 +178,24 @@ impl Granting for PersonRequestRow {
     }
 }
 
-/// Somebody who is to be enrolled.
+/// An enrolment to be made.
 #[derive(Debug, Clone)]
 pub(crate) struct Enrolment {
-    /// The person as a new row. An approved request may name another person, who is there.
+    /// The person as a new row. An approved request can name an existing person instead.
     pub person: PersonRow,
     /// `token:<id>` or `identity:<name>`.
     pub subject: String,
     pub grounds: Grounds,
 }
 
-/// Why somebody may be enrolled.
+/// Grounds for an enrolment.
 #[derive(Debug, Clone)]
 pub(crate) enum Grounds {
-    /// There were never as many as [`FIRST_PEOPLE`].
+    /// Fewer than [`FIRST_PEOPLE`] were ever enrolled.
     First,
-    /// The enroller has a break-glass token, and has enrolled fewer than [`FIRST_PEOPLE`] with it.
+    /// The enroller has a break-glass token, and has enrolled fewer than [`FIRST_PEOPLE`] people with it.
     BreakGlass,
-    /// A request is approved with it.
+    /// A request that this approves.
     Approved(PersonApproval),
 }
 
@@ -206,7 +207,7 @@ pub(crate) struct PersonApproval {
     pub now: i64,
 }
 
-/// What became of an enrolment or a removal; all but `Done` have written nothing.
+/// Result of an enrolment or a removal; all except `Done` have written nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Enrolled {
     Done,
@@ -214,36 +215,36 @@ pub(crate) enum Enrolled {
     NotFirst,
     /// The request is consumed, lapsed or missing.
     Closed,
-    /// A person who was not removed has the name.
+    /// A person who is not removed has this name.
     NameTaken,
     /// The person is missing or removed.
     PersonMissing,
-    /// There is no valid token of this id.
+    /// No valid token has this id.
     SubjectMissing,
     /// The token or identity belongs to this person.
     SubjectTaken(String),
-    /// The token has another secret than when it was asked for.
+    /// The token's secret was replaced after the request.
     SubjectChanged,
-    /// Nobody could approve anything afterwards.
+    /// Too few people would remain to approve anything.
     TooFew,
 }
 
 /// People in the database.
 #[async_trait]
 pub(crate) trait PersonStore: Send + Sync {
-    /// Everybody who was ever enrolled, by time.
+    /// Everybody who was ever enrolled, by enrolment time.
     async fn people(&self) -> Result<Vec<PersonRow>>;
-    /// The identities that belong to somebody.
+    /// The identities that belong to people.
     async fn person_identities(&self) -> Result<Vec<PersonIdentityRow>>;
-    /// One of them.
+    /// One identity.
     async fn person_identity(&self, principal: &str) -> Result<Option<PersonIdentityRow>>;
-    /// The tokens that were enrolled, which those that inherit their person were not.
+    /// The enrolled tokens, without those that inherit their person.
     async fn enrolled_tokens(&self) -> Result<Vec<TokenRow>>;
-    /// Makes a token or an identity a person's, on its grounds.
+    /// Enrols a token or an identity for a person, on its grounds.
     async fn enrol(&self, enrolment: &Enrolment, event: &NewEvent) -> Result<Enrolled>;
     /// Removes a person with the approval of a request.
     async fn remove_person(&self, id: &str, approval: &PersonApproval, event: &NewEvent) -> Result<Enrolled>;
-    /// The open request for the same by the same person, or else `request`, inserted.
+    /// The same person's open request for the same change; otherwise inserts `request`.
     async fn open_person_request(
         &self,
         request: &PersonRequestRow,
@@ -266,7 +267,7 @@ pub(super) const INSERT: &str = "
 pub(super) const REMOVE: &str = "
     UPDATE people SET remove_time = $2, row_kid = $3, row_mac = $4, change_id = $5 WHERE id = $1";
 
-/// Enrolments that the log knows, and whether it has lost events.
+/// Number of enrolments in the log, and whether the log has lost events.
 pub(super) const TRACES: &str =
     concat!("SELECT (SELECT count(*) FROM audit_logs WHERE event = 'person.enrolled'), ", has_lost_events!());
 

@@ -1,6 +1,6 @@
 //! The vault's tables in PostgreSQL.
 //!
-//! Changes run beside each other; the audit head's row, locked last in each, puts their events in order.
+//! Changes run concurrently; each locks the audit head's row last, which puts their events in order.
 
 mod append;
 mod audit;
@@ -60,7 +60,7 @@ impl Store {
         self.pools.writer()
     }
 
-    /// Begins a change. Others run beside it until it appends its event.
+    /// Begins a change. Other changes run concurrently until it appends its event.
     async fn begin(&self) -> Result<Change> {
         Ok(Change::new(self.pools.begin().await?, self.tail.key(), self.tail.failures().clone()))
     }
@@ -70,8 +70,8 @@ impl Store {
         Ok(Change::new(self.pools.begin_ahead().await?, self.tail.key(), self.tail.failures().clone()))
     }
 
-    /// Begins a change beside which no other runs: the head's lock comes first, so that the second of two sees the
-    /// first's rows.
+    /// Begins a change that runs alone: it locks the head first, so the second of two such changes sees the first one's
+    /// rows.
     async fn begin_alone(&self) -> Result<Change> {
         let mut tx = self.begin().await?;
         sqlx::query("SELECT sequence FROM audit_head WHERE id = 1 FOR UPDATE").execute(&mut *tx).await?;

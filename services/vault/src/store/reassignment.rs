@@ -1,4 +1,4 @@
-//! Moving every reference of one credential to another.
+//! Moves every reference from one credential to another.
 
 use serde_json::{Map, Value};
 use sqlx::{Database, Encode, QueryBuilder, Type};
@@ -10,26 +10,26 @@ use super::{NewEvent, ReferenceRow};
 
 /// References to be moved.
 pub(crate) struct Reassignment<'a> {
-    /// From this credential.
+    /// The old credential.
     pub(crate) from: &'a str,
-    /// To this one.
+    /// The new credential.
     pub(crate) to: &'a str,
-    /// The provider of that.
+    /// The new credential's provider.
     pub(crate) provider: &'a str,
-    /// What the caller can see: other references stay as they are.
+    /// The caller's selection: other references are left as they are.
     pub(crate) selection: &'a Selectors,
-    /// When.
+    /// Time of the change.
     pub(crate) now: i64,
 }
 
-/// What became of it.
+/// Result of a reassignment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Reassigned {
-    /// So many bindings and fallbacks were moved.
+    /// Number of moved bindings and fallbacks.
     Done(i64),
-    /// This credential is gone.
+    /// This credential no longer exists.
     Missing(String),
-    /// Nothing was moved.
+    /// This reference needs another provider; nothing was moved.
     Mismatch(MismatchRow),
 }
 
@@ -40,17 +40,17 @@ pub(crate) struct MismatchRow {
     pub kind: String,
     /// Its consumer.
     pub consumer: String,
-    /// What it needs.
+    /// The provider that it needs.
     pub needs_provider: String,
 }
 
 impl Reassignment<'_> {
-    /// Both credentials, in the order in which they are locked.
+    /// Both credentials, in locking order.
     pub(super) fn credentials(&self) -> [&str; 2] {
         if self.from < self.to { [self.from, self.to] } else { [self.to, self.from] }
     }
 
-    /// The first reference that leads to the old credential and does not go with the new one's provider.
+    /// The first reference to the old credential that the new one's provider does not suit.
     pub(super) fn mismatch<DB>(&self) -> QueryBuilder<DB>
     where
         DB: Database,
@@ -81,7 +81,7 @@ impl Reassignment<'_> {
     }
 }
 
-/// The event with the names of the references that its change rewrote, and how many names in them it moved.
+/// The event, with the names of the references that its change rewrote, and the number of names in them that it moved.
 pub(super) fn with_references(event: &NewEvent, rows: &[ReferenceRow], moved: Option<i64>) -> NewEvent {
     let mut metadata: Map<String, Value> = serde_json::from_str(&event.metadata).unwrap_or_default();
     metadata.insert("changed_references".to_owned(), rows.iter().map(ReferenceRow::target).collect());

@@ -1,4 +1,4 @@
-//! Rows of re-encryption runs, and the values that they walk over.
+//! Rows of re-encryption runs, and the values that they process.
 
 use async_trait::async_trait;
 use sqlx::{Database, Encode, QueryBuilder, Type};
@@ -8,7 +8,7 @@ use strongroom_store::{Result, from_row};
 use super::columns::SealedColumn;
 use super::{NewEvent, UnknownText};
 
-/// Where a run is.
+/// State of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum JobState {
     Running,
@@ -37,43 +37,43 @@ impl TryFrom<String> for JobState {
     }
 }
 
-/// One run of the re-encryption. At most one is running.
+/// One re-encryption run. At most one is running.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ReencryptJobRow {
     /// UUIDv7.
     pub id: String,
-    /// Where it is.
+    /// Its state.
     pub state: JobState,
     /// 0 means no limit.
     pub rows_per_second: i64,
     /// Rows re-encrypted so far.
     pub rows_done: i64,
-    /// Rows that still need it.
+    /// Rows that remain.
     pub rows_left: i64,
-    /// When it was asked for.
+    /// Time of the request.
     pub start_time: i64,
-    /// When it ended.
+    /// End time.
     pub end_time: Option<i64>,
     /// The process that works on it.
     pub lease_owner: String,
-    /// Until when nobody else may.
+    /// End of the lease; until then no other process can take it.
     pub lease_until: i64,
 }
 
 from_row!(ReencryptJobRow { id, rows_per_second, rows_done, rows_left, start_time, end_time, lease_owner, lease_until } parsed { state });
 
-/// A process's hold on a run.
+/// A process's lease of a run.
 #[derive(Debug, Clone)]
 pub(crate) struct Lease {
     /// The run.
     pub job_id: String,
     /// The process.
     pub owner: String,
-    /// Until when.
+    /// End of the lease.
     pub until: i64,
 }
 
-/// A sealed value where it is stored.
+/// A stored sealed value and its row.
 #[derive(Clone, FromRow)]
 pub(crate) struct SealedRow {
     /// The row.
@@ -82,31 +82,31 @@ pub(crate) struct SealedRow {
     pub secret: String,
 }
 
-/// A value to be put in the place of another.
+/// A replacement of a sealed value.
 pub(crate) struct Resealed {
     /// The row.
     pub id: String,
-    /// What must still be there.
+    /// The old value, which must be unchanged.
     pub old: String,
-    /// The same, sealed anew.
+    /// The new value: the same secret, sealed again.
     pub new: String,
 }
 
 /// Re-encryption in the database.
 #[async_trait]
 pub(crate) trait ReencryptStore: Send + Sync {
-    /// The running run, or else `job`, inserted.
+    /// The running run; otherwise inserts `job`.
     async fn start_reencrypt(&self, job: &ReencryptJobRow, event: &NewEvent) -> Result<ReencryptJobRow>;
     /// One run.
     async fn reencrypt_job(&self, id: &str) -> Result<Option<ReencryptJobRow>>;
-    /// The running one.
+    /// The run that is running, if any.
     async fn running_reencrypt(&self) -> Result<Option<ReencryptJobRow>>;
-    /// Takes a lease that is free, lapsed at `now` or the owner's, and sets the rows left; false when it is
-    /// somebody else's.
+    /// Takes a lease that is free, expired at `now` or already the owner's, and sets the number of rows left; false if
+    /// another process holds it.
     async fn lease_reencrypt(&self, lease: &Lease, rows_left: i64, now: i64) -> Result<bool>;
-    /// Gives the lease back, for the next process.
+    /// Releases the lease for the next process.
     async fn release_reencrypt(&self, job_id: &str, owner: &str) -> Result<()>;
-    /// Values of a column that another version than `kid` sealed, with an id above `after`, by id.
+    /// Values of a column that were sealed by a version other than `kid`, with an id above `after`, by id.
     async fn sealed_by_others(
         &self,
         column: &SealedColumn,
@@ -114,20 +114,20 @@ pub(crate) trait ReencryptStore: Send + Sync {
         after: &str,
         limit: i64,
     ) -> Result<Vec<SealedRow>>;
-    /// Seals rows that grant access by the primary version of their key, where an earlier one has sealed them: how many.
-    /// `None` when other processes may not know that version yet. A row that does not open stays as it is.
+    /// Seals rows that grant access with the primary version of their key if an earlier one sealed them; returns their
+    /// number. `None` if other processes may not know that version yet. A row that does not open is left as it is.
     async fn recode_rows(&self) -> Result<Option<i64>>;
-    /// How many such values there are.
+    /// Number of values that were sealed by a version other than `kid`.
     async fn count_sealed_by_others(&self, column: &SealedColumn, kid: &str) -> Result<i64>;
-    /// Replaces the values that are still what they were and renews the lease; how many, or `None` when the
-    /// lease is lost. What somebody else is writing is left alone, never waited for.
+    /// Replaces the values that are unchanged and renews the lease; returns their number, or `None` if the lease is
+    /// lost. A value that another transaction is writing is skipped, never waited for.
     async fn write_resealed(
         &self,
         lease: &Lease,
         column: &SealedColumn,
         rows: &[Resealed],
     ) -> Result<Option<i64>>;
-    /// Ends a run; false when the lease is lost.
+    /// Ends a run; false if the lease is lost.
     async fn finish_reencrypt(
         &self,
         lease: &Lease,
@@ -168,7 +168,7 @@ pub(super) const FINISH: &str = "
     UPDATE reencrypt_jobs SET state = 'done', rows_left = $3, end_time = $4
     WHERE id = $1 AND lease_owner = $2 AND state = 'running'";
 
-/// Values that another version than `kid` sealed, with an id above `after`, by id.
+/// Values that were sealed by a version other than `kid`, with an id above `after`, by id.
 pub(super) fn sealed_by_others<DB>(
     column: &SealedColumn,
     kid: &str,
@@ -189,7 +189,7 @@ where
     query
 }
 
-/// How many such values there are.
+/// Number of such values.
 pub(super) fn count_sealed_by_others<DB>(column: &SealedColumn, kid: &str) -> QueryBuilder<DB>
 where
     DB: Database,

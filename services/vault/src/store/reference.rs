@@ -1,4 +1,4 @@
-//! Rows of references, and what they resolve to.
+//! Rows of references and their resolution.
 
 use std::sync::Arc;
 
@@ -19,33 +19,33 @@ use super::resolution::CandidateRow;
 /// The `credential_references` table. `credential_fallbacks` is an index of the fallbacks.
 #[derive(Debug, Clone, Default, PartialEq, Eq, FromRow, Serialize, Deserialize)]
 pub struct ReferenceRow {
-    /// What kind of consumer.
+    /// Kind of the consumer.
     pub kind: String,
     /// Its id or name within the kind.
     pub consumer: String,
-    /// `None` after the credential was deleted, and in a reference that goes through another.
+    /// `None` after the credential was deleted, and for a reference that goes through another.
     pub credential_id: Option<String>,
-    /// Empty when any provider will do.
+    /// Empty if any provider will do.
     pub needs_provider: String,
-    /// When it was first bound.
+    /// Time of the first binding.
     pub create_time: i64,
-    /// When it was last bound or released.
+    /// Time of the last binding or release.
     pub update_time: i64,
-    /// The reference whose credential is used instead; empty when bound directly.
+    /// Kind of the reference whose credential is used instead; empty if bound directly.
     pub via_kind: String,
     /// Its consumer.
     pub via_consumer: String,
-    /// Ids of credentials to fall back to, in order, joined by blanks.
+    /// Ids of fallback credentials, in order, separated by blanks.
     pub fallbacks: String,
 }
 
 impl ReferenceRow {
-    /// Ids of credentials to fall back to, in order.
+    /// Ids of fallback credentials, in order.
     pub(crate) fn fallback_ids(&self) -> impl Iterator<Item = &str> {
         self.fallbacks.split_ascii_whitespace()
     }
 
-    /// The credentials that it names, in the order in which they are locked.
+    /// The credentials that it names, in locking order.
     pub(super) fn credential_ids(&self) -> Vec<&str> {
         let mut ids: Vec<&str> =
             self.credential_id.as_deref().into_iter().chain(self.fallback_ids()).collect();
@@ -53,12 +53,12 @@ impl ReferenceRow {
         ids
     }
 
-    /// As audit events name it.
+    /// Its name in audit events.
     pub(super) fn target(&self) -> String {
         format!("{}/{}", self.kind, self.consumer)
     }
 
-    /// Without the credential `id`, which is gone.
+    /// The reference without the credential `id`, which no longer exists.
     pub(super) fn without(self, id: &str) -> Self {
         let fallbacks: Vec<&str> = self.fallback_ids().filter(|fallback| *fallback != id).collect();
         Self {
@@ -68,8 +68,8 @@ impl ReferenceRow {
         }
     }
 
-    /// With the credential `to` in the place of `from`, and how many names of it were replaced. What then names a
-    /// credential a second time goes.
+    /// The reference with `to` in place of `from`, and the number of replaced names. A credential that would then be
+    /// named twice is kept only once.
     pub(super) fn reassigned(self, from: &str, to: &str, now: i64) -> (Self, i64) {
         let moved = |id: &str| if id == from { to.to_owned() } else { id.to_owned() };
         let names = self.credential_id.as_deref().into_iter().chain(self.fallback_ids());
@@ -89,7 +89,7 @@ impl ReferenceRow {
         )
     }
 
-    /// Whether there is nothing that it may resolve to.
+    /// Whether it cannot resolve to anything.
     pub(super) fn leads_nowhere(&self) -> bool {
         self.credential_id.is_none() && self.via_kind.is_empty() && self.fallbacks.is_empty()
     }
@@ -122,58 +122,59 @@ impl Granting for ReferenceRow {
     }
 }
 
-/// Which references to list; all conditions must hold.
+/// Filter for listing references; all conditions must hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct ReferenceFilter {
-    /// Bound to it, or falling back to it. Empty matches all.
+    /// Bound to this credential, or with it as a fallback. Empty matches all.
     pub credential_id: String,
     /// Empty matches all.
     pub kind: String,
-    /// What the caller can see.
+    /// The caller's selection.
     pub selection: Arc<Selectors>,
 }
 
-/// What became of a binding.
+/// Result of a binding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Bound {
-    /// It stands, and its event is in the log.
+    /// It is bound, and its event is in the log.
     Done(ReferenceRow),
-    /// A credential that it names is gone.
+    /// A credential that it names does not exist.
     Missing(String),
-    /// The reference that it goes through is not there.
+    /// The reference that it should go through does not exist.
     ViaMissing,
-    /// It would go through a reference that goes through another.
+    /// It would go through a reference that itself goes through another.
     ViaIndirect,
-    /// There is such a reference, and the caller cannot see it.
+    /// The reference exists, but the caller cannot see it.
     Outside,
 }
 
 /// References in the database.
 #[async_trait]
 pub(crate) trait ReferenceStore: Send + Sync {
-    /// Binds or binds again; `create_time` of an earlier row stays.
+    /// Binds or rebinds a reference; `create_time` of an earlier row is kept.
     async fn bind_reference(
         &self,
         row: &ReferenceRow,
         selection: &Selectors,
         event: &NewEvent,
     ) -> Result<Bound>;
-    /// One reference, when the caller can see it.
+    /// One reference, if the caller can see it.
     async fn reference(
         &self,
         kind: &str,
         consumer: &str,
         selection: &Selectors,
     ) -> Result<Option<ReferenceRow>>;
-    /// References above `after` (kind, consumer), by kind and consumer.
+    /// References above `after`, in the order (kind, consumer).
     async fn references(
         &self,
         filter: &ReferenceFilter,
         after: (&str, &str),
         limit: i64,
     ) -> Result<Vec<ReferenceRow>>;
-    /// What references, given by kind and consumer, may resolve to inside: for each in order, and nothing for one that
-    /// is not there; an error for one that was changed outside the vault. Their own kinds are not looked at.
+    /// Candidates, inside the selection, of references given by kind and consumer: in order for each reference, nothing
+    /// for a missing one, and an error for one that was changed outside the vault. The references' own kinds are not
+    /// checked.
     async fn candidates(
         &self,
         references: &[(String, String)],
@@ -181,7 +182,7 @@ pub(crate) trait ReferenceStore: Send + Sync {
     ) -> Result<BTreeMap<(String, String), Result<Vec<CandidateRow>>>>;
     /// Moves all references of a credential, or none. The event gets their number as `references`.
     async fn reassign_references(&self, moved: &Reassignment<'_>, event: &NewEvent) -> Result<Reassigned>;
-    /// Removes a reference that the caller can see; false when there was none.
+    /// Removes a reference that the caller can see; false if there is none.
     async fn release_reference(
         &self,
         kind: &str,
@@ -196,7 +197,7 @@ pub(super) const SELECT: &str = "
            r.via_kind, r.via_consumer, r.fallbacks, r.row_kid, r.row_mac, r.change_id
     FROM credential_references r";
 
-/// References among `asked` (kind, consumer), and the ones that they go through.
+/// The references in `asked` (kind, consumer), and the ones that they go through.
 pub(super) const ASKED: &str = "
     SELECT r.kind, r.consumer, r.credential_id, r.needs_provider, r.create_time, r.update_time,
            r.via_kind, r.via_consumer, r.fallbacks, r.row_kid, r.row_mac, r.change_id
@@ -207,7 +208,7 @@ pub(super) const ASKED: &str = "
     FROM asked a JOIN credential_references r ON r.kind = a.kind AND r.consumer = a.consumer
     JOIN credential_references t ON t.kind = r.via_kind AND t.consumer = r.via_consumer";
 
-/// [`ASKED`] with the credentials that they are bound to, or fall back to: all of one moment.
+/// [`ASKED`] with the credentials that they are bound to or fall back to: all read at the same moment.
 pub(super) const LED: &str = "), named AS (
     SELECT r.kind, r.consumer, r.credential_id FROM led r
     UNION ALL
@@ -244,7 +245,7 @@ pub(super) const DELETE_FALLBACKS: &str =
 pub(super) const INSERT_FALLBACK: &str = "
     INSERT INTO credential_fallbacks (kind, consumer, position, credential_id) VALUES ($1, $2, $3, $4)";
 
-/// Empty when the reference is bound directly.
+/// Empty if the reference is bound directly.
 pub(super) const VIA_OF: &str =
     "SELECT via_kind FROM credential_references WHERE kind = $1 AND consumer = $2";
 
@@ -254,7 +255,7 @@ pub(super) const COUNT_VIA: &str = "
 
 pub(super) const RELEASE: &str = "DELETE FROM credential_references WHERE kind = $1 AND consumer = $2";
 
-/// References that name a credential, as their own or to fall back to. Further conditions on `r` may follow.
+/// References that name a credential, as their own or as a fallback. Further conditions on `r` can follow.
 pub(super) fn naming<DB>(credential_id: &str) -> QueryBuilder<DB>
 where
     DB: Database,

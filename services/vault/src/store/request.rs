@@ -1,39 +1,39 @@
-//! Requests that must be done once, however often they are sent (AIP-155).
+//! Requests that are carried out once, however often they are sent (AIP-155).
 
 use async_trait::async_trait;
 use sqlx_macros::FromRow;
 use strongroom_store::Result;
 
-/// How long a request is remembered, in microseconds: a day.
+/// Retention of a request, in microseconds: a day.
 pub(crate) const KEPT: i64 = 24 * 60 * 60 * 1_000_000;
 
 /// The `requests` table.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub(crate) struct RequestRow {
-    /// Who asked.
+    /// The caller.
     pub principal: String,
-    /// For what.
+    /// The called method.
     pub method: String,
-    /// A UUID of the caller's.
+    /// A UUID made by the caller.
     pub request_id: String,
     /// A keyed digest of the request: `<kid>.<hex>`.
     pub digest: String,
-    /// What it made or changed.
+    /// Id of the created or changed row.
     pub result_id: String,
-    /// When it was done.
+    /// Time when it was carried out.
     pub create_time: i64,
 }
 
-/// What became of something to be done once.
+/// Result of a change that is made once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Once<T> {
-    /// It was done now.
+    /// The change was made now.
     First(T),
-    /// This request came before, and nothing was done.
+    /// This request was made before; nothing was changed.
     Repeated(RequestRow),
 }
 
-/// Requests in the database. They are claimed by what they do, in its transaction.
+/// Requests in the database. The transaction of the requested change claims its request.
 #[async_trait]
 pub(crate) trait RequestStore: Send + Sync {
     /// An earlier request that is still remembered.
@@ -44,7 +44,8 @@ pub(crate) trait RequestStore: Send + Sync {
         request_id: &str,
         now: i64,
     ) -> Result<Option<RequestRow>>;
-    /// Forgets what is over: requests older than a day, and previous secrets whose grace has passed. How many.
+    /// Deletes what has expired: requests older than a day, and previous secrets after their grace period. Returns the
+    /// number of rows.
     async fn sweep(&self, now: i64) -> Result<u64>;
 }
 
@@ -52,7 +53,7 @@ pub(super) const SELECT: &str = "
     SELECT principal, method, request_id, digest, result_id, create_time FROM requests
     WHERE principal = $1 AND method = $2 AND request_id = $3 AND create_time > $4";
 
-/// Touches no row when the request came before. `$7`: what is older is forgotten.
+/// Affects no row if the request was made before. Requests from `$7` or earlier count as forgotten.
 pub(super) const CLAIM: &str = "
     INSERT INTO requests (principal, method, request_id, digest, result_id, create_time)
     VALUES ($1, $2, $3, $4, $5, $6)

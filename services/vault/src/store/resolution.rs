@@ -1,5 +1,5 @@
-//! What references may resolve to, from their rows and the credentials that these name: both are authenticated, and no join
-//! of theirs would be.
+//! Candidates of references, from their rows and the rows of the credentials that these name: each row has a code,
+//! which the result of a join would not have.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,8 +8,8 @@ use strongroom_runtime::Selectors;
 use super::granting::{Seal, Sealed};
 use super::{CredentialRow, ReferenceRow};
 
-/// A reference with the credential that it is bound to. One statement reads both: a second one made resolutions an eighth
-/// slower.
+/// A reference and the credential that it is bound to. One statement reads both: a second statement made resolutions an
+/// eighth slower.
 pub(super) struct Led {
     pub(super) reference: Sealed<ReferenceRow>,
     pub(super) credential: Option<Sealed<CredentialRow>>,
@@ -54,32 +54,33 @@ macro_rules! led_from_row {
 led_from_row!(sqlx::sqlite::SqliteRow);
 led_from_row!(sqlx::postgres::PgRow);
 
-/// One candidate. Its columns are empty when a reference or its template is bound to nothing, or to what is outside.
+/// One candidate. Its columns are empty if the reference or its template is not bound, or is bound to a credential
+/// outside the selection.
 #[derive(Clone)]
 pub(crate) struct CandidateRow {
     /// The reference's kind.
     pub kind: String,
     /// Its consumer.
     pub consumer: String,
-    /// What the consumer needs; empty when any will do.
+    /// The provider that the consumer needs; empty if any will do.
     pub needs_provider: String,
     /// The credential.
     pub id: Option<String>,
     /// Its provider.
     pub provider: Option<String>,
-    /// `srv1.…`: sealed for the credential's row.
+    /// `srv1.…`, sealed for the credential's row.
     pub secret: Option<String>,
-    /// May be used.
+    /// Whether it can be used.
     pub active: Option<bool>,
-    /// From when on it may not be used.
+    /// Expiry, from which it cannot be used.
     pub expire_time: Option<i64>,
 }
 
-/// Candidates of the references that were `asked` for, by kind and consumer, for each in order. `rows` has those that there
-/// are, and the ones that they go through; `credentials` what is inside.
+/// Candidates of the references in `asked`, by kind and consumer, in order for each. `rows` contains those that exist,
+/// and the ones that they go through; `credentials` contains those inside the selection.
 ///
-/// They are those that there would be if what is outside were deleted: a credential leaves its binding empty and no
-/// fallback behind, a template nothing at all.
+/// The result is as if everything outside the selection were deleted: a deleted credential leaves an empty binding and
+/// no fallback; a deleted template leaves nothing.
 pub(super) fn candidates(
     asked: &[(String, String)],
     rows: &BTreeMap<(String, String), ReferenceRow>,
@@ -102,7 +103,7 @@ pub(super) fn candidates(
     found
 }
 
-/// The credentials to fall back to.
+/// The fallback credentials.
 pub(super) fn fallbacks(rows: &BTreeMap<(String, String), ReferenceRow>) -> Vec<String> {
     let ids: BTreeSet<&str> = rows.values().flat_map(ReferenceRow::fallback_ids).collect();
     ids.into_iter().map(ToOwned::to_owned).collect()

@@ -1,9 +1,9 @@
-//! A restore of the vault's own rows: staged beside the live ones, committed by rules that bring nothing back that was revoked,
-//! and taken back.
+//! Restores of the vault's own rows: staged beside the live ones, committed by rules that never bring back revoked
+//! rows, and rolled back on request.
 //!
-//! [`rows`] is what an archive's rows are; [`rules`] decides what becomes of each; [`record`] is what a restore says of itself, in
-//! its answers and in the audit log. A plan is a commit that is undone at its end, so that it cannot say anything else than what
-//! the commit will do.
+//! [`rows`] has an archive's rows; [`rules`] decides what to do with each; [`record`] is the report of a restore, in
+//! its answers and in the audit log. A plan is a commit that is undone at its end, so it always reports what the commit
+//! would do.
 
 pub(crate) mod record;
 pub(crate) mod rows;
@@ -20,20 +20,20 @@ use super::{NewEvent, RowVerifiers, UnknownText};
 use record::Report;
 use rows::StagedRow;
 
-/// How long a commit can be taken back, in microseconds: an hour longer than who restores says, so that it never waits for the
-/// last moment.
+/// Time within which a commit can be rolled back, in microseconds: an hour more than the restoring service promises, so
+/// it never depends on the last moment.
 pub(crate) const UNDONE_WITHIN: i64 = 25 * 3600 * 1_000_000;
 
-/// Where a stage stands.
+/// State of a stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum StageState {
-    /// Rows come.
+    /// Rows are arriving.
     Staging,
-    /// Whole.
+    /// Complete.
     Staged,
     Committed,
     RolledBack,
-    /// Its rows are gone; it stays so that its grant is not used again.
+    /// Its rows are deleted; its own row remains, so that its grant cannot be used again.
     Done,
 }
 
@@ -66,9 +66,9 @@ impl TryFrom<String> for StageState {
 pub(crate) struct StageRow {
     /// The restore's id.
     pub id: String,
-    /// Where it stands.
+    /// Its state.
     pub state: StageState,
-    /// What its grant allows, as JSON.
+    /// The terms of its grant, as JSON.
     pub terms: String,
     /// The grant; empty for a plan.
     pub statement: Vec<u8>,
@@ -78,19 +78,19 @@ pub(crate) struct StageRow {
     pub tables: String,
     /// A [`Report`], as JSON.
     pub report: String,
-    /// When it was begun.
+    /// Time when it was begun.
     pub create_time: i64,
-    /// From when on it is dropped.
+    /// Expiry, after which it is dropped.
     pub expire_time: i64,
-    /// When it was committed.
+    /// Commit time.
     pub commit_time: Option<i64>,
-    /// The deployment before the commit, where that made it another one.
+    /// The deployment before the commit, if the commit changed it.
     pub previous_deployment: Option<String>,
 }
 
 from_row!(StageRow { id, terms, statement, ring, tables, report, create_time, expire_time, commit_time, previous_deployment } parsed { state });
 
-/// A stage without what its commit needs.
+/// A stage without the large columns that only its commit needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct StageHead {
     pub id: String,
@@ -103,7 +103,7 @@ pub(super) struct StageHead {
 
 from_row!(StageHead { id, statement, create_time, expire_time } parsed { state });
 
-/// What becomes of rows that are there.
+/// Treatment of rows that already exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum RestoreMode {
@@ -112,76 +112,76 @@ pub(crate) enum RestoreMode {
     Replace,
 }
 
-/// One attempt to fill a stage. A stream that was cut off may still be read when its rows are sent again: the older of two
-/// attempts neither adds to what the newer one stages nor drops it.
+/// One attempt to fill a stage. A stream that was cut off may still be read while its rows are being sent again: the
+/// older of two attempts neither adds rows to the newer one's stage nor drops it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Attempt {
     /// The stage.
     pub(crate) id: String,
-    /// Each attempt's is later than that of the one before.
+    /// Later than that of every earlier attempt.
     pub(crate) create_time: i64,
 }
 
 impl Attempt {
-    /// Whether it is the one of a stage with this state, begun then.
+    /// Whether it is the attempt of a stage with this state and creation time.
     pub(super) fn is_of(&self, state: StageState, create_time: i64) -> bool {
         matches!(state, StageState::Staging | StageState::Staged) && create_time == self.create_time
     }
 }
 
-/// What became of rows that are added.
+/// Result of adding rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Added {
     Done,
-    /// One of them is there already.
+    /// One of them was already added.
     Twice,
-    /// The stage was begun anew, or is gone.
+    /// The stage was begun again, or no longer exists.
     Over,
 }
 
-/// What a commit goes by.
+/// Parameters of a commit.
 #[derive(Clone, Copy)]
 pub(crate) struct Commit<'c> {
-    /// The stage as it was seen: one that was begun anew since is not committed.
+    /// The stage as it was read: if it was begun again since, it is not committed.
     pub(crate) attempt: &'c Attempt,
     /// The stage's grant; empty for a plan.
     pub(crate) statement: &'c [u8],
     pub(crate) mode: RestoreMode,
     /// Ids of credentials that come back although they were deleted, deactivated or rotated since.
     pub(crate) revived: &'c BTreeSet<String>,
-    /// Tables that were staged: in `replace`, what was not staged of them goes.
+    /// Staged tables: in `replace` mode, their live rows that were not staged are removed.
     pub(crate) tables: &'c [String],
     /// The archive's keys: every staged row that must carry a code is checked again.
     pub(crate) keys: &'c RowVerifiers,
-    /// The deployment that the vault becomes, if it has no credentials.
+    /// The deployment that the vault adopts, if it has no credentials.
     pub(crate) adopted: Option<&'c str>,
     pub(crate) now: i64,
-    /// Nothing of it lasts.
+    /// The commit is undone at its end.
     pub(crate) is_trial: bool,
 }
 
-/// What became of a commit.
+/// Result of a commit.
 #[derive(Debug)]
 pub(crate) enum Committed {
     Done(Report),
-    /// It was before.
+    /// It was committed before.
     Already(Report),
-    /// There is no such stage, or it is not whole.
+    /// The stage does not exist, or is incomplete.
     NotStaged,
     /// The vault has credentials.
     NotEmpty,
-    /// An id to revive is no credential of the archive.
+    /// This id to revive is not a credential of the archive.
     NoneToRevive(String),
 }
 
-/// What became of a rollback.
+/// Result of a rollback.
 #[derive(Debug)]
 pub(crate) enum RolledBack {
     Done,
-    /// It was before.
+    /// It was rolled back before.
     Already,
     NotCommitted,
-    /// A restore after it is committed.
+    /// This later restore is committed.
     Superseded(String),
     /// These rows were changed since.
     Changed(Vec<String>),
@@ -190,20 +190,20 @@ pub(crate) enum RolledBack {
 /// Restores in the database.
 #[async_trait]
 pub(crate) trait RestoreStore: Send + Sync {
-    /// Begins a stage, in the place of one with the same id that was not committed. None where that one was, or where a plan
-    /// would take the place of a stage with a grant.
+    /// Begins a stage; it replaces an uncommitted one with the same id. `None` if that one was committed, or if a plan
+    /// would replace a stage that has a grant.
     async fn begin_stage(&self, stage: &StageRow) -> Result<Option<Attempt>>;
-    /// Adds rows to it.
+    /// Adds rows to a stage.
     async fn add_staged(&self, attempt: &Attempt, rows: &[StagedRow]) -> Result<Added>;
-    /// It is whole; false where the attempt is over.
+    /// Marks a stage as complete; false if the attempt is over.
     async fn finish_stage(&self, attempt: &Attempt, tables: &str) -> Result<bool>;
-    /// Drops what the attempt has staged, unless it is over: whoever began anew keeps theirs.
+    /// Drops the rows that the attempt staged, unless it is over: a newer attempt keeps its rows.
     async fn drop_attempt(&self, attempt: &Attempt) -> Result<()>;
     /// One stage.
     async fn stage(&self, id: &str) -> Result<Option<StageRow>>;
-    /// Makes a stage live, in one transaction, with `event` behind it.
+    /// Makes a stage live in one transaction, which appends `event`.
     async fn commit_stage(&self, commit: &Commit<'_>, event: &NewEvent) -> Result<Committed>;
-    /// Puts back what a commit has replaced. What was revoked since stays so.
+    /// Restores the rows that a commit replaced. Rows that were revoked since stay revoked.
     async fn roll_back_stage(
         &self,
         id: &str,
@@ -211,11 +211,11 @@ pub(crate) trait RestoreStore: Send + Sync {
         now: i64,
         event: &NewEvent,
     ) -> Result<RolledBack>;
-    /// Drops rows and undo of a stage. False, and nothing dropped, for a committed one if `only_staged`.
+    /// Drops the rows and the undo of a stage. False, and nothing dropped, for a committed stage if `only_staged`.
     async fn drop_stage(&self, id: &str, only_staged: bool) -> Result<bool>;
-    /// Drops stages that have expired, and forgets those that expired before `forgotten`.
+    /// Drops expired stages, and forgets those that expired before `forgotten`.
     async fn sweep_stages(&self, now: i64, forgotten: i64) -> Result<()>;
-    /// Whether there is no credential.
+    /// Whether there are no credentials.
     async fn is_empty(&self) -> Result<bool>;
 }
 
@@ -242,11 +242,11 @@ pub(super) const ROLL_BACK_STAGE: &str = "
 
 pub(super) const END_STAGE: &str = "UPDATE restore_stages SET state = 'done' WHERE id = $1";
 
-/// A later commit that can still be taken back.
+/// A later commit that can still be rolled back.
 pub(super) const LATER_STAGE: &str = "
     SELECT id FROM restore_stages WHERE state = 'committed' AND commit_time > $1 ORDER BY commit_time DESC LIMIT 1";
 
-/// When the newest restore was committed, by whichever process's clock.
+/// Commit time of the newest restore, by any process's clock.
 pub(super) const LAST_COMMIT: &str = "SELECT max(commit_time) FROM restore_stages";
 
 pub(super) const EXPIRED_STAGES: &str =
@@ -257,7 +257,7 @@ pub(super) const FORGET_STAGES: &str =
 
 pub(super) const STAGED_COLUMNS: &str = "INSERT INTO restore_rows (stage_id, table_name, row_key, content) ";
 
-/// Whoever adds rows counts them.
+/// The caller counts the inserted rows.
 pub(super) const STAGED_CONFLICT: &str = " ON CONFLICT (stage_id, table_name, row_key) DO NOTHING";
 
 pub(super) const DELETE_STAGED: &str = "DELETE FROM restore_rows WHERE stage_id = $1";
@@ -267,13 +267,13 @@ pub(super) const STAGED: &str = "
     SELECT row_key, content FROM restore_rows
     WHERE stage_id = $1 AND table_name = $2 AND row_key > $3 ORDER BY row_key LIMIT $4";
 
-/// Rows of credentials follow, with their codes, and then [`CREDENTIAL_CONFLICT`].
+/// Followed by rows of credentials with their codes, and then [`CREDENTIAL_CONFLICT`].
 pub(super) const CREDENTIAL_COLUMNS: &str = "
     INSERT INTO credentials (id, display_name, provider, secret, preview, active, create_time, update_time,
                              last_used_time, expire_time, revision, labels, row_kid, row_mac, change_id, secret_time,
                              deactivate_time) ";
 
-/// What a change of a credential may change.
+/// The columns of a credential that a change can change.
 pub(super) const CREDENTIAL_CONFLICT: &str = "
     ON CONFLICT (id) DO UPDATE
     SET display_name = excluded.display_name, secret = excluded.secret, preview = excluded.preview,
@@ -300,12 +300,12 @@ pub(super) const REFERENCE_CONFLICT: &str = "
 pub(super) const UNDO_COLUMNS: &str =
     "INSERT INTO restore_undo (stage_id, table_name, row_key, content, change_id, row_kid, row_mac) ";
 
-/// A row that one restore touches twice is what it was before the first time.
+/// If one restore touches a row twice, the state before the first time is kept.
 pub(super) const UNDO_CONFLICT: &str = "
     ON CONFLICT (stage_id, table_name, row_key) DO UPDATE
     SET change_id = excluded.change_id, row_kid = excluded.row_kid, row_mac = excluded.row_mac";
 
-/// A list of ids follows.
+/// Followed by a list of ids.
 pub(super) const DELETE_CREDENTIALS: &str = "DELETE FROM credentials WHERE id";
 pub(super) const DELETE_PREVIOUS: &str = "DELETE FROM credential_versions WHERE credential_id";
 pub(super) const DELETE_TOMBSTONES: &str = "DELETE FROM credential_tombstones WHERE id";
@@ -329,7 +329,7 @@ pub(super) const OTHER_CREDENTIALS: &str = "
 
 pub(super) const ANY_CREDENTIAL: &str = "SELECT count(*) FROM (SELECT 1 FROM credentials LIMIT 1) one";
 
-/// A condition on the id follows.
+/// Followed by a condition on the id.
 pub(super) const TOMBSTONES_BY_ID: &str =
     "SELECT id, display_name, provider, delete_time FROM credential_tombstones WHERE id";
 

@@ -1,13 +1,13 @@
-//! What a narrowed token can see, as conditions: the same text on both engines.
+//! SQL conditions for what a narrowed token can see: the same text on both engines.
 //!
-//! Each part of a condition is looked up by an index, because it is asked for every row of a list.
+//! Each part of a condition uses an index, because it is evaluated for every row of a list.
 
 use sqlx::{Database, Encode, QueryBuilder, Type};
 use strongroom_runtime::Selectors;
 
 use super::audit::above;
 
-/// True for the credential `c` when it is inside.
+/// True for the credential `c` if it is inside the selection.
 pub(super) fn push_credential<DB>(query: &mut QueryBuilder<DB>, selectors: &Selectors)
 where
     DB: Database,
@@ -36,7 +36,7 @@ where
     query.push(")");
 }
 
-/// True for a reference when its kind, which is in `column`, is inside.
+/// True for a reference if its kind, which is in `column`, is inside the selection.
 pub(super) fn push_kind<DB>(query: &mut QueryBuilder<DB>, column: &'static str, selectors: &Selectors)
 where
     DB: Database,
@@ -63,8 +63,9 @@ where
     query.push(")");
 }
 
-/// True for the reference `r` when it is inside: its kind is, its template's is, and every credential that it may resolve
-/// to, of which there must be one. The names `f`, `t`, `c`, `s` and `x` are taken.
+/// True for the reference `r` if it is inside the selection: its kind and its template's kind are inside, and so are
+/// all credentials that it can resolve to, of which there is at least one. The names `f`, `t`, `c`, `s` and `x` are
+/// taken.
 pub(super) fn push_reference<DB>(query: &mut QueryBuilder<DB>, selectors: &Selectors)
 where
     DB: Database,
@@ -74,7 +75,7 @@ where
     if selectors.is_everything() {
         return;
     }
-    // The likeliest reason to be outside, by far the cheapest to see.
+    // The most likely reason to be outside, and by far the cheapest to check.
     push_none_outside(query, OWN, selectors);
     query.push(" AND (r.via_kind = '' OR ");
     push_kind(query, "r.via_kind", selectors);
@@ -93,10 +94,10 @@ where
     query.push(")");
 }
 
-/// What the reference `r` is bound to itself.
+/// The credential that the reference `r` is bound to itself.
 const OWN: &str = "SELECT r.credential_id AS id";
 
-/// What the reference `r` may resolve to.
+/// The credentials that the reference `r` can resolve to.
 const CANDIDATES: &str = "
     SELECT r.credential_id AS id
     UNION ALL SELECT f.credential_id FROM credential_fallbacks f

@@ -11,22 +11,22 @@ use super::{ArchiveNeeds, NewEvent};
 pub(crate) struct SignatureRow {
     /// The archive.
     pub archive_id: String,
-    /// Of the manifest.
+    /// SHA-256 of the manifest.
     pub sha256: Vec<u8>,
     /// The version of the signing key.
     pub kid: String,
     /// 64 bytes.
     pub signature: Vec<u8>,
-    /// When it was made.
+    /// Time of the signature.
     pub time: i64,
 }
 
-/// What became of a signature.
+/// Result of recording a signature.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Signed {
     /// It is recorded, with its event.
     Done,
-    /// The archive has this one already.
+    /// The archive already has this signature.
     Before(SignatureRow),
     /// The archive has no open pins, so it is not being made.
     Unpinned,
@@ -35,7 +35,7 @@ pub(crate) enum Signed {
 /// Signatures in the database.
 #[async_trait]
 pub(crate) trait SignatureStore: Send + Sync {
-    /// Records the first signature of an archive that has pins, and with it narrows them to `needs`.
+    /// Records the first signature of an archive that has pins, and narrows these to `needs`.
     async fn record_signature(
         &self,
         row: &SignatureRow,

@@ -1,4 +1,4 @@
-//! The vault's tables in SQLite: one writer connection, readers beside it.
+//! The vault's tables in SQLite: one writer connection, and readers beside it.
 //!
 //! Every change begins with BEGIN IMMEDIATE on the only writer, so changes are serial.
 
@@ -70,7 +70,7 @@ impl Store {
         Ok(Change::new(self.pools.begin_ahead().await?, self.tail.key(), self.tail.failures().clone()))
     }
 
-    /// Begins a change beside which no other runs: on SQLite, any.
+    /// Begins a change that runs alone, as every change on SQLite does.
     async fn begin_alone(&self) -> Result<Change> {
         self.begin().await
     }

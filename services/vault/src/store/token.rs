@@ -11,86 +11,86 @@ use super::audit::has_lost_events;
 use super::granting::{Columns, Granting};
 use super::lineage::Lineages;
 
-/// Begins a token's principal; its id follows.
+/// Prefix of a token's principal, followed by its id.
 pub(crate) const TOKEN: &str = "token:";
 
-/// The `api_tokens` table. A token's text is nowhere: `hash` is its SHA-256.
+/// The `api_tokens` table. A token's text is stored nowhere: `hash` is its SHA-256.
 #[derive(Debug, Clone, Default, PartialEq, Eq, FromRow, Serialize, Deserialize)]
 pub(crate) struct TokenRow {
-    /// The public part.
+    /// The public id.
     pub id: String,
     /// SHA-256 of the whole text.
     pub hash: Vec<u8>,
-    /// Who it is for.
+    /// Name of its user.
     pub name: String,
-    /// What it may do.
+    /// Its role.
     pub role: String,
-    /// Who issued it; empty for the first.
+    /// Its issuer; empty for the first token.
     pub issuer: String,
-    /// When it was issued.
+    /// Time of issue.
     pub create_time: i64,
-    /// From when on it is refused.
+    /// Expiry, from which it is refused.
     pub expire_time: Option<i64>,
-    /// When it was last used, to a minute.
+    /// Time of its last use, to the minute.
     pub last_used_time: Option<i64>,
-    /// When it was revoked.
+    /// Time of its revocation.
     pub revoke_time: Option<i64>,
-    /// What it is narrowed to, as JSON; `{}` is everything.
+    /// Its selection, as JSON; `{}` selects everything.
     pub selectors: String,
-    /// What services look it up by; none for a token whose secret was not made since there is such a hash.
+    /// The hash by which services look it up; `None` for a token whose secret is older than these hashes.
     pub introspect_hash: Option<Vec<u8>>,
     /// The only service that accepts it; empty for both.
     pub service: String,
-    /// Whether it was made beside the vault, because every admin token was lost.
+    /// Whether it was made by break-glass, because every admin token was lost.
     pub break_glass: bool,
-    /// The id of the person that it belongs to; empty for none.
+    /// Id of the person that it belongs to; empty for none.
     pub person: String,
-    /// Whether it was enrolled for that person; else it has its issuer's.
+    /// Whether it was enrolled for that person; otherwise it inherits its issuer's person.
     pub enrolled: bool,
-    /// Whether its holder has renewed it since.
+    /// Whether its holder has renewed it since the enrolment.
     pub renewed: bool,
-    /// When its issuer issued it, which is later than `create_time` for a token that was reissued.
+    /// Time when its current issuer issued it; later than `create_time` for a reissued token.
     pub issue_time: i64,
-    /// What it issued until then has ended: it had itself, and was reissued.
+    /// Tokens that it issued up to this time have ended: it had ended, and was reissued then.
     pub cut_time: Option<i64>,
-    /// When a restore brought it; it authenticates nobody until it is reissued.
+    /// Time of the restore that brought it back; it authenticates nobody until it is reissued.
     pub stale_time: Option<i64>,
 }
 
 impl TokenRow {
-    /// What a new token's row says of its secret.
+    /// The columns of a new token's row that depend on its secret.
     pub(crate) fn of(token: &Token) -> Self {
         let Hashes { hash, introspect_hash } = Hashes::of(token);
         Self { id: token.id().to_owned(), hash, introspect_hash: Some(introspect_hash), ..Self::default() }
     }
 
-    /// As the audit log names its holder.
+    /// Its holder's name in the audit log.
     pub(crate) fn principal(&self) -> String {
         format!("{TOKEN}{}", self.id)
     }
 
-    /// The id of the token that issued it; `None` for a root.
+    /// Id of the token that issued it; `None` if the issuer is not a token.
     pub(crate) fn issuer_token(&self) -> Option<&str> {
         self.issuer.strip_prefix(TOKEN)
     }
 
-    /// The id of the person that its holder acts for. An enrolled token's secret may be known to its issuer until it is renewed.
+    /// Id of the person that its holder acts for. Until an enrolled token is renewed, its issuer may know its secret.
     pub(crate) fn acts_for(&self) -> Option<&str> {
         let acts = !self.person.is_empty() && (self.renewed || !self.enrolled);
         acts.then_some(self.person.as_str())
     }
 
-    /// Whether it was revoked or has expired itself.
+    /// Whether the token itself was revoked or has expired.
     pub(crate) fn is_over(&self, now: i64) -> bool {
         self.revoke_time.is_some() || self.expire_time.is_some_and(|expiry| expiry <= now)
     }
 
-    /// Whether it authenticates nobody, whatever became of its issuers.
+    /// Whether it authenticates nobody, regardless of its issuers.
     pub(crate) fn has_ended(&self, now: i64) -> bool {
         self.is_over(now) || self.stale_time.is_some()
     }
 
-    /// Whether a token that it issued at `issue_time` ended before it was reissued.
+    /// Whether a token that it issued at `issue_time` ended with it, before it was reissued.
     pub(crate) fn has_cut(&self, issue_time: i64) -> bool {
         self.cut_time.is_some_and(|cut| issue_time <= cut)
     }
@@ -127,20 +127,20 @@ impl Granting for TokenRow {
     }
 }
 
-/// What must remain when a token is revoked: a token of `role` without expiry, selection or binding to another service.
-/// Tokens that go back to one of `identities` count, those of other identities do not.
+/// The token that must remain after a revocation: one of `role` without expiry, selection or binding to another
+/// service. Tokens that were issued through one of `identities` count; those of other identities do not.
 pub(crate) struct Remaining<'a> {
     pub(crate) role: &'a str,
     pub(crate) service: &'a str,
     pub(crate) identities: &'a [String],
 }
 
-/// What a token is found by.
+/// The hashes by which a token is found.
 #[derive(Debug, Clone)]
 pub(crate) struct Hashes {
     /// SHA-256 of its text.
     pub(crate) hash: Vec<u8>,
-    /// What services look it up by.
+    /// The hash by which services look it up.
     pub(crate) introspect_hash: Vec<u8>,
 }
 
@@ -153,23 +153,23 @@ impl Hashes {
     }
 }
 
-/// What became of a revocation.
+/// Result of a revocation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Revocation {
     Done,
     /// The token is missing, or was revoked before.
     Unchanged,
-    /// Nothing would remain of what must.
+    /// The token that must remain would be lost.
     Last,
 }
 
-/// What became of a reissue.
+/// Result of a reissue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reissue {
     Done,
     /// The token is missing or revoked.
     Ended,
-    /// The new issuer goes back to the token itself.
+    /// The new issuer was itself issued through this token.
     Circular,
 }
 
@@ -178,22 +178,22 @@ pub(crate) enum Reissue {
 pub(crate) trait TokenStore: Send + Sync {
     /// Inserts a token.
     async fn create_token(&self, row: &TokenRow, event: &NewEvent) -> Result<()>;
-    /// Inserts the very first tokens; false, and nothing written, when [`TokenStore::ever_had_tokens`].
+    /// Inserts the very first tokens; false, and nothing written, if [`TokenStore::ever_had_tokens`].
     async fn create_first_tokens(&self, tokens: &[(TokenRow, NewEvent)]) -> Result<bool>;
-    /// Whether any token was ever issued: one is there, or the log says so, or it has lost events. Whoever deletes rows gets
-    /// no second first start.
+    /// Whether any token was ever issued: one exists, the log records one, or the log has lost events. Deleting rows
+    /// does not give an attacker a second first start.
     async fn ever_had_tokens(&self) -> Result<bool>;
-    /// The id of the token with this SHA-256, with its issuers.
+    /// The id of the token with this SHA-256, and its issuers.
     async fn token_by_hash(&self, hash: &[u8]) -> Result<Option<(String, Lineages)>>;
     /// The same for the token that services look up by this hash.
     async fn token_by_introspect_hash(&self, hash: &[u8]) -> Result<Option<(String, Lineages)>>;
     /// The token with this public id.
     async fn token(&self, id: &str) -> Result<Option<TokenRow>>;
-    /// Tokens after (`create_time`, id), by that order.
+    /// Tokens after (`create_time`, id), in that order.
     async fn tokens(&self, after: (i64, &str), limit: i64) -> Result<Vec<TokenRow>>;
-    /// The tokens with these ids, with their issuers.
+    /// The tokens with these ids, and their issuers.
     async fn lineages(&self, ids: &[String]) -> Result<Lineages>;
-    /// Revokes at `now`. What `remaining` names is there afterwards, if it was before.
+    /// Revokes a token at `now`. If the token that `remaining` describes existed before, one must remain afterwards.
     async fn revoke_token(
         &self,
         id: &str,
@@ -201,16 +201,17 @@ pub(crate) trait TokenStore: Send + Sync {
         remaining: Option<Remaining<'_>>,
         event: &NewEvent,
     ) -> Result<Revocation>;
-    /// Replaces the hashes of a token that still has the hash `from`, whose holder has then renewed it; false, and nothing
-    /// written, when it has not.
+    /// Replaces the hashes of a token that still has the hash `from`; its holder has then renewed it. False, and
+    /// nothing written, if the hash is another one.
     async fn renew_token(&self, id: &str, from: &[u8], to: &Hashes, event: &NewEvent) -> Result<bool>;
-    /// Puts hash, issuer, expiry, binding and person of `row` in place of the token's, which is then issued like others.
+    /// Replaces the token's hash, issuer, expiry, binding and person with those of `row`; the token is then issued like
+    /// others.
     async fn reissue_token(&self, row: &TokenRow, event: &NewEvent) -> Result<Reissue>;
-    /// Remembers a use. No event.
+    /// Records a use. No event.
     async fn touch_token(&self, id: &str, now: i64) -> Result<()>;
 }
 
-/// A SELECT of whole rows, with what follows `FROM api_tokens`.
+/// A SELECT of whole rows; the argument follows `FROM api_tokens`.
 macro_rules! select_tokens {
     ($rest:expr) => {
         concat!(
@@ -224,7 +225,7 @@ macro_rules! select_tokens {
 }
 pub(super) use select_tokens;
 
-/// The same for the tokens that a condition selects and their issuers, one link more than are allowed.
+/// The same for the tokens that a condition selects and their issuers, with one link more than is allowed.
 macro_rules! select_lineages {
     ($condition:expr) => {
         concat!(
@@ -257,7 +258,7 @@ pub(super) const LINEAGE_BY_INTROSPECT_HASH: &str = select_lineages!("introspect
 
 pub(super) const LINEAGE_BY_ID: &str = select_lineages!("id = $1");
 
-/// Of every token that may be what [`Remaining`] asks for.
+/// Every token that can meet [`Remaining`], and its issuers.
 pub(super) const LINEAGES_REMAINING: &str = select_lineages!(
     "role = $1 AND (service = '' OR service = $2) AND selectors = '{}' AND revoke_time IS NULL AND expire_time IS NULL"
 );
@@ -275,7 +276,7 @@ pub(super) const HAS_TRACES: &str = concat!(
     has_lost_events!()
 );
 
-/// Everything that changes in a token's life.
+/// All columns of a token that can change.
 pub(super) const UPDATE: &str = "
     UPDATE api_tokens
     SET hash = $2, issuer = $3, expire_time = $4, revoke_time = $5, service = $6, break_glass = $7,

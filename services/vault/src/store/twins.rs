@@ -1,4 +1,4 @@
-//! Both engines' files stay the same text, so that what is changed for one is changed for the other.
+//! Both engines' files must have the same text, so a change for one is made for the other too.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! Reveals and decrypts, on their way into the audit log.
+//! Reveals and decrypts on their way into the audit log.
 
 use std::collections::BTreeMap;
 
@@ -7,23 +7,23 @@ use strongroom_store::Result;
 
 use super::NewEvent;
 
-/// An event that must be durable before something leaves.
+/// An event that must be durable before a plaintext leaves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Use {
-    /// What is about to leave.
+    /// The event.
     pub(crate) event: NewEvent,
-    /// The credential whose last use this is, if one is used.
+    /// The credential that is used, if any.
     pub(crate) credential_id: Option<String>,
 }
 
-/// What the writer of the group commit needs of the database.
+/// The database operations of the group commit.
 #[async_trait]
 pub(crate) trait UseStore: Send + Sync {
-    /// Appends events that let something out, all in one transaction, and marks what they used.
+    /// Appends the events of uses in one transaction, and marks the used credentials.
     async fn append_uses(&self, uses: &[Use]) -> Result<()>;
 }
 
-/// Each credential once, with its latest use.
+/// Each credential once, with the time of its latest use.
 pub(super) fn latest_uses(uses: &[Use]) -> BTreeMap<&str, i64> {
     let mut latest = BTreeMap::new();
     for used in uses {

@@ -14,15 +14,15 @@ use super::{Changed, NewEvent};
 pub(crate) struct VersionRow {
     /// UUIDv7.
     pub id: String,
-    /// Whose it was; a credential has at most one.
+    /// Its credential, which has at most one previous secret.
     pub credential_id: String,
-    /// `srv1.…`: sealed for this row.
+    /// `srv1.…`, sealed for this row.
     pub secret: String,
-    /// What may be shown.
+    /// The part of the secret that can be shown.
     pub preview: String,
-    /// When it was replaced.
+    /// Time of the replacement.
     pub create_time: i64,
-    /// From when on it opens no more.
+    /// Expiry, from which it can no longer be opened.
     pub expire_time: i64,
 }
 
@@ -44,33 +44,33 @@ impl Granting for VersionRow {
     }
 }
 
-/// A secret to be put in the place of a credential's current one.
+/// A replacement of a credential's current secret.
 pub(crate) struct Replacement {
     /// The credential.
     pub(crate) credential_id: String,
     /// The revision that was read.
     pub(crate) revision: i64,
-    /// Sealed for the credential's row.
+    /// The new secret, sealed for the credential's row.
     pub(crate) secret: String,
-    /// What may be shown of it.
+    /// The part of the new secret that can be shown.
     pub(crate) preview: String,
-    /// What is kept of the old one; an earlier previous secret goes in any case.
+    /// The old secret, if it is kept; an earlier previous secret is deleted in any case.
     pub(crate) previous: Option<VersionRow>,
-    /// When.
+    /// Time of the change.
     pub(crate) now: i64,
 }
 
 /// Previous secrets in the database.
 #[async_trait]
 pub(crate) trait VersionStore: Send + Sync {
-    /// Puts a new secret in place; a `request` that came before changes nothing.
+    /// Replaces the secret; a `request` that was made before changes nothing.
     async fn replace_secret(
         &self,
         replacement: &Replacement,
         request: Option<&RequestRow>,
         event: &NewEvent,
     ) -> Result<Once<Changed<()>>>;
-    /// The previous secret, when it still opens at `now`.
+    /// The previous secret, if it can still be opened at `now`.
     async fn previous_secret(&self, credential_id: &str, now: i64) -> Result<Option<VersionRow>>;
 }
 

@@ -1,4 +1,4 @@
-//! Tokens: what they let through, and what needs none.
+//! Tokens: the calls that they allow, and the calls that need none.
 
 use strongroom_api::vault::v1::{ListCredentialsRequest, RevokeTokenRequest};
 use strongroom_testkit::requests::{credential, introspect, token};

@@ -1,4 +1,4 @@
-//! The audit log: what is changed in the database is found, and without the log nothing happens.
+//! The audit log: changes in the database are found, and nothing happens without the log.
 
 mod chain;
 mod log;
@@ -29,7 +29,7 @@ fn problems(found: &VerifyAuditLogResponse) -> Vec<(i64, &str)> {
     found.problems.iter().map(|problem| (problem.sequence, problem.reason.as_str())).collect()
 }
 
-/// A vault with a log of more than ten events; the last sequence.
+/// A vault whose log has more than ten events; also returns the last sequence.
 async fn with_events(vault: &TestVault) -> (Clients, i64) {
     let mut clients = vault.admin().await;
     for number in 0..10 {

@@ -1,5 +1,6 @@
-//! Authority against a model: random trees of tokens, people, selections and requests. After each step the vault and the model
-//! agree about which tokens are valid, what each may do and sees, whose it is, and who approves what.
+//! Authority against a model: random trees of tokens, people, selections and requests. After each step, the vault and
+//! the model must agree on which tokens are valid, what each can do and see, which person it belongs to, and who
+//! approves what.
 
 mod checks;
 mod game;

@@ -1,5 +1,5 @@
-//! Bad input: every field of every request of the vault, empty, too long and wrong. What is walked is the descriptor
-//! set, so that a new method or field fails here until the table says what it refuses.
+//! Bad input: every field of every request of the vault, empty, too long and wrong. The test walks the descriptor set,
+//! so a new method or field fails here until the table says what it refuses.
 
 mod call;
 mod fixture;
@@ -66,7 +66,7 @@ async fn bad_input_is_refused_with_its_field_named() {
     }
 }
 
-/// What is not as the rule says.
+/// The deviations from the rule.
 async fn check_field(fixture: &mut Fixture, row: &Row, path: &str, rule: &Rule) -> Vec<String> {
     let field = walk::field_at(&fixture.method(row.method).input(), path);
     let mut wrong = Vec::new();
@@ -118,15 +118,15 @@ fn beside(path: &str, other: &str) -> String {
     path.rsplit_once('.').map_or(other.to_owned(), |(above, _)| format!("{above}.{other}"))
 }
 
-/// What a refusal names.
+/// The subject of a refusal.
 #[derive(Debug)]
 enum Named {
     Field(String),
-    /// Verdicts of a check have room for a reason only.
+    /// Verdicts of a check only have room for a reason.
     Verdict,
 }
 
-/// The field that an answer refuses; nothing when it is done, or refused for what there is in the vault.
+/// The field that an answer refuses; `None` if the call succeeds, or is refused because of the vault's contents.
 fn named_field(path: &str, answer: &Result<Value, Status>) -> Result<Option<Named>, String> {
     match answer {
         Ok(answer) => named_item(path, answer),
@@ -140,7 +140,8 @@ fn named_field(path: &str, answer: &Result<Value, Status>) -> Result<Option<Name
     }
 }
 
-/// One violation and no more, which the message and the metadata name too, small enough for a trailer.
+/// There must be exactly one violation, which the message and the metadata also name, and it must be small enough for a
+/// trailer.
 fn named_violation(status: &Status) -> Result<Named, String> {
     let violations =
         status.get_details_bad_request().map(|request| request.field_violations).unwrap_or_default();
@@ -154,7 +155,7 @@ fn named_violation(status: &Status) -> Result<Named, String> {
     Ok(Named::Field(violation.field.clone()))
 }
 
-/// A bad item of a batch fails alone: the one before it is done.
+/// A bad item of a batch fails alone: the item before it succeeds.
 fn named_item(path: &str, answer: &Value) -> Result<Option<Named>, String> {
     let Some((list, _)) = path.split_once("[1].").filter(|(list, _)| *list == "items") else {
         return Ok(None);
@@ -175,7 +176,7 @@ fn named_item(path: &str, answer: &Value) -> Result<Option<Named>, String> {
     Ok(Some(Named::Field(format!("{list}[{}].{field}", walk::ELEMENT))))
 }
 
-/// The rows whose requests have a field of this name, and its path.
+/// The rows whose requests have a field with this name, and the field's path.
 fn rows_with(name: &str) -> Vec<(&'static Row, &'static str)> {
     let paths = TABLE.iter().flat_map(|row| row.fields.iter().map(move |(path, _)| (row, *path)));
     paths.filter(|(_, path)| path.rsplit('.').next() == Some(name)).collect()

@@ -1,4 +1,4 @@
-//! Credentials and references: their life, rotation, fail-over, and tokens that see a part of them.
+//! Credentials and references: their life, rotation, fail-over, and tokens that see only some of them.
 
 mod leaving;
 mod lifecycle;

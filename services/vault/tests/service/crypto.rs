@@ -1,4 +1,4 @@
-//! `CryptoService`: sealing and opening values of callers.
+//! `CryptoService`: sealing and opening callers' values.
 
 mod bad_input;
 mod batches;
@@ -46,7 +46,7 @@ fn invalid() -> (Code, String) {
     (Code::InvalidArgument, "CIPHERTEXT_INVALID".into())
 }
 
-/// `secret` of the only row of a table of the vault, with its id.
+/// `secret` of the only row in one of the vault's tables, with its id.
 fn own_value(vault: &Fixture, table: &str) -> (String, String) {
     let text = |column: &str| vault.database().text(&format!("SELECT {column} FROM {table}"));
     (text("id"), text("secret"))

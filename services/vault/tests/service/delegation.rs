@@ -1,4 +1,4 @@
-//! What a service's own token is good for in the audit log: events of its callers' permissions, in its callers' names.
+//! Rights of a service's own token in the audit log: events of its callers' permissions, in its callers' names.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::support::{Clients, TestVault, assert_field, assert_refused};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-/// A vault, its backup service, and callers of it.
+/// A vault, its backup service, and callers of that service.
 struct Delegating {
     vault: TestVault,
     admin: Clients,
@@ -35,7 +35,7 @@ impl Delegating {
         Self { vault, admin, service }
     }
 
-    /// The public id of a new token with `role`, and what it delegates by calling the service.
+    /// The public id of a new token with `role`, and its delegation from calling the service.
     async fn caller(&mut self, role: &str) -> (String, Vec<u8>) {
         let issued = self.admin.issue(token(role)).await.unwrap();
         let known = self.service.tokens.introspect_token(introspect(&issued.secret)).await.unwrap();
@@ -203,7 +203,7 @@ async fn a_delegation_outlives_a_rotation_of_the_audit_key() {
         all.record("backup.export_started", &delegation).await.unwrap();
         let own = introspect(admin_token.trim());
         let by_another = beside.tokens.introspect_token(own).await.unwrap().into_inner().delegation;
-        // The first process has not looked at the ring again since.
+        // The first process has not reloaded the ring since.
         all.admin.audit.record_audit_event(record("backup.exported", &by_another)).await.unwrap();
     }
 }

@@ -1,4 +1,4 @@
-//! Client certificates: what the holders of configured names may do, here and at services that ask.
+//! Client certificates: rights of the holders of configured names, in the vault and in services that ask it.
 
 use strongroom_api::vault::v1::{
     CheckDelegationRequest, IntrospectIdentityRequest, ListCredentialsRequest, ListTokensRequest,
@@ -18,7 +18,7 @@ const GATEWAY: &str = "spiffe://cluster.local/gateway";
 const ADMIN: &str = "spiffe://cluster.local/admin";
 const BACKUP: &str = "backup.internal";
 
-/// A vault with three identities: a gateway for what is labelled `env=prod`, an admin, a backup service.
+/// A vault with three identities: a gateway for credentials labelled `env=prod`, an admin, and a backup service.
 struct Certified {
     vault: TestVault,
     authority: Authority,
@@ -54,7 +54,7 @@ impl Certified {
         Self { vault: vault.await, authority, folder }
     }
 
-    /// Clients with a certificate of these names and no token.
+    /// Clients with a certificate of these names, but without a token.
     fn with_names(&self, names: &[&str]) -> Clients {
         let files = Mounted::create(tempfile::tempdir_in(self.folder.path()).unwrap().keep());
         files.put_certificate(&self.authority.issue(names));

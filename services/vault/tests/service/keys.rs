@@ -1,4 +1,4 @@
-//! Keys: their life, who may end it, and what goes on meanwhile.
+//! Keys: their life, who may end it, and the calls that go on meanwhile.
 
 mod approvals;
 mod bad_input;
@@ -25,7 +25,7 @@ use tonic::Status;
 
 use crate::support::Clients;
 
-/// How long after a rotation another process may still seal with the version before.
+/// Time after a rotation in which another process may still seal with the old version.
 const FOLLOWED: Duration = Duration::from_secs(5);
 const SECRET: &str = "sk-a-secret";
 
@@ -69,7 +69,7 @@ async fn report(clients: &mut Clients, key_id: &str, values: &[(&str, i64)]) {
     clients.keys.report_key_census(request).await.unwrap();
 }
 
-/// Values of our own tables by kid.
+/// Values of the vault's own tables by kid.
 async fn census(clients: &mut Clients, key_id: &str) -> HashMap<String, i64> {
     let request = GetKeyCensusRequest { key_id: key_id.into() };
     let census = clients.keys.get_key_census(request).await.unwrap().into_inner();
@@ -81,7 +81,7 @@ async fn census(clients: &mut Clients, key_id: &str) -> HashMap<String, i64> {
         .collect()
 }
 
-/// Re-encrypts to the end; the last message.
+/// Re-encrypts to the end and returns the last message.
 pub(crate) async fn reencrypt(clients: &mut Clients, rows_per_second: i32) -> ReencryptResponse {
     let request = ReencryptRequest { rows_per_second };
     let mut stream = clients.keys.reencrypt(request).await.unwrap().into_inner();

@@ -1,5 +1,5 @@
-//! Every method of the vault, walked by the descriptor set: none is without a permission, a selector rule and a
-//! decision about the audit log. A method that is new in the protos fails here until it is decided.
+//! Every method of the vault, from the descriptor set: each must have a permission, a selector rule and a decision
+//! about the audit log. A method that is new in the protos fails here until all three are decided.
 
 use std::collections::BTreeSet;
 
@@ -15,20 +15,20 @@ use crate::support::TestVault;
 use Audit::{Event, Free};
 use Rule::{Bound, Refused};
 
-/// What a token with selectors meets.
+/// The effect of selectors on a method.
 #[derive(Clone, Copy, PartialEq)]
 enum Rule {
-    /// The method looks at the selectors itself.
+    /// The method checks the selectors itself.
     Bound,
-    /// The method would lead around them.
+    /// Refused, because the method would bypass the selectors.
     Refused,
 }
 
-/// What the log says of a successful call.
+/// The event of a successful call.
 enum Audit {
     /// This event, committed with the change or before anything leaves.
     Event(&'static str),
-    /// Nothing, and why that is right.
+    /// No event, with the reason why that is right.
     Free(#[expect(dead_code, reason = "named for the reader")] &'static str),
 }
 
@@ -116,7 +116,7 @@ const DECIDED: &[(&str, Rule, Audit)] = &[
     ("vault.v1.RestoreGrantService/ReencryptArchived", Refused, Event("crypto.sealed_anew")),
 ];
 
-/// Those that a narrowed token may call.
+/// The methods that a narrowed token can call.
 pub(crate) fn bound() -> impl Iterator<Item = &'static str> {
     DECIDED.iter().filter(|(_, rule, _)| *rule == Bound).map(|(method, _, _)| *method)
 }
@@ -169,7 +169,7 @@ async fn a_narrowed_token_reaches_only_what_its_selectors_bind() {
     let openai = Selector { selector: Some(Kind::Provider("openai".into())) };
     let narrowed = admin.issue(token("admin").selectors([openai])).await.unwrap();
     let channel = vault.authorized(&narrowed.secret);
-    // A renewal ends the secret of the walk: it comes last.
+    // A renewal ends the secret that this walk uses, so it comes last.
     let (renewals, others): (Vec<_>, Vec<_>) =
         DECIDED.iter().partition(|(method, _, _)| method.ends_with("/RenewToken"));
     for (method, rule, _) in others.into_iter().chain(renewals) {

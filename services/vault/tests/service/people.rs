@@ -1,4 +1,4 @@
-//! People: who may approve, whom they enrol and remove, and who only looks like somebody else.
+//! People: who may approve, whom they enrol and remove, and callers who only pretend to be somebody else.
 
 mod attacks;
 mod glass;
@@ -29,7 +29,7 @@ async fn names(clients: &mut Clients) -> Vec<String> {
     people(clients).await.into_iter().map(|person| person.name).collect()
 }
 
-/// The id and the clients of a new admin's token.
+/// Id and clients of a new admin token.
 async fn issue(vault: &TestVault, issuer: &mut Clients) -> (String, Clients) {
     let issued = issuer.issue(token("admin")).await.unwrap();
     (issued.token.unwrap().id, vault.clients(&issued.secret))

@@ -1,4 +1,4 @@
-//! The vault takes its rows back: what comes back, what stays as it is, and who may do it.
+//! The vault restores its own rows: which rows come back, which stay unchanged, and who may restore.
 
 mod cut_off;
 mod gateway;
@@ -26,13 +26,13 @@ use uuid::Uuid;
 
 use crate::support::{Clients, TestVault};
 
-/// Bytes of a message of rows: small, so that rows span several.
+/// Bytes in a message of rows: few enough that rows span several messages.
 const PART: usize = 700;
 
-/// What a backup holds of a vault.
+/// A backup of a vault.
 #[derive(Clone)]
 struct Archive {
-    /// Tables that come back, with their rows, joined as the protocol wants it.
+    /// Restored tables with their rows, joined in the protocol's format.
     tables: Vec<(String, Vec<u8>, i64)>,
     ring: Bytes,
     identity: ArchiveIdentity,
@@ -85,7 +85,7 @@ impl Archive {
     }
 }
 
-/// One restore, by the backup service with the grant of an admin.
+/// One restore, by the backup service with an admin's grant.
 struct Restore {
     id: String,
     service: Clients,
@@ -93,7 +93,7 @@ struct Restore {
     principal: String,
     begin: Begin,
     archive: Archive,
-    /// The last grant that a stage was begun with.
+    /// The grant with which a stage was last begun.
     granted: Option<RestoreGrant>,
 }
 
@@ -154,7 +154,7 @@ impl Restore {
         Ok(staged)
     }
 
-    /// The grant of a stage that was begun.
+    /// Stages the rows, and returns the grant.
     async fn stage_granted(mut self) -> RestoreGrant {
         let _ = self.stage().await.unwrap();
         self.granted.unwrap()
@@ -178,7 +178,7 @@ impl Restore {
         Ok(self.service.source.commit_stage(request).await?.into_inner())
     }
 
-    /// Staged and committed.
+    /// Stages and commits.
     async fn done(&mut self) -> CommitStageResponse {
         let _ = self.stage().await.unwrap();
         self.commit().await.unwrap()
@@ -203,12 +203,12 @@ fn counts(stage: &Stage, table: &str) -> [i64; 4] {
     [found.created, found.changed, found.deleted, found.kept]
 }
 
-/// Why something of a row stays as it is.
+/// Reasons why a row stays unchanged, fully or in part.
 fn reasons<'s>(stage: &'s Stage, id: &str) -> Vec<&'s str> {
     stage.kept.iter().filter(|row| row.id == id).map(|row| row.reason.as_str()).collect()
 }
 
-/// Nothing is wrong with the log, and every row is at its last change.
+/// The log has no problems, and every row is at its last change.
 async fn verified(admin: &mut Clients) {
     let request = strongroom_api::vault::v1::VerifyAuditLogRequest::default();
     let answer = admin.audit.verify_audit_log(request).await.unwrap().into_inner();

@@ -1,4 +1,4 @@
-//! File keys of archives: who may have them wrapped and unwrapped, and what the log says of it.
+//! File keys of archives: who may have them wrapped and unwrapped, and the events.
 
 use strongroom_api::vault::v1::{
     UnwrapFileKeyRequest, WrapFileKeyRequest, WrapFileKeyResponse, WrappedFileKey,
@@ -24,7 +24,7 @@ fn unwrap(stanzas: &[&WrapFileKeyResponse]) -> UnwrapFileKeyRequest {
     UnwrapFileKeyRequest { stanzas: stanzas.iter().map(stanza).collect() }
 }
 
-/// As another vault would wrap it, whose root key has this one's id if that is given.
+/// A key wrapped by another vault; its root key pretends to have the given id, if any.
 fn foreign(root_key_id: Option<&str>) -> WrapFileKeyResponse {
     let root = RootKey::generate();
     let id = root_key_id.map_or_else(|| root.id().to_string(), str::to_owned);
@@ -37,7 +37,7 @@ async fn a_file_key_comes_back_and_both_ways_are_in_the_log() {
         let mut admin = vault.admin().await;
         let wrapped = admin.seals.wrap_file_key(wrap()).await.unwrap().into_inner();
         assert!(!wrapped.wrapped.windows(16).any(|part| part == FILE_KEY));
-        // One of another vault before it, and one that was changed, are passed over.
+        // A stanza of another vault and a changed one are skipped.
         let (other, changed) = (foreign(None), foreign(Some(&wrapped.root_key_id)));
         let request = unwrap(&[&other, &changed, &wrapped]);
         let opened = admin.seals.unwrap_file_key(request).await.unwrap().into_inner();

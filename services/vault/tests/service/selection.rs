@@ -1,5 +1,5 @@
-//! Narrowed tokens against a model: each of their answers is the one of a vault that holds nothing but the selection, and
-//! names nothing else.
+//! Narrowed tokens against a model: each of their answers must equal that of a vault that contains only the selection,
+//! and must name nothing else.
 
 mod changes;
 mod model;
@@ -13,7 +13,7 @@ use tonic::Status;
 use crate::support::{Random, TestVault};
 use world::Running;
 
-/// Worlds are made by chance, but the same in each run.
+/// Worlds are random, but the same in each run.
 const SEEDS: [u64; 2] = [1, 2];
 const TOKENS: usize = 8;
 const CHANGES: usize = 40;
@@ -38,7 +38,7 @@ async fn a_narrowed_token_lives_in_a_vault_of_its_selection_alone() {
     }
 }
 
-/// The stable reason of a refusal; an answer as it is.
+/// The answer, or the stable reason of its refusal.
 fn outcome<T>(answer: Result<T, Status>) -> Result<T, String> {
     answer.map_err(|status| reason_of(&status))
 }

@@ -1,4 +1,4 @@
-//! A vault of one test, serving on a free port until it is dropped.
+//! A vault for one test, serving on a free port until it is dropped.
 
 mod clients;
 mod people;
@@ -29,9 +29,9 @@ pub(crate) struct TestVault {
     folder: Arc<tempfile::TempDir>,
     shutdown: Shutdown,
     serving: JoinHandle<()>,
-    /// Stands still until a test moves it; looked at by vaults from [`TestVault::each_standing`] only.
+    /// Stands still until a test moves it; only vaults from [`TestVault::each_standing`] use it.
     pub(crate) clock: ManualClock,
-    /// Its database, for what only an intruder would do.
+    /// Its database, for changes that only an intruder would make.
     pub(crate) database: Arc<TestDb>,
 }
 
@@ -48,7 +48,7 @@ impl TestVault {
         vaults
     }
 
-    /// With a clock that stands still until the test moves it.
+    /// Vaults with a clock that stands still until the test moves it.
     pub(crate) async fn each_standing() -> Vec<Self> {
         let mut vaults = Vec::new();
         for database in TestDb::each() {
@@ -60,12 +60,13 @@ impl TestVault {
         vaults
     }
 
-    /// One on SQLite with such a clock.
+    /// One vault on SQLite with such a clock.
     pub(crate) async fn standing() -> Self {
         Self::of_root(TestDb::sqlite(), &RootKey::generate()).await
     }
 
-    /// Two vaults with the same root key and a database each, on each engine, with clocks as in [`Self::each_standing`].
+    /// Two vaults with the same root key and separate databases, on each engine, with clocks as in
+    /// [`Self::each_standing`].
     pub(crate) async fn pairs() -> Vec<(Self, Self)> {
         let mut pairs = Vec::new();
         for (one, other) in TestDb::each().into_iter().zip(TestDb::each()) {
@@ -75,7 +76,7 @@ impl TestVault {
         pairs
     }
 
-    /// A vault with this root key on a fresh database like this one's, which also knows `previous` ones.
+    /// A vault with this root key and `previous` ones, on a new database of the same engine as this one's.
     pub(crate) async fn new_like(&self, root: &RootKey, previous: &[&RootKey]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         write_private(root_key_file(&folder), root.to_text().as_bytes());
@@ -114,7 +115,7 @@ impl TestVault {
         Self::start(Arc::clone(&self.folder), Arc::clone(&self.database), Arc::new(SystemClock)).await
     }
 
-    /// With certificates, and what else `configure` changes.
+    /// A vault with certificates, and with the other settings that `configure` changes.
     pub(crate) async fn encrypted(
         database: TestDb,
         configure: impl FnOnce(VaultConfig) -> VaultConfig,
@@ -151,7 +152,7 @@ impl TestVault {
         self.beside().await
     }
 
-    /// Ends it between two of its steps, without a word.
+    /// Stops it between two of its steps, without a shutdown.
     pub(crate) fn kill(&self) {
         self.serving.abort();
     }
@@ -164,12 +165,12 @@ impl TestVault {
         RootKey::parse(&std::fs::read_to_string(root_key_file(&self.folder)).unwrap()).unwrap()
     }
 
-    /// Runs statements behind the vault's back.
+    /// Runs SQL without going through the vault.
     pub(crate) fn run(&self, sql: &str) {
         self.database.run(sql);
     }
 
-    /// The one number that `sql` selects.
+    /// The number that `sql` selects.
     pub(crate) fn number(&self, sql: &str) -> i64 {
         self.database.number(sql)
     }
@@ -190,7 +191,7 @@ impl TestVault {
         Clients::new(&self.authorized(token))
     }
 
-    /// Clients with the certificate and the authorities in `files`, and no token.
+    /// Clients with the certificate and the authorities in `files`, but without a token.
     pub(crate) fn certified_clients(&self, files: &Mounted) -> Clients {
         let target = Target {
             url: format!("https://localhost:{}", self.address.port()),
@@ -251,13 +252,13 @@ fn config(folder: &tempfile::TempDir, database: &TestDb) -> VaultConfig {
     }
 }
 
-/// Waits until `look` finds something that is only a matter of time. How long it takes is not what a test is about:
-/// the limit ends one that hangs.
+/// Waits until `look` returns something that is only a matter of time. Tests do not depend on how long it takes: the
+/// limit only ends a test that hangs.
 pub(crate) async fn eventually<T>(look: impl AsyncFnMut() -> Option<T>) -> T {
     within(Duration::from_secs(60), look).await
 }
 
-/// Waits until `look` finds something, at most as long as the vault promises.
+/// Waits until `look` returns something, for at most the time that the vault promises.
 pub(crate) async fn within<T>(limit: Duration, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     let began = Instant::now();
     loop {

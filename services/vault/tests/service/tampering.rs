@@ -1,5 +1,6 @@
-//! Whoever can write to the database, and has no key: every edit, exchange and removal of every column of every row that
-//! grants access is found by `VerifyAuditLog`, whatever the column holds. `granting.rs` of the store says what the codes cover.
+//! An attacker with write access to the database, but without a key: `VerifyAuditLog` finds every edit, exchange and
+//! removal in every column of every row that grants access, whatever the column contains. `granting.rs` of the store
+//! defines what the codes cover.
 
 use std::collections::BTreeSet;
 
@@ -37,7 +38,7 @@ const HARMLESS: [(&str, &str, &str); 6] = [
     ("key_versions", "wrapped", "sealed by the root key for its kid"),
 ];
 
-/// A vault in which every table has rows, and the one who verifies.
+/// Fills a vault with rows in every table, and returns the verifier's clients.
 async fn filled(vault: &TestVault) -> Clients {
     let mut admin = vault.admin().await;
     let (mut ada, _ben) = (enrolled(vault, "Ada").await, enrolled(vault, "Ben").await);
@@ -88,7 +89,7 @@ fn columns(database: &TestDb, table: &str) -> Vec<(String, String)> {
         .collect()
 }
 
-/// Other values for a column: of another row, and one that no row has.
+/// Other values for a column: one from another row, and one that no row has.
 fn edits(database: &TestDb, table: &str, column: &str, kind: &str) -> Vec<String> {
     let other = format!("(SELECT o.{column} FROM kept_{table} o WHERE o.{column} <> t.{column} LIMIT 1)");
     let mut values = match kind {
@@ -101,7 +102,7 @@ fn edits(database: &TestDb, table: &str, column: &str, kind: &str) -> Vec<String
     values
 }
 
-/// Statements without the database's own rules, as its owner may run them.
+/// Statements with the database's own constraints switched off, as its owner can run them.
 fn without_rules(database: &TestDb, sql: &str) -> String {
     let off = if database.file().is_some() {
         "PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON;"
@@ -111,7 +112,7 @@ fn without_rules(database: &TestDb, sql: &str) -> String {
     format!("{off} {sql};")
 }
 
-/// Makes it possible to store what no constraint would let through, so that none of them is what refuses an edit.
+/// Removes constraints, so that an edit is never refused by one of them.
 fn loosen(database: &TestDb) {
     for (table, _) in TABLES {
         database.run(&format!("CREATE TABLE kept_{table} AS SELECT * FROM {table}"));
@@ -146,7 +147,8 @@ async fn every_edit_of_every_column_is_found_or_harmless() {
         assert_eq!(problems(&mut admin).await, BTreeSet::new());
         let database = vault.database.as_ref();
         loosen(database);
-        // The token of who verifies stays: on a slow machine it would be looked up anew in between, and refused.
+        // The verifier's own token is not edited: on a slow machine, it would be looked up again in between and
+        // refused.
         let own = database.text("SELECT id FROM api_tokens WHERE name = 'first admin'");
         let mut edited = 0;
         for (table, name) in TABLES {
@@ -177,7 +179,8 @@ async fn every_edit_of_every_column_is_found_or_harmless() {
             }
             database.run(&without_rules(database, &format!("DELETE FROM {table} WHERE {others}")));
             let found = problems(&mut admin).await;
-            // What was never changed after the log began, as the first key versions, has no event to be missed.
+            // A row that was never changed after the log began, such as a first key version, has no event, so its
+            // removal is not noticed.
             assert!(
                 !found.is_empty()
                     || ["credential_versions", "key_versions", "person_identities"].contains(&table),
@@ -260,7 +263,7 @@ async fn a_row_that_was_changed_grants_nothing() {
     }
 }
 
-/// Rotating the key of the codes moves every row to the new version, and the old one can then be retired.
+/// Rotating the key of the codes moves every row to the new version, and the old version can then be retired.
 #[tokio::test]
 async fn a_rotation_of_the_key_seals_every_row_anew() {
     for vault in TestVault::each().await {

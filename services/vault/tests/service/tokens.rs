@@ -1,4 +1,4 @@
-//! Tokens that end: with their issuers, with their secrets, and at the service that they are not for.
+//! Tokens that end: with their issuers, with their secrets, and at a service that they are not for.
 
 mod bindings;
 mod issuers;
@@ -16,12 +16,12 @@ use tonic::Status;
 
 use crate::support::Clients;
 
-/// An admin's token with this expiry.
+/// An admin token with this expiry.
 fn until(expire_time: Option<Timestamp>) -> IssueTokenRequest {
     IssueTokenRequest { expire_time, ..token("admin") }
 }
 
-/// So many seconds from now.
+/// This many seconds from now.
 pub(crate) fn after(clock: &ManualClock, seconds: i64) -> Timestamp {
     Timestamp { seconds: clock.now_micros() / 1_000_000 + seconds, nanos: 0 }
 }
@@ -39,7 +39,7 @@ async fn revoke(clients: &mut Clients, id: &str) -> Result<Token, Status> {
     Ok(clients.tokens.revoke_token(request).await?.into_inner().token.unwrap())
 }
 
-/// What a service hears of the token.
+/// Whether the token is valid, as told to a service.
 pub(crate) async fn is_active(clients: &mut Clients, secret: &str) -> bool {
     let request = IntrospectTokenRequest { introspect_hash: introspect_hash(secret) };
     clients.tokens.introspect_token(request).await.unwrap().into_inner().active

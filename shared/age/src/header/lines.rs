@@ -1,11 +1,11 @@
-//! The header's grammar, line by line, with its bound: a header comes from whoever made the file.
+//! The header's grammar, line by line, with a length limit: a header is untrusted input.
 
 use std::io::{BufRead, Read};
 
 use crate::error::{Error, Result, SealError};
 use crate::stanza::{self, COLUMNS};
 
-/// Longest header that is written or read: some 400 recipients.
+/// Longest header that is written or read: about 400 recipients.
 pub const MAX_HEADER_BYTES: usize = 64 << 10;
 
 /// The first line: format and version.
@@ -13,7 +13,7 @@ pub(super) const INTRO: &str = "age-encryption.org/v1\n";
 const FAMILY: &[u8] = b"age-encryption.org/";
 const ARMOR: &[u8] = b"-----BEGIN AGE ENCRYPT";
 
-/// The lines of a header that is read, and their bytes for the MAC.
+/// The header lines read so far, with their bytes for the MAC.
 pub(super) struct Lines<'r, R> {
     reader: &'r mut R,
     bytes: Vec<u8>,
@@ -60,7 +60,7 @@ impl<'r, R: BufRead> Lines<'r, R> {
         SealError::Header { line: self.line, problem }.into()
     }
 
-    /// A body's lines: full ones, then exactly one that is not.
+    /// A body's lines: full lines, then exactly one shorter line.
     pub(super) fn read_body(&mut self) -> Result<Vec<u8>> {
         let mut body = Vec::new();
         loop {
@@ -73,7 +73,7 @@ impl<'r, R: BufRead> Lines<'r, R> {
         }
     }
 
-    /// All bytes that were read.
+    /// All bytes read.
     pub(super) fn into_bytes(self) -> Vec<u8> {
         self.bytes
     }

@@ -1,4 +1,4 @@
-//! Every flipped bit, every cut and every swap is refused, by both readers.
+//! Both readers refuse every flipped bit, every cut and every swap.
 
 use std::io::Cursor;
 
@@ -8,7 +8,7 @@ use crate::{
     CHUNK, SEALED_CHUNK, identities, noise, open, open_file, read_all, refusal, seal, two_recipients,
 };
 
-/// A file and what opens its chunks, so that each of thousands of damaged copies need not unwrap it again.
+/// A file with its unlocked header, so that thousands of damaged copies need not be unlocked again.
 struct Sealed {
     bytes: Vec<u8>,
     unlocked: Unlocked,
@@ -24,12 +24,12 @@ impl Sealed {
         Self { bytes, unlocked, header }
     }
 
-    /// Where chunk `number` begins.
+    /// Offset of chunk `number`.
     fn chunk(&self, number: usize) -> usize {
         self.header + 16 + number * SEALED_CHUNK
     }
 
-    /// What both readers say to a payload that was changed behind an intact header.
+    /// Both readers' errors for a changed payload after an intact header.
     fn refused(&self, changed: &[u8]) -> [SealError; 2] {
         let streaming = SealReader::open(&changed[self.header..], &self.unlocked).and_then(read_all);
         let file = SealedFile::open(Cursor::new(changed), &self.unlocked).and_then(read_all);

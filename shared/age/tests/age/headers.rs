@@ -1,4 +1,4 @@
-//! Headers and ends that no writer makes. The cases follow the list of C2SP's age test kit (CCTV).
+//! Headers and endings that no writer produces. The cases follow C2SP's age test kit (CCTV).
 
 use std::io::Cursor;
 
@@ -15,14 +15,14 @@ const FULL: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWYwMTIzNDU2Nzg5YWJj
 const BYTES_32: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY";
 /// 16 bytes: a salt.
 const BYTES_16: &str = "MDEyMzQ1Njc4OWFiY2RlZg";
-/// A stanza that nobody knows.
+/// A stanza of an unknown type.
 const OTHER: &str = "-> example.org/other one two\nAA\n";
 
 fn read(bytes: &[u8]) -> Result<Header, Error> {
     Header::read(&mut { bytes })
 }
 
-/// What is said of a header with these stanzas and a MAC that is right.
+/// The error for a header with these stanzas and a correct MAC.
 fn said(stanzas: &str) -> String {
     refusal(read(&raw::header(stanzas))).to_string()
 }
@@ -148,7 +148,8 @@ fn a_passphrase_is_alone_and_not_too_hard() {
     }
 }
 
-/// A stanza of a caller's own type must not break the header, nor pass for one of age's types.
+/// A stanza of an application's own type must neither break the header nor be mistaken for one of age's
+/// types.
 #[test]
 fn a_callers_own_stanza_is_held_to_the_grammar() {
     let write = |kind: &str, arguments: &[&str]| {

@@ -1,7 +1,7 @@
 //! Identities as text and in files.
 
 use strongroom_age::{
-    Error, FileKey, Identity, IdentityFile, Passphrase, Recipients, SealError, X25519Identity,
+    Error, FileKey, Identity, IdentityFile, Passphrase, PublicKey, Recipients, SealError, X25519Identity,
     X25519Recipient, lock_identity,
 };
 
@@ -64,7 +64,8 @@ fn recipients_have_one_form() {
 #[test]
 fn a_locked_identity_needs_its_passphrase() {
     let passphrase = || Passphrase::new("correct horse").unwrap();
-    let file = lock_identity(&recovery(), passphrase()).unwrap();
+    let file = lock_identity(&PublicKey::X25519(recovery().recipient()), &recovery().to_text(), passphrase())
+        .unwrap();
     let IdentityFile::Locked(locked) = IdentityFile::read(&file).unwrap() else { panic!("not locked") };
     let wrong = Passphrase::new("battery staple").unwrap();
     assert_eq!(refusal(locked.unlock(&wrong)), SealError::WrongPassphrase);

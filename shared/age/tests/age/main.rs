@@ -1,8 +1,10 @@
-//! age files from outside: round trips, damage, headers of all kinds, the stock `age` program, vectors.
+//! age files from outside: round trips, damage, all kinds of headers, the stock `age` program, vectors.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod cctv;
 mod damage;
 mod headers;
+mod hybrid;
 mod identities;
 #[path = "../kept/mod.rs"]
 mod kept;
@@ -38,7 +40,7 @@ pub(crate) fn recovery() -> X25519Identity {
     identity
 }
 
-/// The key, and a stanza of another type that says nothing.
+/// The key, and a meaningless stanza of another type.
 pub(crate) fn two_recipients() -> Recipients {
     let other = Stanza::new("example.org/other", vec!["0f1e2d3c4b5a6978".to_owned()], vec![0xab; 88]);
     Recipients::Keys(vec![Recipient::Stanza(other), Recipient::X25519(recovery().recipient())])
@@ -50,13 +52,13 @@ pub(crate) fn seal(plaintext: &[u8], recipients: &Recipients) -> Vec<u8> {
     writer.finish().unwrap()
 }
 
-/// All of the plaintext, in one pass.
+/// The whole plaintext, in one pass.
 pub(crate) fn open(mut sealed: &[u8], identities: &[Identity]) -> Result<Vec<u8>, Error> {
     let unlocked = Header::read(&mut sealed)?.unlock(identities)?;
     read_all(SealReader::open(sealed, &unlocked)?)
 }
 
-/// All of the plaintext, by random access.
+/// The whole plaintext, by random access.
 pub(crate) fn open_file(sealed: &[u8], identities: &[Identity]) -> Result<Vec<u8>, Error> {
     let unlocked = Header::read(&mut { sealed })?.unlock(identities)?;
     read_all(SealedFile::open(Cursor::new(sealed), &unlocked)?)
@@ -70,7 +72,7 @@ pub(crate) fn read_all(mut reader: impl Read) -> Result<Vec<u8>, Error> {
     }
 }
 
-/// The seal's own error, where it must be one.
+/// The seal error, which the result must be.
 pub(crate) fn refusal<T: std::fmt::Debug>(result: Result<T, Error>) -> SealError {
     match result {
         Err(Error::Seal(error)) => error,

@@ -1,4 +1,5 @@
-//! age files put together by hand: for what no writer makes, and to have the format twice.
+//! age files assembled by hand: for files that no writer produces, and as a second implementation of the
+//! format.
 
 use chacha20poly1305::aead::{Aead, KeyInit};
 use chacha20poly1305::{ChaCha20Poly1305, Nonce};
@@ -9,7 +10,7 @@ use sha2::Sha256;
 /// The file key of every raw file.
 pub(crate) const FILE_KEY: [u8; 16] = *b"YELLOW SUBMARINE";
 
-/// A header with these stanzas' lines and a MAC that is right.
+/// A header with these stanza lines and a correct MAC.
 pub(crate) fn header(stanzas: &str) -> Vec<u8> {
     let covered = format!("age-encryption.org/v1\n{stanzas}---");
     let mac = Hmac::<Sha256>::new_from_slice(&derive(&[], b"header")).unwrap();
@@ -17,7 +18,7 @@ pub(crate) fn header(stanzas: &str) -> Vec<u8> {
     format!("{covered} {}\n", base64(&mac)).into_bytes()
 }
 
-/// Plaintexts of chunks, and whether each claims to be the last.
+/// Plaintexts of chunks, each with a flag that claims it to be the last.
 pub(crate) type Chunks<'a> = &'a [(&'a [u8], bool)];
 
 /// A payload of these chunks, numbered from 0.

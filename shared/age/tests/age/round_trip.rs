@@ -1,4 +1,4 @@
-//! What is sealed opens, for everyone it is sealed to and for nobody else.
+//! Every recipient can open a sealed file; no one else can.
 
 use std::io::{self, Cursor, Read, Write};
 
@@ -35,7 +35,7 @@ fn small_writes_and_reads_make_no_difference() {
     assert_eq!(read_all(SealReader::open(rest, &unlocked).unwrap()).unwrap(), plaintext);
 }
 
-/// Gives one byte a time, as a slow stream does.
+/// Returns one byte at a time, like a slow stream.
 struct OneByOne<'a>(&'a [u8]);
 
 impl Read for OneByOne<'_> {
@@ -45,7 +45,8 @@ impl Read for OneByOne<'_> {
     }
 }
 
-/// A caller's own recipient gives its stanza, finds it again, and hands in the key that it unwraps.
+/// The application supplies its own stanza, finds it in the header, and passes in the key that it unwrapped
+/// from it.
 #[test]
 fn a_callers_own_stanza_opens_with_the_key_that_it_wraps() {
     let file_key = FileKey::generate();
@@ -126,7 +127,7 @@ fn resealed(mut sealed: &[u8], to: &Recipients) -> Result<Vec<u8>, Error> {
     reseal(from, SealWriter::create(Vec::new(), &FileKey::generate(), to)?)
 }
 
-/// A reseal that fails half way must not leave a file that opens.
+/// A reseal that fails midway must not leave a file that can be opened.
 #[test]
 fn a_writer_that_is_given_up_leaves_nothing_that_opens() {
     let mut left = Vec::new();
@@ -161,7 +162,7 @@ fn a_receiver_that_fails_ends_the_writer() {
     assert!(matches!(writer.finish().map(drop), Err(Error::Sink(_))));
 }
 
-/// The error of a failing disk comes through as it was.
+/// A failing disk's error is returned unchanged.
 #[test]
 fn the_readers_own_error_comes_out() {
     struct Broken;

@@ -1,4 +1,4 @@
-//! Random access: the same bytes as the plaintext, wherever it is asked for them.
+//! Random access returns the same bytes as the plaintext, at every position.
 
 use std::io::{BufReader, Cursor, Read, Seek, SeekFrom};
 

@@ -1,29 +1,29 @@
-//! The stock `age` program opens what is sealed here, and the other way round.
+//! The stock `age` program opens files sealed here, and vice versa.
 
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use strongroom_age::{Identity, IdentityFile, Passphrase, Recipients, lock_identity};
+use strongroom_age::{Identity, IdentityFile, Passphrase, PublicKey, Recipients, lock_identity};
 use tempfile::TempDir;
 
 use crate::{CHUNK, IDENTITY, identities, noise, open, open_file, recovery, seal, two_recipients};
 
 const PASSPHRASE: &str = "correct horse battery";
 
-/// Runs a command at a terminal of its own, because age asks nowhere else, and answers every question.
+/// Runs a command on a new terminal, because age only prompts on a terminal, and answers every prompt.
 const AT_A_TERMINAL: &str = include_str!("../../../../tests/src/at_a_terminal.py");
 
 struct Folder(TempDir);
 
 impl Folder {
-    /// None if there is no `age` here; `tests/run` counts the sentence on standard error. In CI (`CI` set) that is
-    /// a failure.
+    /// `None` if `age` is not installed; `tests/run` counts the message on standard error. In CI (`CI` set)
+    /// this is a failure.
     fn with_age() -> Option<Self> {
         if let Err(error) = Command::new("age").arg("--version").output() {
             assert!(std::env::var_os("CI").is_none(), "CI needs age, which cannot be started: {error}");
-            // Past the test harness, which keeps to itself what a passed test prints.
+            // Bypasses the test harness, which hides the output of passed tests.
             let _ =
                 writeln!(std::io::stderr(), "skipped: age cannot be started ({error}); tests/run brings it");
             return None;
@@ -37,18 +37,18 @@ impl Folder {
         path
     }
 
-    /// What `age` writes to a file with these arguments.
+    /// The file that `age` writes with these arguments.
     fn age(&self, arguments: &[&str], input: &Path) -> Vec<u8> {
         self.run("age", &[], arguments, input)
     }
 
-    /// The same, with the passphrase typed wherever it is asked for.
+    /// The same, with the passphrase typed at every prompt.
     fn age_with_passphrase(&self, arguments: &[&str], input: &Path) -> Vec<u8> {
         self.run("python3", &["-c", AT_A_TERMINAL, PASSPHRASE, "age"], arguments, input)
     }
 
     fn run(&self, program: &str, before: &[&str], arguments: &[&str], input: &Path) -> Vec<u8> {
-        // age makes no file for nothing, and would leave the one before.
+        // age creates no file for empty output, and would leave an older file in place.
         let out = self.put("out", b"");
         let mut command = Command::new(program);
         command.args(before).args(arguments).arg("-o").arg(&out).arg(input).stdin(Stdio::null());
@@ -82,7 +82,8 @@ fn age_opens_a_passphrase() {
 #[test]
 fn age_opens_with_an_identity_locked_here() {
     let Some(folder) = Folder::with_age() else { return };
-    let locked = lock_identity(&recovery(), Passphrase::new(PASSPHRASE).unwrap()).unwrap();
+    let public = PublicKey::X25519(recovery().recipient());
+    let locked = lock_identity(&public, &recovery().to_text(), Passphrase::new(PASSPHRASE).unwrap()).unwrap();
     let locked = folder.put("recovery.age", &locked);
     let sealed = folder.put("a.zip.age", &seal(b"a secret", &two_recipients()));
     let opened = folder.age_with_passphrase(&["-d", "-i", locked.to_str().unwrap()], &sealed);

@@ -1,4 +1,5 @@
-//! Files that must open, or be refused, for ever. Those that are not age's own are compared with ones made now.
+//! Files that must always open, or always be refused. Those not made by age are compared with newly made
+//! ones.
 //!
 //! `recovery.age` and `stock.age` were made by age 1.1.1; `recovery.age` is locked with "correct horse".
 

@@ -1,11 +1,11 @@
-//! The fields of an object that is read piece by piece. `serde` would take one that is there twice.
+//! The fields of an object that is read piece by piece. `serde` would accept a duplicate field.
 
 use super::DocumentError;
 use crate::quote::Quoted;
 
-/// The fields of an object: each once, and no others.
+/// The fields of an object: each exactly once, and no others.
 pub(super) struct Fields {
-    /// Those that are read as a whole, and the one that is not.
+    /// The fields that are read as a whole, and the one that is streamed.
     whole: &'static [&'static str],
     streamed: &'static str,
     seen: Vec<&'static str>,
@@ -16,7 +16,7 @@ impl Fields {
         Self { whole, streamed, seen: Vec::new() }
     }
 
-    /// Whether it is the one that is read piece by piece; the error is a verb phrase about the object.
+    /// Whether this field is the streamed one; the error is a verb phrase about the object.
     pub(super) fn take(&mut self, key: &str) -> Result<bool, DocumentError> {
         let mut known = self.whole.iter().chain([&self.streamed]);
         let Some(field) = known.find(|field| **field == key) else {

@@ -1,13 +1,13 @@
-//! How much may still be read before somebody has to be told that it is too much.
+//! Limits how much can be read.
 //!
-//! `serde_json` holds what it reads of a text in memory, so the bytes are counted below it: a reader that ends at the limit
-//! bounds everything above.
+//! `serde_json` holds a text in memory while reading it, so the bytes are counted below it: a reader that
+//! ends at the limit bounds everything above.
 
 use std::cell::Cell;
 use std::io::{self, Read};
 use std::rc::Rc;
 
-/// What is left, shared by the reader and by those who know what is being read.
+/// The remaining bytes, shared by the reader and by the code that sets the limit for each part.
 #[derive(Clone)]
 pub(super) struct Meter(Rc<Left>);
 
@@ -29,7 +29,7 @@ impl Meter {
         self.0.bytes.set(bytes);
     }
 
-    /// Whether somebody wanted to read more.
+    /// Whether more bytes were requested than allowed.
     pub(super) fn is_exceeded(&self) -> bool {
         self.0.is_exceeded.get()
     }

@@ -1,4 +1,4 @@
-//! What a document has, without its rows.
+//! The outline of a document: everything except its rows.
 
 use std::collections::HashSet;
 use std::io::Read;
@@ -12,31 +12,31 @@ use super::{DocumentError, DocumentLimits, VERSION};
 use crate::quote::Quoted;
 use crate::rows::schema::TableSchema;
 
-/// A document, as far as it is held in memory.
+/// The part of a document that is held in memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outline {
-    /// The application whose tables these are.
+    /// The application that the tables belong to.
     pub app_name: String,
     /// When it was written.
     pub created_at: Timestamp,
-    /// In the order of the document; never empty.
+    /// In document order; never empty.
     pub tables: Vec<OutlinedTable>,
 }
 
 /// A table of a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutlinedTable {
-    /// What it looked like. It has the table's name in archives, and its source.
+    /// Its schema, including the table's name in archives and its source.
     pub schema: TableSchema,
-    /// How many rows the document has of it.
+    /// Number of rows of this table in the document.
     pub rows: u64,
 }
 
 impl Outline {
-    /// Reads all of a document. Of the rows only their ends are looked for, and how many there are.
+    /// Reads a whole document. Rows are only delimited and counted.
     ///
     /// # Errors
-    /// Whatever is wrong first.
+    /// The first fault found.
     pub fn read(input: impl Read, limits: DocumentLimits) -> Result<Self, DocumentError> {
         let mut sketch = Sketch::default();
         walk(input, limits, &mut sketch)?;
@@ -44,7 +44,7 @@ impl Outline {
     }
 }
 
-/// An outline in the making.
+/// An outline being built.
 #[derive(Default)]
 struct Sketch {
     app_name: String,

@@ -22,7 +22,7 @@ impl Columns {
         Self { names, places }
     }
 
-    /// Splits a row into its values, in the order of the columns; the error is a verb phrase about the row.
+    /// Splits a row into its values, in column order; the error is a verb phrase about the row.
     pub(super) fn values<'a>(&self, row: &'a str) -> Result<Vec<&'a RawValue>, String> {
         if !row.starts_with('{') {
             return Err("is no object".to_owned());
@@ -31,7 +31,7 @@ impl Columns {
         json.deserialize_map(Row(self)).map_err(|error| format!("is not a row of this table: {error}"))
     }
 
-    /// Writers keep the order, so that most keys are at their place.
+    /// Writers keep the order, so most keys are at their expected position.
     fn place(&self, key: &str, expected: usize) -> Option<usize> {
         if self.names.get(expected).is_some_and(|name| name == key) {
             return Some(expected);
@@ -71,6 +71,6 @@ impl<'de> Visitor<'de> for Row<'_> {
     }
 }
 
-/// Borrowed unless something in it is escaped.
+/// Borrowed unless it contains escapes.
 #[derive(serde::Deserialize)]
 struct Key<'a>(#[serde(borrow)] Cow<'a, str>);

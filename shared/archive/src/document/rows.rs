@@ -8,9 +8,10 @@ use super::row::Columns;
 use super::visit::{Visit, walk};
 use super::{DocumentError, DocumentLimits, Outline, OutlinedTable};
 
-/// Who takes the rows of a document. An error of theirs ends the reading, as [`DocumentError::Sink`].
+/// Receives the rows of a document. An error of the receiver ends the reading, as [`DocumentError::Sink`].
 pub trait TakeRows {
-    /// A row of the table at this place in [`Outline::tables`], with its values in the order of the schema's columns.
+    /// A row of the table at this index of [`Outline::tables`], with its values in the column order of the
+    /// schema.
     ///
     /// # Errors
     /// The receiver's.
@@ -24,11 +25,11 @@ pub trait TakeRows {
 }
 
 impl Outline {
-    /// Reads the rows of the document that this outline is of, table by table. What was taken counts only once this has
-    /// returned without an error.
+    /// Reads the rows of the document that this outline was read from, table by table. The rows passed on are
+    /// valid only once this has returned without an error.
     ///
     /// # Errors
-    /// Whatever is wrong first, [`DocumentError::Sink`] for `taker`'s own.
+    /// The first fault found; [`DocumentError::Sink`] for `taker`'s own error.
     pub fn read_rows(
         &self,
         input: impl Read,
@@ -49,7 +50,7 @@ fn columns(table: &OutlinedTable) -> Columns {
 struct Taking<'a> {
     outline: &'a Outline,
     columns: Vec<Columns>,
-    /// How many tables, and rows of the last one.
+    /// Number of tables begun, and of rows of the last one.
     begun: usize,
     row: u64,
     taker: &'a mut dyn TakeRows,
@@ -87,7 +88,7 @@ impl Visit for Taking<'_> {
     }
 }
 
-/// The file was changed between the two passes.
+/// The file changed between the two passes.
 fn other() -> DocumentError {
     DocumentError::Form("its tables are not those of its outline".to_owned())
 }

@@ -1,4 +1,4 @@
-//! Which product a document is of, by its first fields.
+//! Recognises the product that made a document, by its first fields.
 
 use std::cell::Cell;
 use std::fmt;
@@ -10,19 +10,19 @@ use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
 use super::DocumentError;
 use super::meter::{Meter, Metered};
 
-/// How much is looked at. What tells the forms apart is at the beginning, or behind a version.
+/// Maximum bytes read. The distinguishing field is at the beginning, or after a version.
 const MOST: u64 = 64 << 10;
 
 /// The forms of a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
-    /// Our own.
+    /// Our own document of tables.
     Tables,
     /// Gatwy's connection export.
     Gatwy,
 }
 
-/// Looks at the beginning of a document.
+/// Reads the beginning of a document.
 ///
 /// # Errors
 /// [`DocumentError::Unknown`], [`DocumentError::Cut`] and [`DocumentError::Read`].
@@ -50,7 +50,7 @@ impl<'de> Visitor<'de> for Look<'_> {
         formatter.write_str("an object")
     }
 
-    /// Ends with an error once the form is known, because nothing else is read then.
+    /// Ends with an error once the form is known, so that nothing more is read.
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some(key) = map.next_key::<String>()? {
             let form = match key.as_str() {

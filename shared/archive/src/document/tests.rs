@@ -1,4 +1,4 @@
-//! Documents, whole and otherwise.
+//! Valid and invalid documents.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::io;
@@ -34,7 +34,7 @@ fn table(name: &str, columns: &[(&str, &str)]) -> TableSchema {
     }
 }
 
-/// Values as they come.
+/// Collects values in the order received.
 #[derive(Default)]
 struct Taken(Vec<String>);
 
@@ -58,7 +58,7 @@ fn read(document: &str) -> Result<(Outline, Vec<String>), DocumentError> {
     Ok((outline, taken.0))
 }
 
-/// What stands against the vector with `from` replaced by `to`.
+/// The error for the vector with `from` replaced by `to`.
 fn problem(from: &str, to: &str) -> String {
     assert!(VECTOR.contains(from), "{from}");
     read(&VECTOR.replacen(from, to, 1)).unwrap_err().to_string()
@@ -92,7 +92,7 @@ fn the_vector_is_written_and_read() {
 #[test]
 fn fields_and_columns_come_in_any_order_and_with_blanks() {
     let document = serde_json::from_str::<serde_json::Value>(VECTOR).unwrap();
-    // Sorted: rows come before their schema.
+    // Sorted keys: rows come before their schema.
     let sorted = serde_json::to_string_pretty(&document).unwrap();
     let (outline, rows) = read(&sorted).unwrap();
     assert_eq!(outline.tables.len(), 2);
@@ -171,7 +171,7 @@ fn nothing_is_held_beyond_the_limits() {
     assert!(problem("\"Prompt Gate\"", &deep).contains("more than 4096 bytes"));
     let found = problem("\"nullable\":true}", &format!("\"nullable\":true,\"{}\":1}}", "x".repeat(3000)));
     assert!(found.contains("unknown field `xxx") && found.len() < 1000, "{found}");
-    // Rows in any number take nothing of what is left for schemas.
+    // Rows do not use up the limit for schemas, however many there are.
     let rows: Vec<String> = (0..1000).map(|id| format!("{{\"id\":{id},\"name\":null}}")).collect();
     let long = VECTOR.replacen("{\"id\":2,\"name\":null}", &rows.join(",\n"), 1);
     assert_eq!(read(&long).unwrap().0.tables[0].rows, 1001);

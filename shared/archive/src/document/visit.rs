@@ -1,7 +1,7 @@
-//! Walking through a document: every field once, known ones only, whatever their order.
+//! Walking through a document: each field once, known fields only, in any order.
 //!
-//! Two readers walk, one for the outline and one for the rows. What they have in common is here, so that they cannot
-//! differ in what they take for a document.
+//! Two readers walk a document, one for the outline and one for the rows. Their common part is here, so that
+//! they accept exactly the same documents.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -15,40 +15,40 @@ use super::meter::{Meter, Metered};
 use super::{DocumentError, DocumentLimits};
 use crate::quote::Quoted;
 
-/// A part of a document, as it is met.
+/// Receives the parts of a document in the order found.
 pub(super) trait Visit {
-    /// The value of a field of the document, or of the table that began last.
+    /// The value of a field of the document, or of the table begun last.
     ///
     /// # Errors
-    /// [`DocumentError::Form`] with a verb phrase about the field, and others as they are.
+    /// [`DocumentError::Form`] with a verb phrase about the field; other errors are returned unchanged.
     fn field(&mut self, name: &str, value: &RawValue) -> Result<(), DocumentError>;
 
     /// A table begins.
     ///
     /// # Errors
-    /// [`DocumentError::Form`] with a verb phrase about the table, and others as they are.
+    /// [`DocumentError::Form`] with a verb phrase about the table; other errors are returned unchanged.
     fn table(&mut self, name: &str) -> Result<(), DocumentError>;
 
-    /// A row of the table that began last.
+    /// A row of the table begun last.
     ///
     /// # Errors
-    /// What the reading ends with.
+    /// The error to end the reading with.
     fn row(&mut self, row: &str) -> Result<(), DocumentError>;
 
-    /// The table that began last has no more rows.
+    /// The table begun last has no more rows.
     ///
     /// # Errors
-    /// What the reading ends with.
+    /// The error to end the reading with.
     fn rows_end(&mut self) -> Result<(), DocumentError>;
 }
 
-/// Bytes of what is said of the form.
+/// Maximum bytes of an error message about the form.
 const MOST_TEXT: usize = 600;
 
 const DOCUMENT: &[&str] = &["strongroom_tables", "app_name", "created_at"];
 const TABLE: &[&str] = &["source", "schema"];
 
-/// The default says what the text is, and it may be a secret.
+/// The default message contains the text, which may be a secret.
 macro_rules! not_a_text {
     ($what:literal) => {
         fn visit_str<E: serde::de::Error>(self, _text: &str) -> Result<(), E> {
@@ -57,15 +57,15 @@ macro_rules! not_a_text {
     };
 }
 
-/// Where the walk is.
+/// The state of the walk.
 struct Walk<'v> {
     visit: &'v mut dyn Visit,
     meter: Meter,
     limits: DocumentLimits,
-    /// The table, and how many of its rows were begun.
+    /// The current table, and the number of its rows begun.
     place: (String, u64),
     in_rows: bool,
-    /// Of the visitor: `serde` has no room for it.
+    /// The visitor's error: `serde` cannot transport it.
     failure: RefCell<Option<DocumentError>>,
 }
 
@@ -103,12 +103,12 @@ impl Walk<'_> {
             return DocumentError::Read(io::Error::from(error));
         }
         let mut problem = error.to_string();
-        // It may repeat a name.
+        // The message may contain a name from the document.
         problem.truncate(problem.floor_char_boundary(MOST_TEXT));
         DocumentError::Form(problem)
     }
 
-    /// `what` is what the error is about.
+    /// `what` is the subject of the error.
     fn fail<E: serde::de::Error>(&self, what: &dyn fmt::Display, error: DocumentError) -> E {
         if let DocumentError::Form(problem) = error {
             return E::custom(format_args!("{what} {problem}"));
@@ -118,7 +118,7 @@ impl Walk<'_> {
     }
 }
 
-/// The whole.
+/// The whole document.
 struct Document<'a, 'v>(&'a mut Walk<'v>);
 
 impl<'de> DeserializeSeed<'de> for Document<'_, '_> {
@@ -152,7 +152,7 @@ impl<'de> Visitor<'de> for Document<'_, '_> {
     not_a_text!("the document");
 }
 
-/// What is in `tables`.
+/// The object `tables`.
 struct Tables<'a, 'v>(&'a mut Walk<'v>);
 
 impl<'de> DeserializeSeed<'de> for Tables<'_, '_> {
@@ -219,7 +219,7 @@ impl<'de> Visitor<'de> for Table<'_, '_> {
     not_a_text!("a table");
 }
 
-/// The rows of one table. Each may take what the limits say of a row; what is left for all else stays as it was.
+/// The rows of one table. Each row has its own limit; the remaining limit for everything else is unaffected.
 struct Rows<'a, 'v>(&'a mut Walk<'v>);
 
 impl<'de> DeserializeSeed<'de> for Rows<'_, '_> {

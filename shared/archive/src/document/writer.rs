@@ -1,4 +1,4 @@
-//! Writing a document while its rows are read.
+//! Writing a document while its rows are being read.
 
 use std::io::{self, Write};
 
@@ -9,13 +9,13 @@ use crate::file_name::{plain, second};
 use crate::rows::json::write_string;
 use crate::rows::schema::TableSchema;
 
-/// `<app>-tables-YYYY-MM-DD-HHMMSS.json` in UTC, of the same characters as an archive's name.
+/// `<app>-tables-YYYY-MM-DD-HHMMSS.json` in UTC, with the same characters as an archive's name.
 #[must_use]
 pub fn document_file_name(app_name: &str, created_at: Timestamp) -> String {
     format!("{}-tables-{}.json", plain(app_name), second(created_at))
 }
 
-/// Writes one document into `W`, and nothing of it twice. One that is not finished is no document.
+/// Writes one document to `W` in a single pass. The document is invalid unless it is finished.
 pub struct DocumentWriter<W> {
     out: W,
     tables: u64,
@@ -26,7 +26,7 @@ impl<W: Write> DocumentWriter<W> {
     /// Writes the beginning.
     ///
     /// # Errors
-    /// The receiver's, as from every method.
+    /// Those of `out`, as for every method.
     pub fn begin(mut out: W, app_name: &str, created_at: Timestamp) -> io::Result<Self> {
         let mut head = format!("{{\"strongroom_tables\":{VERSION},\"app_name\":").into_bytes();
         write_string(&mut head, app_name);
@@ -35,10 +35,10 @@ impl<W: Write> DocumentWriter<W> {
         Ok(Self { out, tables: 0, has_rows: false })
     }
 
-    /// Begins a table. `schema` has its name in archives.
+    /// Begins a table. `schema` contains its name in archives.
     ///
     /// # Errors
-    /// The receiver's.
+    /// Those of the output.
     pub fn start_table(&mut self, schema: &TableSchema) -> io::Result<()> {
         let mut head = Vec::new();
         if self.tables > 0 {
@@ -55,10 +55,11 @@ impl<W: Write> DocumentWriter<W> {
         self.out.write_all(&head)
     }
 
-    /// Appends a block: finished rows joined by `,\n`, as they are in archives, with no separator before or after them.
+    /// Appends a block: complete rows joined by `,\n`, as in archives, without a separator before or after
+    /// them.
     ///
     /// # Errors
-    /// The receiver's.
+    /// Those of the output.
     pub fn write_rows(&mut self, block: &[u8]) -> io::Result<()> {
         let opening: &[u8] = if self.has_rows { b",\n" } else { b"\n" };
         self.has_rows = true;
@@ -66,10 +67,10 @@ impl<W: Write> DocumentWriter<W> {
         self.out.write_all(block)
     }
 
-    /// Goes on with a block of which a part was written.
+    /// Continues a block that was partly written.
     ///
     /// # Errors
-    /// The receiver's.
+    /// Those of the output.
     pub fn write_on(&mut self, more: &[u8]) -> io::Result<()> {
         self.out.write_all(more)
     }
@@ -77,7 +78,7 @@ impl<W: Write> DocumentWriter<W> {
     /// Ends the table.
     ///
     /// # Errors
-    /// The receiver's.
+    /// Those of the output.
     pub fn finish_table(&mut self) -> io::Result<()> {
         self.out.write_all(if self.has_rows { b"\n]}" } else { b"]}" })
     }
@@ -85,7 +86,7 @@ impl<W: Write> DocumentWriter<W> {
     /// Writes the end.
     ///
     /// # Errors
-    /// The receiver's.
+    /// Those of the output.
     pub fn finish(mut self) -> io::Result<W> {
         self.out.write_all(b"\n}}\n")?;
         Ok(self.out)

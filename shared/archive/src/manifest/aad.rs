@@ -1,7 +1,7 @@
-//! How the additional data of an encrypted column is made for a row: `{table}/{column}/{id}`.
+//! Templates for the additional data of a row's encrypted value: `{table}/{column}/{id}`.
 //!
-//! The application that seals a value decides about it; whoever checks or seals it again has to make the same text
-//! from nothing but the row.
+//! The application that seals a value chooses the additional data. Verifying or re-encrypting the value
+//! requires rebuilding the same text from the row alone.
 
 use serde_json::value::RawValue;
 
@@ -14,15 +14,15 @@ const MAX_BYTES: usize = 1024;
 /// The additional data of one value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FilledAad {
-    /// This.
+    /// The additional data.
     Text(String),
-    /// The row has no text where the template needs one: a NULL, or a BLOB.
+    /// The row has no text for a placeholder of the template: a NULL, or a BLOB.
     Null,
-    /// It has more bytes than asked for.
+    /// It is longer than the given limit.
     TooLong,
 }
 
-/// A template, read. FORMAT.md §7.2 says what it may hold.
+/// A parsed template. FORMAT.md §7.2 specifies its form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AadTemplate {
     parts: Vec<Part>,
@@ -33,7 +33,7 @@ enum Part {
     Text(String),
     Table,
     Column,
-    /// The row's value of the column of this name.
+    /// The row's value in the column of this name.
     Value(String),
 }
 
@@ -41,7 +41,7 @@ impl AadTemplate {
     /// Reads a template of 1 to 1,024 bytes.
     ///
     /// # Errors
-    /// [`Error::Aad`] for an empty or long one, and for braces that enclose no name.
+    /// [`Error::Aad`] for an empty or too long template, and for braces that do not enclose a name.
     pub fn parse(text: &str) -> Result<Self> {
         let refused = |problem| Error::Aad { template: text.to_owned(), problem };
         if text.is_empty() || text.len() > MAX_BYTES {
@@ -62,7 +62,7 @@ impl AadTemplate {
         Ok(Self { parts })
     }
 
-    /// The columns whose values it needs.
+    /// The columns whose values are needed.
     pub fn columns(&self) -> impl Iterator<Item = &str> {
         self.parts.iter().filter_map(|part| match part {
             Part::Value(column) => Some(column.as_str()),
@@ -70,8 +70,9 @@ impl AadTemplate {
         })
     }
 
-    /// The additional data of the value in `column` of a row of `table`, built up to `limit` bytes and no further.
-    /// `values` are the row's in [`Self::columns`], in that order; `None` is a column that the row does not have.
+    /// The additional data of the value in `column` of a row of `table`, built up to at most `limit` bytes.
+    /// `values` are the row's values of [`Self::columns`], in the same order; `None` is a column that the row
+    /// does not have.
     pub fn fill<'v>(
         &self,
         table: &str,
@@ -100,7 +101,7 @@ impl AadTemplate {
         FilledAad::Text(filled)
     }
 
-    /// The bytes that every row of `table` has in its additional data, whatever its values are.
+    /// The minimum length of the additional data for every row of `table`, whatever its values.
     pub(super) fn least_bytes(&self, table: &str, column: &str) -> usize {
         let bytes = self.parts.iter().map(|part| match part {
             Part::Text(text) => text.len(),

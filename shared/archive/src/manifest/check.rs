@@ -1,4 +1,4 @@
-//! Whether a manifest agrees with itself. Writer and reader both ask, so nothing is written that would
+//! Consistency checks of a manifest. Writer and reader both apply them, so no manifest is written that would
 //! be refused.
 
 use std::collections::{HashMap, HashSet};
@@ -11,16 +11,17 @@ use super::{
 use crate::error::{Error, Result};
 use crate::quote::Quoted;
 
-/// FORMAT.md §7.2. Each is looked for in each table.
+/// FORMAT.md §7.2. Each encrypted column is looked up in each table.
 pub(super) const MOST_COLUMNS: usize = 1000;
-/// Bytes of the table, the column and the key of an encrypted column, which come with each of its values; of the deployment's id
-/// and of the audit head's texts, which whoever plans a restore keeps and shows.
+/// Maximum bytes of the table, the column and the key of an encrypted column, which are repeated for each of
+/// its values; also of the deployment's id and of the audit head's texts, which the plan of a restore stores
+/// and shows.
 const MOST_NAME: usize = 1024;
-/// Bytes of a value's additional data.
+/// Maximum bytes of a value's additional data.
 const MOST_AAD: usize = 1024;
 
-/// Names are unique; every table has exactly one entry of rows and one schema under the same file name,
-/// and its count is that of the entry.
+/// Names are unique; every table has exactly one rows entry and one schema entry under the same file name,
+/// and its row count equals that of the entry.
 pub(super) fn check(manifest: &Manifest) -> Result<()> {
     check_lists(manifest)?;
     check_names(manifest)?;
@@ -66,7 +67,7 @@ fn check_names(manifest: &Manifest) -> Result<()> {
     }
 }
 
-/// A reader ends each list at its limit while it reads, so that a writer must not make a longer one.
+/// A reader enforces each list's limit as it reads, so a writer must not exceed it.
 fn check_lists(manifest: &Manifest) -> Result<()> {
     let partial = manifest.partial.as_ref().map_or(0, |partial| partial.tables.len());
     let mut lists = vec![
@@ -126,7 +127,7 @@ fn is_digest(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// Where a file goes and how is not to be read into anything else.
+/// A file's destination and permissions must not be given for anything else.
 fn check_file(entry: &EntryRecord) -> Result<()> {
     let shown = Quoted(&entry.name);
     let has_more = entry.path.is_some() || entry.mode.is_some() || entry.modified_at.is_some();
@@ -171,7 +172,7 @@ fn check_tables(
     Ok(())
 }
 
-/// Whether the table has the column is known once its schema is read.
+/// Whether the table has the column can only be checked once its schema is read.
 fn check_columns(columns: &[EncryptedColumn], rows: &HashMap<&str, &EntryRecord>) -> Result<()> {
     if columns.len() > MOST_COLUMNS {
         return Err(refused(format!("has more than {MOST_COLUMNS} encrypted columns")));
@@ -191,7 +192,7 @@ fn check_columns(columns: &[EncryptedColumn], rows: &HashMap<&str, &EntryRecord>
     Ok(())
 }
 
-/// The error follows the column's name.
+/// The error text follows the column's name.
 fn check_column(encrypted: &EncryptedColumn) -> std::result::Result<(), String> {
     let EncryptedColumn { table, column, key, aad } = encrypted;
     if key.is_empty() {

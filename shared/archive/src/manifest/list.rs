@@ -1,4 +1,5 @@
-//! Lists that end at a limit while they are read: three bytes of a document, `"",`, are 24 of memory.
+//! Lists whose length is limited while they are read: three bytes of a document, `"",`, take 24 bytes of
+//! memory.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -9,7 +10,7 @@ use serde::{Deserialize, Deserializer};
 /// Reads a list of at most `MOST` elements.
 ///
 /// # Errors
-/// The deserializer's, and one that names the limit.
+/// Those of the deserializer, and one that names the limit.
 pub(super) fn list<'de, const MOST: usize, T, D>(deserializer: D) -> Result<Vec<T>, D::Error>
 where
     T: Deserialize<'de>,

@@ -1,4 +1,4 @@
-//! A JSON object whose order means something: archive order of tables, order of options.
+//! A JSON object whose order is significant: archive order of tables, order of options.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -9,10 +9,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::quote::Quoted;
 
-/// Names of one object: an archive has that many entries.
+/// Maximum number of names in one object, equal to the maximum number of entries.
 const MOST_NAMES: usize = 100_000;
 
-/// Names and values in the order of the document. A name that occurs twice is refused when reading.
+/// Names and values in document order. Reading refuses duplicate names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ordered<V>(Vec<(String, V)>);
 
@@ -23,7 +23,7 @@ impl<V> Default for Ordered<V> {
 }
 
 impl<V: Copy> Ordered<V> {
-    /// Adds a name at the end. The caller sees to it that names differ; reading refuses it otherwise.
+    /// Appends a name. The caller must avoid duplicates; reading would refuse them.
     pub fn push(&mut self, name: &str, value: V) {
         self.0.push((name.to_owned(), value));
     }
@@ -34,17 +34,17 @@ impl<V: Copy> Ordered<V> {
         Some(*value)
     }
 
-    /// All in order.
+    /// All names and values, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, V)> {
         self.0.iter().map(|(name, value)| (name.as_str(), *value))
     }
 
-    /// How many there are.
+    /// Number of names.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are no names.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -1,5 +1,5 @@
-//! The manifest as it is written: a line for each field, and one for each element of a list. An archive may have 100,000
-//! entries, and a line each is half of what a line for each of their fields would be.
+//! The text form of the manifest: one line per field, and one per list element. An archive can have 100,000
+//! entries, and one line each takes half the space of one line per field.
 
 use std::io::{self, Write};
 
@@ -10,14 +10,14 @@ use serde_json::ser::{Formatter, PrettyFormatter};
 use super::Manifest;
 use crate::error::{Error, Result};
 
-/// The manifest and its lists.
+/// The manifest and its lists: deeper levels stay on one line.
 const DEEPEST: usize = 2;
 
 impl Manifest {
-    /// `manifest.json`, with its last line feed.
+    /// `manifest.json`, with its final line feed.
     ///
     /// # Errors
-    /// None for a manifest that was read or is to be written.
+    /// None for a manifest that was read or built for writing.
     pub fn to_json(&self) -> Result<Vec<u8>> {
         let mut json = Vec::new();
         let formatter = Lines { pretty: PrettyFormatter::new(), depth: 0 };
@@ -27,7 +27,7 @@ impl Manifest {
     }
 }
 
-/// Lines down to a depth, and none below.
+/// Breaks lines down to a given depth only.
 struct Lines {
     pretty: PrettyFormatter<'static>,
     depth: usize,

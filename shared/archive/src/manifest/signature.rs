@@ -1,7 +1,7 @@
-//! `manifest.sig`: who made an archive, for readers that know the vault's signing key.
+//! `manifest.sig`: identifies the maker of an archive to readers that know the vault's signing key.
 //!
-//! This crate carries the signature and does no cryptography with it: FORMAT.md §11 says what is signed, and
-//! the key's owner verifies it.
+//! This crate only transports the signature and does no cryptography with it: FORMAT.md §11 specifies the
+//! signed message, and the owner of the key verifies it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,8 +12,8 @@ use jiff::Timestamp;
 const SIGNATURE_BYTES: usize = 64;
 const MAX_ARCHIVE_ID: usize = 64;
 
-/// A signature over `manifest.json`. As text, one line with blanks between: the key version's id, the archive's id, the time
-/// (RFC 3339, UTC, six decimals) and 128 lower-case hex digits.
+/// A signature of `manifest.json`. Its text form is one line with spaces between the key version's id, the
+/// archive's id, the time (RFC 3339, UTC, six decimals) and 128 lower-case hex digits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ManifestSignature {
     kid: String,
@@ -23,8 +23,8 @@ pub struct ManifestSignature {
 }
 
 impl ManifestSignature {
-    /// `kid` is the signing key's version, 16 lower-case hex digits; `archive_id` has 1 to 64 letters, digits and hyphens;
-    /// `time` counts in microseconds. None if anything has another form.
+    /// `kid` is the signing key's version, 16 lower-case hex digits; `archive_id` has 1 to 64 letters, digits
+    /// and hyphens; `time` has microsecond precision. `None` if anything has another form.
     #[must_use]
     pub fn new(kid: &str, archive_id: &str, time: Timestamp, bytes: &[u8]) -> Option<Self> {
         let is_kid = kid.len() == 16 && kid.bytes().all(is_hex);
@@ -42,19 +42,19 @@ impl ManifestSignature {
         &self.kid
     }
 
-    /// The archive that it was made for.
+    /// The archive that was signed.
     #[must_use]
     pub fn archive_id(&self) -> &str {
         &self.archive_id
     }
 
-    /// When the vault made it, by its own clock.
+    /// When the vault signed it, according to the vault's clock.
     #[must_use]
     pub fn time(&self) -> Timestamp {
         self.time
     }
 
-    /// The same as it was signed.
+    /// The time in its signed form.
     #[must_use]
     pub fn time_text(&self) -> String {
         format!("{:.6}", self.time)
@@ -77,7 +77,7 @@ impl fmt::Display for ManifestSignature {
 impl FromStr for ManifestSignature {
     type Err = ();
 
-    /// One line; its line feed may be missing.
+    /// Parses one line; its line feed is optional.
     fn from_str(text: &str) -> Result<Self, ()> {
         let line = text.strip_suffix('\n').unwrap_or(text);
         let mut parts = line.splitn(4, ' ');
@@ -88,7 +88,7 @@ impl FromStr for ManifestSignature {
         }
         let (bytes, instant) = (hex::decode(digits).map_err(drop)?, time.parse().map_err(drop)?);
         let signature = Self::new(kid, archive_id, instant, &bytes).ok_or(())?;
-        // There is one text for a time.
+        // Each time has exactly one text form.
         if signature.time_text() == time { Ok(signature) } else { Err(()) }
     }
 }

@@ -1,4 +1,4 @@
-//! What the manifest says of each source: how it was read, and what it had outside of its tables.
+//! The manifest's records of sources: how each was read, and its properties outside of its tables.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,33 +14,33 @@ pub struct SourceRecord {
     pub kind: String,
     /// Product and version: `PostgreSQL 15.18`.
     pub engine: String,
-    /// How consistent the reading was.
+    /// The consistency of the reading.
     pub snapshot: Snapshot,
-    /// The encoding of its texts, as the database calls it.
+    /// The encoding of its texts, as named by the database.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encoding: Option<String>,
-    /// What was installed in it (PostgreSQL), by name.
+    /// Its installed extensions (PostgreSQL), by name.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "list::<MOST_ENTRIES, _, _>")]
     pub extensions: Vec<Extension>,
-    /// The migrations that its application had applied; absent unless their table is configured.
+    /// The migrations applied by its application; absent unless their table is configured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub migrations: Option<Migrations>,
-    /// The number that an application keeps in the file's header (SQLite).
+    /// The application's version number in the file header (SQLite).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_version: Option<i64>,
-    /// The application's mark in the file's header (SQLite).
+    /// The application's id in the file header (SQLite).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub application_id: Option<i64>,
-    /// Where its sequences stood soon after its snapshot was taken.
+    /// The positions of its sequences, read soon after its snapshot was taken.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "list::<MOST_ENTRIES, _, _>")]
     pub sequences: Vec<Sequence>,
-    /// Tables and files that were left out, each with its reason.
+    /// Tables and files that were left out, each with the reason.
     #[serde(default, deserialize_with = "list::<MOST_ENTRIES, _, _>")]
     pub skipped: Vec<Skipped>,
 }
 
 impl SourceRecord {
-    /// Of a source that has nothing beside what is read.
+    /// A source without any of the optional properties.
     #[must_use]
     pub fn new(name: &str, kind: &str, engine: &str, snapshot: Snapshot) -> Self {
         Self {
@@ -59,7 +59,7 @@ impl SourceRecord {
     }
 }
 
-/// What holds a source's tables together in time.
+/// How the reads of a source's tables are kept consistent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Snapshot {
@@ -69,7 +69,7 @@ pub enum Snapshot {
     ReadTransaction,
     /// A copy made by VACUUM INTO (SQLite).
     VacuumCopy,
-    /// Each file by itself.
+    /// Each file is read independently.
     PerFile,
     /// The vault's own snapshot.
     Vault,
@@ -80,7 +80,7 @@ pub enum Snapshot {
 pub struct Skipped {
     /// The table, or the file's path.
     pub name: String,
-    /// Why, for people.
+    /// The reason, for people.
     pub reason: String,
 }
 
@@ -89,18 +89,19 @@ pub struct Skipped {
 pub struct Extension {
     /// Its name.
     pub name: String,
-    /// As the database prints it.
+    /// The version, as printed by the database.
     pub version: String,
 }
 
-/// What an application's own table of migrations holds. An archive with ids that a database does not have is newer.
+/// The contents of an application's own table of migrations. An archive is newer than a database that lacks
+/// some of its ids.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Migrations {
     /// The table, by its name in the source.
     pub table: String,
-    /// The column.
+    /// The column with the migration ids.
     pub column: String,
-    /// Its texts in order.
+    /// The column's texts, in order.
     #[serde(deserialize_with = "list::<MOST_ENTRIES, _, _>")]
     pub ids: Vec<String>,
 }
@@ -113,19 +114,19 @@ pub struct Sequence {
     pub namespace: String,
     /// Its name; the table's for SQLite.
     pub name: String,
-    /// The number that it gave out last, or begins with.
+    /// The number generated last, or the first number to be generated.
     pub last_value: i64,
-    /// False while it has given out none.
+    /// False before the first number was generated.
     pub is_called: bool,
-    /// What it counts (PostgreSQL).
+    /// Its definition (PostgreSQL).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub range: Option<SequenceRange>,
-    /// The column that it belongs to and is dropped with (PostgreSQL).
+    /// The column that owns it and with which it is dropped (PostgreSQL).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<SequenceOwner>,
 }
 
-/// How a sequence was created.
+/// The definition of a sequence.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SequenceRange {
     /// `smallint`, `integer` or `bigint`.
@@ -133,19 +134,19 @@ pub struct SequenceRange {
     pub type_name: String,
     /// The first number.
     pub start: i64,
-    /// The step, which may be negative.
+    /// The step; can be negative.
     pub increment: i64,
-    /// The least number.
+    /// The smallest number.
     pub min: i64,
     /// The greatest number.
     pub max: i64,
-    /// How many a session takes at once.
+    /// How many numbers a session reserves at a time.
     pub cache: i64,
-    /// Whether it begins again at its end.
+    /// Whether it restarts after its end.
     pub cycle: bool,
 }
 
-/// A column that numbers come from a sequence for.
+/// A column whose numbers come from a sequence.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SequenceOwner {
     /// The table's database schema.

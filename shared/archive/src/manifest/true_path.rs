@@ -1,4 +1,4 @@
-//! The path of a file that a ZIP cannot hold under that name.
+//! The path of a file whose name the ZIP cannot represent.
 
 use std::borrow::Cow;
 
@@ -9,17 +9,18 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{EntryKind, EntryRecord};
 
-/// Most bytes of a path: Linux takes no longer one (`PATH_MAX` of limits.h, which counts a NUL).
+/// Maximum length of a path: the limit of Linux (`PATH_MAX` of limits.h, which counts a NUL).
 const MOST_BYTES: usize = 4095;
 
-/// A path below its file set: any bytes but NUL, with `/` between parts that are neither empty, `.` nor `..`.
+/// A path below its file set: any bytes except NUL, with `/` between parts that are neither empty, `.` nor
+/// `..`.
 ///
-/// In JSON it is a string, or `{"$bytes":"…"}` (base64) where it is not UTF-8.
+/// In JSON it is a string, or `{"$bytes":"…"}` (base64) if it is not UTF-8.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TruePath(Vec<u8>);
 
 impl TruePath {
-    /// `None` for what is no such path.
+    /// `None` for bytes that do not form such a path.
     #[must_use]
     pub fn new(path: Vec<u8>) -> Option<Self> {
         let parts = path.split(|byte| *byte == b'/');
@@ -29,7 +30,7 @@ impl TruePath {
         is_path.then_some(Self(path))
     }
 
-    /// As the file system has it.
+    /// As in the file system.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
@@ -43,7 +44,7 @@ impl TruePath {
 }
 
 impl EntryRecord {
-    /// The file set and the path of a file below it; `None` for what is no file of a set.
+    /// The file set and the path of a file below it; `None` for an entry that is not a file of a set.
     #[must_use]
     pub fn file_path(&self) -> Option<(&str, TruePath)> {
         let (set, path) = self.file_path_bytes()?;

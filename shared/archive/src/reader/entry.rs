@@ -1,4 +1,4 @@
-//! One entry while it is decompressed: counted, limited and hashed.
+//! One entry as it is decompressed: counted, limited and hashed.
 
 use std::io::{self, Read};
 
@@ -8,13 +8,13 @@ use zip::read::ZipFile;
 use crate::error::{Error, Result};
 use crate::manifest::EntryRecord;
 
-/// The bytes of an entry. Reading fails as soon as there are more than the manifest says or than the
-/// ratio allows, and at the end when they are fewer or others. Such an `io::Error` holds this crate's
-/// [`Error`]; [`EntryReader::finish`] returns it directly.
+/// The bytes of an entry. Reading fails as soon as there are more bytes than the manifest or the ratio
+/// allows, and at the end if there are too few or the digest differs. Such an `io::Error` contains this
+/// crate's [`Error`]; [`EntryReader::finish`] returns it directly.
 pub struct EntryReader<'a, R: Read> {
     file: ZipFile<'a, R>,
     record: &'a EntryRecord,
-    /// The most that the compressed bytes may become, and the ratio behind it.
+    /// The maximum decompressed size of the compressed bytes, and the ratio that it results from.
     most: u64,
     ratio: u64,
     read: u64,
@@ -27,7 +27,7 @@ impl<'a, R: Read> EntryReader<'a, R> {
         Self { file, record, most, ratio, read: 0, digest: Some(Sha256::new()) }
     }
 
-    /// Reads what is left and returns how many bytes the whole entry has.
+    /// Reads the rest and returns the length of the whole entry.
     pub fn finish(mut self) -> Result<u64> {
         let mut buffer = vec![0; 64 << 10];
         loop {

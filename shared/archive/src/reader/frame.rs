@@ -1,7 +1,7 @@
-//! What the ZIP says around the entries, against what a writer of archives says: FORMAT.md §2.
+//! Compares the ZIP structures around the entries with those that an archive's writer produces: FORMAT.md §2.
 //!
-//! Most fields of a header change nothing that is read, so that a changed one would go unnoticed. Last of the checks,
-//! because those before it say more exactly what is wrong.
+//! Most header fields do not affect what is read, so a changed one would go unnoticed. This is the last
+//! check, because the errors of the earlier ones are more specific.
 
 use std::io::{BufReader, Read, Seek, SeekFrom};
 
@@ -11,8 +11,9 @@ use crate::zip::{Entry, Form, end_records};
 
 const OTHER_END: Error = Error::EndRecord("it is not as an archive's writer makes it");
 
-/// Compares the central directory, the end records and the local headers that `zip_sha256` is not about. `names` are in
-/// the order of the central directory, `entries` in that of the file. Returns where the manifest begins.
+/// Compares the central directory, the end records and the local headers that `zip_sha256` does not cover.
+/// `names` are in the order of the central directory, `entries` in file order. Returns the start of the
+/// manifest.
 pub(super) fn check<R: Read + Seek>(
     reader: &mut R,
     names: &[String],
@@ -25,7 +26,7 @@ pub(super) fn check<R: Read + Seek>(
     last.first().map(|manifest| manifest.header_start).ok_or(Error::NoManifest)
 }
 
-/// Entries lie as they are listed, and behind all others the manifest and its signature, which are returned.
+/// Entries must be in the listed order, followed only by the manifest and its signature, which are returned.
 fn check_places<'a>(names: &[String], entries: &'a [Entry]) -> Result<&'a [Entry]> {
     let listed = entries.iter().take_while(|entry| !is_last(entry)).count();
     let last = entries.get(listed..).unwrap_or_default();
@@ -42,7 +43,7 @@ fn is_last(entry: &Entry) -> bool {
     entry.name == MANIFEST_ENTRY || entry.name == SIGNATURE_ENTRY
 }
 
-/// Those that are stored say so, and have one size.
+/// Stored entries are marked as stored and have a single size.
 fn has_form(entry: &Entry) -> bool {
     match entry.form {
         Form::Stored => is_last(entry) && entry.compressed == entry.uncompressed,

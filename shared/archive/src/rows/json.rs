@@ -1,14 +1,14 @@
-//! The value forms of FORMAT.md as bytes.
+//! Writes the value forms of FORMAT.md as bytes.
 //!
-//! Every row of every export goes through here, so strings are scanned eight bytes at a time and copied
-//! in runs. Nothing here goes through `serde_json`: numbers keep the digits they came with.
+//! Every row of every export passes through here, so strings are scanned eight bytes at a time and copied in
+//! runs. `serde_json` is not used: numbers keep their original digits.
 
 use std::io::Write;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-/// Appends `text` as a JSON string with its quotes.
+/// Appends `text` as a JSON string, with quotes.
 pub fn write_string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
     let mut rest = text.as_bytes();
@@ -23,7 +23,7 @@ pub fn write_string(out: &mut Vec<u8>, text: &str) {
 
 /// Appends a SQLite REAL: a number that always has a `.` or an exponent, or `{"$real":…}`.
 ///
-/// NaN, which SQLite cannot store, becomes `null` as it would there.
+/// NaN, which SQLite cannot store, becomes `null`, as in SQLite.
 pub fn write_real(out: &mut Vec<u8>, value: f64) {
     if value.is_nan() {
         out.extend_from_slice(b"null");
@@ -32,7 +32,7 @@ pub fn write_real(out: &mut Vec<u8>, value: f64) {
     } else if value == f64::NEG_INFINITY {
         out.extend_from_slice(br#"{"$real":"-inf"}"#);
     } else {
-        // Debug, unlike Display, keeps the `.0` and changes to an exponent for large and small values.
+        // Unlike Display, Debug keeps the `.0` and uses an exponent for large and small values.
         write!(out, "{value:?}").expect("writing to a Vec does not fail");
     }
 }
@@ -42,12 +42,12 @@ pub fn write_blob(out: &mut Vec<u8>, bytes: &[u8]) {
     write_tagged(out, br#"{"$blob":""#, bytes);
 }
 
-/// Appends a SQLite TEXT that is not UTF-8: `{"$text":"<base64>"}`.
+/// Appends a SQLite TEXT that is not valid UTF-8: `{"$text":"<base64>"}`.
 pub fn write_text_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     write_tagged(out, br#"{"$text":""#, bytes);
 }
 
-/// Appends a number as the server printed it, or as a string when JSON has no such number (`NaN`).
+/// Appends a number as printed by the server, or as a string if JSON has no such number (`NaN`).
 pub fn write_number(out: &mut Vec<u8>, text: &str) {
     if is_number(text.as_bytes()) {
         out.extend_from_slice(text.as_bytes());
@@ -56,7 +56,7 @@ pub fn write_number(out: &mut Vec<u8>, text: &str) {
     }
 }
 
-/// Whether `text` is a number by the grammar of RFC 8259 §6.
+/// Whether `text` is a number according to RFC 8259 §6.
 pub fn is_number(text: &[u8]) -> bool {
     let rest = text.strip_prefix(b"-").unwrap_or(text);
     let (whole, rest) = split_digits(rest);
@@ -117,7 +117,7 @@ fn needs_escape(byte: u8) -> bool {
     byte < 0x20 || byte == b'"' || byte == b'\\'
 }
 
-/// Whether any of eight bytes needs an escape, by the zero-byte test of "Bit Twiddling Hacks"
+/// Whether any of eight bytes needs an escape, using the zero-byte test of "Bit Twiddling Hacks"
 /// (<https://graphics.stanford.edu/~seander/bithacks.html#ZeroInWord>). Exact as a yes or no.
 fn has_escape(word: [u8; 8]) -> bool {
     const ONES: u64 = 0x0101_0101_0101_0101;

@@ -1,4 +1,4 @@
-//! One row: an object with exactly the columns as keys, in their order.
+//! One row: an object whose keys are exactly the columns, in order.
 
 use std::fmt;
 
@@ -8,9 +8,9 @@ use serde_json::value::RawValue;
 
 use crate::quote::Quoted;
 
-/// Open brackets at most: the row, and the tag of a value.
+/// Maximum nesting: the row, and the tag of a value.
 const MOST_DEPTH: usize = 2;
-/// A shorter row can be as deep as it wants.
+/// Shorter rows can be nested to any depth.
 const SHORT: usize = 1 << 20;
 
 /// Splits a row into its values; the error is a verb phrase about the line.
@@ -27,8 +27,8 @@ pub(super) fn parse<'a>(line: &'a [u8], columns: &[String]) -> Result<Vec<&'a Ra
     values.map_err(|error| format!("is not a row of this table: {error}"))
 }
 
-/// Whether brackets are nested as in no row. `serde_json` remembers each open one, and the buffer in which it does so
-/// would become longer than a long row that consists of them.
+/// Whether brackets are nested deeper than in any row. `serde_json` records each open bracket, and its buffer
+/// for them would exceed the length of a long row that consists of brackets.
 fn is_deep(line: &[u8]) -> bool {
     let mut depth = 0_usize;
     let mut bytes = line.iter();
@@ -78,7 +78,7 @@ impl<'de> Visitor<'de> for Row<'_> {
     }
 }
 
-/// Compares a key without making a `String` of it.
+/// Compares a key without allocating a `String`.
 struct Key<'c>(&'c str);
 
 impl<'de> DeserializeSeed<'de> for Key<'_> {

@@ -1,41 +1,41 @@
-//! What a table looked like: the `schema/<table>.json` entries.
+//! Table schemas: the `schema/<table>.json` entries.
 //!
-//! A restore goes by these, never by guessing from the rows. FORMAT.md is the specification; the field
-//! names here are its JSON names.
+//! A restore uses these, and never guesses from the rows. FORMAT.md is the specification; the field names
+//! here are its JSON names.
 
 use std::fmt;
 
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
-/// The database engine a table came from. It decides which value forms its rows may use.
+/// The database engine that a table comes from. It determines the value forms that its rows can use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Engine {
-    /// SQLite 3: every value carries its own storage class.
+    /// SQLite 3: every value has its own storage class.
     Sqlite,
     /// PostgreSQL: every value has its column's type.
     Postgres,
 }
 
-/// One table, enough to compare it with another one and to create it.
+/// A table, described completely enough to compare it with another one and to create it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TableSchema {
-    /// The table's name in the archive: unique across all sources of a backup set.
+    /// The table's name in the archive, unique across all sources of a backup set.
     pub name: String,
-    /// The configured source it was read from.
+    /// The configured source that it was read from.
     pub source: String,
-    /// Where its value forms come from.
+    /// The engine, which determines the value forms.
     pub engine: Engine,
-    /// The database schema (PostgreSQL) it lives in; empty for SQLite.
+    /// The database schema (PostgreSQL) that contains it; empty for SQLite.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub namespace: String,
-    /// The table's own name inside `namespace`.
+    /// The table's own name in `namespace`.
     pub table: String,
     /// Columns in their order of definition, generated ones included.
     pub columns: Vec<Column>,
-    /// Columns of the primary key in key order; empty when there is none.
+    /// Columns of the primary key, in key order; empty if there is none.
     pub primary_key: Vec<String>,
     /// Keys, checks and exclusions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -43,51 +43,51 @@ pub struct TableSchema {
     /// References to other tables.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub foreign_keys: Vec<ForeignKey>,
-    /// Indexes that no constraint made.
+    /// Indexes not created by a constraint.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub indexes: Vec<Index>,
-    /// What runs when rows change.
+    /// Triggers on changes of rows.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub triggers: Vec<Trigger>,
     /// Rules of the query rewriter (PostgreSQL).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<Trigger>,
-    /// Which rows whom the table shows (PostgreSQL).
+    /// Row security policies (PostgreSQL).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub policies: Vec<Policy>,
-    /// Whether the policies apply, and to whom.
+    /// Whether the policies apply, and to which roles.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub row_security: Option<RowSecurity>,
-    /// How replication knows a row, where it is not by the primary key (PostgreSQL): `full`, `nothing` or `index` and
-    /// the index's name behind a blank.
+    /// The replica identity, if it is not the primary key (PostgreSQL): `full`, `nothing`, or `index`
+    /// followed by a space and the index's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replica_identity: Option<String>,
     /// The tables whose columns this one inherits (PostgreSQL), in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub inherits: Vec<TableName>,
-    /// How the rows are split (PostgreSQL partitioned tables): the partition key, as the server prints it.
+    /// The partition key of a partitioned table (PostgreSQL), as printed by the server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partition_key: Option<String>,
-    /// The partitions, also those whose rows are left out, each after the one that it is a partition of.
+    /// The partitions, including those whose rows are left out, each after its parent.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub partitions: Vec<Partition>,
-    /// True for a table that is empty after a crash (PostgreSQL).
+    /// True for a table that is emptied after a crash (PostgreSQL).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unlogged: bool,
-    /// Types that the columns use and the engine does not bring (PostgreSQL), in an order in which they
-    /// can be created.
+    /// Types that the columns use and that the engine does not include (PostgreSQL), in an order in which
+    /// they can be created.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub types: Vec<UserType>,
     /// The table's own `CREATE TABLE` statement (SQLite only).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sql: Option<String>,
-    /// Remarks of other programs, which are not read.
+    /// Notes of other programs, which are ignored.
     #[serde(default, skip_serializing)]
     pub notes: Notes,
 }
 
 impl TableSchema {
-    /// A table without columns, called alike in its source and in the archive.
+    /// A table without columns, with the same name in its source and in the archive.
     #[must_use]
     pub fn empty(source: &str, engine: Engine, table: &str) -> Self {
         Self {
@@ -138,23 +138,24 @@ pub struct TableName {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Column {
-    /// Its name, as it is: any text.
+    /// Its exact name: any text.
     pub name: String,
-    /// The type as the database prints it: `bigint`, `numeric(10,2)`, `public.mood[]`; for SQLite the
+    /// The type as printed by the database: `bigint`, `numeric(10,2)`, `public.mood[]`; for SQLite the
     /// declared type, which may be empty.
     #[serde(rename = "type")]
     pub type_name: String,
-    /// False when NULL is refused.
+    /// False if NULL is refused.
     pub nullable: bool,
-    /// The collation, quoted and with its schema, where it is not the type's own (PostgreSQL). SQLite's is in
-    /// [`TableSchema::sql`].
+    /// The collation, quoted and with its schema, if it is not the type's default (PostgreSQL). SQLite's is
+    /// in [`TableSchema::sql`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub collation: Option<String>,
-    /// The default expression, as the database prints it.
+    /// The default expression, as printed by the database.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default: Option<String>,
-    /// The expression of a generated column; `stored` or `virtual` for SQLite, where it is in [`TableSchema::sql`].
-    /// Its values are in the rows, for readers; a restore leaves them to the database.
+    /// The expression of a generated column; `stored` or `virtual` for SQLite, whose expression is in
+    /// [`TableSchema::sql`]. Its values are in the rows, for readers; a restore lets the database compute
+    /// them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generated: Option<String>,
     /// True for a generated column that is computed when it is read (PostgreSQL 18, SQLite).
@@ -165,36 +166,36 @@ pub struct Column {
     pub identity: Option<String>,
 }
 
-/// A constraint that is no foreign key.
+/// A constraint other than a foreign key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Constraint {
-    /// Its name; empty for SQLite, where it is in [`TableSchema::sql`].
+    /// Its name; empty for SQLite, whose names are in [`TableSchema::sql`].
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub name: String,
-    /// What it demands.
+    /// The kind of constraint.
     pub kind: ConstraintKind,
-    /// The columns that it names, in its order. An expression is none.
+    /// The columns that it names, in its order. Expressions are omitted.
     pub columns: Vec<String>,
-    /// True where two NULLs are the same (PostgreSQL 15).
+    /// True if two NULLs are considered equal (PostgreSQL 15).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub nulls_not_distinct: bool,
-    /// As the server prints it, with all its clauses: `CHECK ((price > 0))`. Empty for SQLite.
+    /// As printed by the server, with all its clauses: `CHECK ((price > 0))`. Empty for SQLite.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub definition: String,
 }
 
-/// What a constraint demands.
+/// The kinds of constraints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ConstraintKind {
     /// The primary key.
     PrimaryKey,
-    /// No two rows alike in the columns.
+    /// No two rows are equal in the columns.
     Unique,
     /// A condition on each row. SQLite's are in [`TableSchema::sql`].
     Check,
-    /// No two rows that compare in this way.
+    /// No two rows satisfy the exclusion's comparison.
     Exclusion,
 }
 
@@ -215,21 +216,21 @@ pub struct ForeignKey {
     pub on_delete: String,
     /// The same, for a change of the referenced columns.
     pub on_update: String,
-    /// `simple`, or `full`: NULL in all columns or in none. SQLite knows `simple` alone.
+    /// `simple`, or `full`: NULL in all columns or in none. SQLite only supports `simple`.
     #[serde(rename = "match")]
     pub match_type: String,
-    /// True where a transaction may put the check off (PostgreSQL). SQLite's is in [`TableSchema::sql`].
+    /// True if a transaction can defer the check (PostgreSQL). SQLite's is in [`TableSchema::sql`].
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub deferrable: bool,
-    /// True where it is put off unless a transaction says otherwise.
+    /// True if the check is deferred by default.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub initially_deferred: bool,
-    /// As the server prints it, with all its clauses. Empty for SQLite.
+    /// As printed by the server, with all its clauses. Empty for SQLite.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub definition: String,
 }
 
-/// An index that no constraint made.
+/// An index not created by a constraint.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Index {
@@ -247,16 +248,16 @@ pub struct Trigger {
     pub name: String,
     /// The whole statement that creates it.
     pub definition: String,
-    /// When it fires (PostgreSQL); absent for SQLite, where it always does.
+    /// When it fires (PostgreSQL); absent for SQLite, whose triggers always fire.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<TriggerState>,
 }
 
-/// In which sessions a trigger fires, by `session_replication_role`.
+/// The sessions in which a trigger fires, by `session_replication_role`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TriggerState {
-    /// In `origin` and `local`, as a new one does.
+    /// In `origin` and `local`, the default for a new trigger.
     Origin,
     /// In none.
     Disabled,
@@ -266,7 +267,7 @@ pub enum TriggerState {
     Always,
 }
 
-/// A policy of row security.
+/// A row security policy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Policy {
@@ -274,14 +275,14 @@ pub struct Policy {
     pub name: String,
     /// `all`, `select`, `insert`, `update` or `delete`.
     pub command: String,
-    /// False for a restrictive one.
+    /// False for a restrictive policy.
     pub permissive: bool,
-    /// Whom it is for; `public` is everybody.
+    /// The roles that it applies to; `public` is everyone.
     pub roles: Vec<String>,
-    /// Which rows are seen.
+    /// The condition for visible rows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub using: Option<String>,
-    /// Which rows may be written.
+    /// The condition for written rows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub check: Option<String>,
 }
@@ -290,13 +291,13 @@ pub struct Policy {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RowSecurity {
-    /// To anybody.
+    /// They apply.
     pub enabled: bool,
-    /// To the table's owner too.
+    /// They apply to the table's owner too.
     pub forced: bool,
 }
 
-/// A partition at any level, with what it has beside its table.
+/// A partition at any level, with its own properties.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Partition {
@@ -304,11 +305,11 @@ pub struct Partition {
     pub namespace: String,
     /// Its own name.
     pub table: String,
-    /// The partitioned table that it belongs to directly.
+    /// The partitioned table that is its direct parent.
     pub of: TableName,
-    /// Which rows it takes, as the server prints it: `FOR VALUES IN ('a')`.
+    /// The rows that it accepts, as printed by the server: `FOR VALUES IN ('a')`.
     pub bound: String,
-    /// How its own rows are split further.
+    /// The partition key for its own partitions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partition_key: Option<String>,
     /// Its own constraints.
@@ -325,7 +326,7 @@ pub struct Partition {
     pub triggers: Vec<Trigger>,
 }
 
-/// A type that somebody defined in the database.
+/// A user-defined type of the database.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
 pub enum UserType {
@@ -340,14 +341,14 @@ pub enum UserType {
     Domain {
         /// The name as columns use it.
         name: String,
-        /// The type below it.
+        /// The type that it is based on.
         base: String,
-        /// False when the domain itself refuses NULL.
+        /// False if the domain itself refuses NULL.
         nullable: bool,
-        /// The collation, as of a column.
+        /// The collation, as for a column.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         collation: Option<String>,
-        /// The default expression, as the server prints it.
+        /// The default expression, as printed by the server.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         default: Option<String>,
         /// Check constraints.
@@ -375,26 +376,26 @@ pub enum UserType {
 pub struct Attribute {
     /// Its name.
     pub name: String,
-    /// Its type, as the database prints it.
+    /// Its type, as printed by the database.
     #[serde(rename = "type")]
     pub type_name: String,
-    /// The collation, as of a column.
+    /// The collation, as for a column.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub collation: Option<String>,
 }
 
-/// What a database has beside its tables: a `databases/<source>.json` entry.
+/// Objects of a database other than tables: a `databases/<source>.json` entry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DatabaseSchema {
-    /// The configured source it was read from.
+    /// The configured source that it was read from.
     pub source: String,
-    /// Whose statements these are.
+    /// The engine of these statements.
     pub engine: Engine,
     /// Views and materialized views, in an order in which they can be created.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub views: Vec<View>,
-    /// Remarks of other programs, which are not read.
+    /// Notes of other programs, which are ignored.
     #[serde(default, skip_serializing)]
     pub notes: Notes,
 }
@@ -408,21 +409,21 @@ pub struct View {
     pub namespace: String,
     /// Its own name.
     pub name: String,
-    /// True for one that keeps its rows (PostgreSQL): stale after a restore until it is refreshed.
+    /// True for a materialized view (PostgreSQL): stale after a restore until it is refreshed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub materialized: bool,
     /// The query (PostgreSQL), or the whole `CREATE VIEW` statement (SQLite).
     pub definition: String,
-    /// `security_barrier=true` and the like (PostgreSQL).
+    /// Options such as `security_barrier=true` (PostgreSQL).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub options: Vec<String>,
-    /// Tables and views that it reads directly (PostgreSQL; SQLite does not say).
+    /// Tables and views that it reads directly (PostgreSQL; SQLite does not report them).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reads: Vec<TableName>,
-    /// What happens instead of a change of its rows.
+    /// `INSTEAD OF` triggers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub triggers: Vec<Trigger>,
-    /// Its rules but for the query itself (PostgreSQL).
+    /// Its rules, except the query itself (PostgreSQL).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<Trigger>,
     /// Indexes of a materialized view.
@@ -430,8 +431,8 @@ pub struct View {
     pub indexes: Vec<Index>,
 }
 
-/// An object of remarks, of which nothing is kept: the one place in a schema entry where a reader may find what it
-/// does not know.
+/// An object of notes, which are not kept: the only place in a schema entry where a reader accepts unknown
+/// content.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Notes;
 

@@ -1,7 +1,8 @@
-//! The text of a value, piece by piece: as much as somebody has use for, and nothing copied that nobody has.
+//! The text of a value, piece by piece: only the requested part is decoded, and nothing is copied
+//! unnecessarily.
 //!
-//! `serde_json` decodes a string as a whole, so that one long value of an archive would take its row's memory once more,
-//! and each look at it the time that the whole takes.
+//! `serde_json` decodes a string as a whole: one long value in an archive would need its row's memory again,
+//! and each look at it would take the time of the whole.
 
 use std::borrow::Cow;
 
@@ -9,24 +10,25 @@ use serde_json::value::RawValue;
 
 use crate::error::{Error, Result};
 
-/// What a byte of text takes in JSON at most, as `\u0000`.
+/// Maximum JSON bytes of one byte of text, as `\u0000`.
 const ESCAPE: usize = 6;
 
-/// How far the next escape is looked for, so that whoever wants a few characters does not wait for all of them.
+/// How far the search for the next escape extends, so that a caller that needs a few characters does not wait
+/// for all of them.
 const NEAR: usize = 64 << 10;
 
-/// The text of a value, as far as it is no longer than asked for.
+/// The text of a value, limited in length.
 #[derive(Debug, PartialEq, Eq)]
 pub enum BoundedText<'a> {
     /// The whole text.
     Text(Cow<'a, str>),
-    /// There is none: NULL, or a value such as a BLOB.
+    /// There is no text: NULL, or a value such as a BLOB.
     None,
-    /// There is more than was asked for.
+    /// The text is longer than the limit.
     TooLong,
 }
 
-/// The text of a value of either engine, where it has at most `limit` bytes. A longer one is not decoded.
+/// The text of a value of either engine, if it has at most `limit` bytes. A longer one is not decoded.
 pub fn text_within(value: &RawValue, limit: usize) -> BoundedText<'_> {
     let json = value.get();
     match json.as_bytes().first() {
@@ -38,7 +40,7 @@ pub fn text_within(value: &RawValue, limit: usize) -> BoundedText<'_> {
     }
 }
 
-/// The characters of a value's text; those of its JSON where it has none. They are decoded as they are taken.
+/// The characters of a value's text, or of its JSON if it has no text. They are decoded on demand.
 pub fn characters(value: &RawValue) -> impl Iterator<Item = char> {
     let json = value.get();
     let pieces = Pieces::of(json);
@@ -64,7 +66,7 @@ fn string_within(json: &str, limit: usize) -> BoundedText<'_> {
     BoundedText::Text(text)
 }
 
-/// Refuses a string with an escape that stands for no character.
+/// Refuses a string with an escape that represents no character.
 pub(super) fn check_string(json: &str) -> Result<()> {
     Pieces::of(json).into_iter().flatten().try_for_each(|piece| piece.map(drop))
 }
@@ -72,9 +74,9 @@ pub(super) fn check_string(json: &str) -> Result<()> {
 /// A part of a string.
 #[derive(Clone, Copy)]
 pub(super) enum Piece<'a> {
-    /// Characters that stand for themselves.
+    /// Unescaped characters.
     Plain(&'a str),
-    /// What an escape stands for.
+    /// The character that an escape represents.
     Escaped(char),
 }
 
@@ -84,7 +86,7 @@ pub(super) struct Pieces<'a> {
 }
 
 impl<'a> Pieces<'a> {
-    /// Of `json` with its quotes; `None` where it is no string.
+    /// The parts of `json`, which includes its quotes; `None` if it is not a string.
     pub(super) fn of(json: &'a str) -> Option<Self> {
         json.strip_prefix('"')?.strip_suffix('"').map(|rest| Self { rest })
     }
@@ -130,7 +132,7 @@ impl<'a> Iterator for Pieces<'a> {
     }
 }
 
-/// The character of the escape at the beginning of `text`, and how long the escape is (RFC 8259 §7).
+/// The character of the escape at the beginning of `text`, and the length of the escape (RFC 8259 §7).
 fn escape(text: &str) -> Option<(char, usize)> {
     let character = match text.as_bytes().get(1)? {
         b'"' => '"',
@@ -169,7 +171,7 @@ mod tests {
         RawValue::from_string(json.to_owned()).unwrap()
     }
 
-    /// `None` stands for too long, and for no text.
+    /// `None` if it is too long, or not a text.
     fn within(json: &str, limit: usize) -> Option<String> {
         match text_within(&raw(json), limit) {
             BoundedText::Text(text) => Some(text.into_owned()),

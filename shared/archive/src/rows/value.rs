@@ -1,4 +1,4 @@
-//! Values on their way back into a database. FORMAT.md §5.
+//! Conversion of values for a database. FORMAT.md §5.
 
 use std::borrow::Cow;
 
@@ -22,17 +22,17 @@ pub enum SqliteValue {
     Null,
     /// INTEGER.
     Integer(i64),
-    /// REAL, infinities included.
+    /// REAL, including infinities.
     Real(f64),
     /// TEXT that is valid UTF-8.
     Text(String),
-    /// TEXT that is not.
+    /// TEXT that is not valid UTF-8.
     TextBytes(Vec<u8>),
     /// BLOB.
     Blob(Vec<u8>),
 }
 
-/// The three objects that stand for values. Exactly one field, so no tag can hide behind another.
+/// The three objects that represent values. Exactly one field is allowed, so no tag can hide behind another.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 enum Tagged<'a> {
@@ -45,7 +45,7 @@ enum Tagged<'a> {
 }
 
 impl SqliteValue {
-    /// Reads one value of a row.
+    /// Parses one value of a row.
     pub fn from_json(value: &RawValue) -> Result<Self> {
         let json = value.get();
         match json.as_bytes().first() {
@@ -77,7 +77,7 @@ impl SqliteValue {
     }
 }
 
-/// Only strings stand behind a tag.
+/// Every tag is followed by a string.
 fn tagged(json: &str) -> Result<Tagged<'_>> {
     const UNKNOWN: Error = Error::Value("is an object, but none of the known tags");
     let tagged: Tagged<'_> = serde_json::from_str(json).map_err(|_| UNKNOWN)?;
@@ -93,7 +93,7 @@ fn real(name: &RawValue) -> Result<f64> {
     }
 }
 
-/// The text to give to the type's input function in PostgreSQL; `None` is NULL. It is UTF-8 unless it comes from a
+/// The text for the type's input function in PostgreSQL; `None` is NULL. It is UTF-8 unless it comes from a
 /// database with the encoding SQL_ASCII.
 pub fn pg_text(value: &RawValue) -> Result<Option<Cow<'_, [u8]>>> {
     let json = value.get();
@@ -116,7 +116,7 @@ fn into_bytes(text: Cow<'_, str>) -> Cow<'_, [u8]> {
     }
 }
 
-/// Refuses a value that is in none of the forms of its engine. Nothing of it is copied: it may be as long as a row.
+/// Refuses a value that has none of its engine's forms. Nothing is copied: a value can be as long as a row.
 pub(crate) fn check_value(engine: Engine, value: &RawValue) -> Result<()> {
     let json = value.get();
     match (engine, json.as_bytes().first()) {
@@ -135,7 +135,7 @@ fn check_tagged(engine: Engine, json: &str) -> Result<()> {
     }
 }
 
-/// Decodes a string of base64 block by block, and keeps none of it.
+/// Decodes a base64 string block by block without keeping the result.
 fn check_base64(json: &str) -> Result<()> {
     const BLOCK: usize = 4 << 10;
     let mut block = Vec::with_capacity(BLOCK);
@@ -159,7 +159,7 @@ fn check_base64(json: &str) -> Result<()> {
     if block.is_empty() { Ok(()) } else { check_block(&block, is_padded).map(drop) }
 }
 
-/// Whether the block ends in padding, after which there may be no other.
+/// Whether the block ends in padding, after which no other block is allowed.
 fn check_block(block: &[u8], is_after_padding: bool) -> Result<bool> {
     let mut bytes = [0; 3 << 10];
     match STANDARD.decode_slice(block, &mut bytes) {
@@ -168,7 +168,7 @@ fn check_block(block: &[u8], is_after_padding: bool) -> Result<bool> {
     }
 }
 
-/// The content of a JSON string; borrowed when nothing in it is escaped.
+/// The content of a JSON string; borrowed if it contains no escapes.
 fn text_of(json: &str) -> Result<Cow<'_, str>> {
     let inner = json.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
     match inner {

@@ -1,4 +1,4 @@
-//! The header of a sealed archive: an age header in which every stanza of the vault is well-formed.
+//! The header of a sealed archive: an age header whose vault stanzas are all well-formed.
 
 use std::io::BufRead;
 
@@ -15,11 +15,12 @@ pub struct Header {
 }
 
 impl Header {
-    /// Reads a header from the start of a sealed archive and leaves the reader behind it.
+    /// Reads a header from the start of a sealed archive and leaves the reader at the payload.
     ///
     /// # Errors
-    /// [`Error::Seal`] if the bytes are no age v1 header, one longer than [`strongroom_age::MAX_HEADER_BYTES`], or
-    /// one with a malformed stanza of the vault, even where another recipient could open the file.
+    /// [`Error::Seal`] if the bytes are not an age v1 header, if the header is longer than
+    /// [`strongroom_age::MAX_HEADER_BYTES`], or if a vault stanza is malformed, even if another recipient
+    /// could open the file.
     pub fn read<R: BufRead>(reader: &mut R) -> Result<Self> {
         let age = strongroom_age::Header::read(reader)?;
         let vault = age
@@ -30,12 +31,12 @@ impl Header {
         Ok(Self { age, vault })
     }
 
-    /// The stanzas that the vault may be asked to unwrap, in the header's order.
+    /// The stanzas that a vault can be asked to unwrap, in header order.
     pub fn vault_stanzas(&self) -> impl Iterator<Item = VaultStanza> {
         self.vault.iter().cloned()
     }
 
-    /// Whether a passphrase opens it, and so nothing else.
+    /// Whether it can be opened with a passphrase, and only with that.
     #[must_use]
     pub fn needs_passphrase(&self) -> bool {
         self.age.needs_passphrase()
@@ -44,10 +45,12 @@ impl Header {
     /// Finds the file key with one of `identities`, and verifies the header.
     ///
     /// # Errors
-    /// [`Error::NoKey`], which names the recipients, where nothing fits; [`Error::Seal`] else.
+    /// [`Error::NoKey`], which names the recipients, if no identity fits; otherwise [`Error::Seal`].
     pub fn unlock(&self, identities: &[Identity]) -> Result<Unlocked> {
         self.age.unlock(identities).map_err(|error| match error {
-            strongroom_age::Error::Seal(SealError::NoKey { x25519, others }) => self.no_key(x25519, others),
+            strongroom_age::Error::Seal(SealError::NoKey { x25519, hybrid, others }) => {
+                self.no_key(x25519, hybrid, others)
+            }
             other => other.into(),
         })
     }
@@ -55,18 +58,21 @@ impl Header {
     /// Verifies the header with a file key that the vault unwrapped.
     ///
     /// # Errors
-    /// [`SealError::HeaderChanged`] if it is not the key of this very header.
+    /// [`SealError::HeaderChanged`] if the key does not belong to this header.
     pub fn unlock_with(&self, file_key: FileKey) -> Result<Unlocked> {
         Ok(self.age.unlock_with(file_key)?)
     }
 
-    fn no_key(&self, recovery_keys: usize, others: usize) -> Error {
+    fn no_key(&self, recovery_keys: usize, post_quantum_keys: usize, others: usize) -> Error {
         let vault =
             |stanza: &VaultStanza| format!("the vault that has the root key {}", stanza.root_key_id());
         let mut sealed_to: Vec<String> = self.vault.iter().map(vault).collect();
         let unknown = others - sealed_to.len();
         if recovery_keys > 0 {
             sealed_to.push(format!("recovery keys: {recovery_keys}"));
+        }
+        if post_quantum_keys > 0 {
+            sealed_to.push(format!("post-quantum recovery keys: {post_quantum_keys}"));
         }
         if unknown > 0 {
             sealed_to.push(format!("recipients of other kinds: {unknown}"));

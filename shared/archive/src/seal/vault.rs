@@ -1,17 +1,17 @@
-//! The vault's own stanza: the file key as the root key wraps it, opaque here.
+//! The vault's own stanza: the file key wrapped by the root key, opaque here.
 //!
-//! Wrapping and unwrapping are the vault's, over a call; this crate never sees a root key. The stanza names
-//! the root key's id, so that a vault with several knows which one, and an operator which to look for.
+//! The vault wraps and unwraps in a call; this crate never sees a root key. The stanza contains the root
+//! key's id, which tells a vault with several root keys, and an operator, which one is needed.
 
 use strongroom_age::{Recipient, SealError, Stanza};
 
 /// The stanza's type.
 const KIND: &str = "strongroom.dev/vault-v1";
 
-/// Most bytes that a vault may wrap a file key into.
+/// Maximum length of a file key wrapped by the vault.
 const MAX_WRAPPED_BYTES: usize = 1024;
 
-/// A file key that the vault wrapped. Public: nothing in it is secret.
+/// A file key wrapped by the vault. Public: nothing in it is secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VaultStanza {
     root_key_id: String,
@@ -19,8 +19,8 @@ pub struct VaultStanza {
 }
 
 impl VaultStanza {
-    /// From the vault's answer: the root key's id, 16 lower-case hexadecimal digits, and the wrapped file
-    /// key, 1 KiB at most.
+    /// Built from the vault's response: the root key's id, 16 lower-case hexadecimal digits, and the wrapped
+    /// file key, at most 1 KiB.
     ///
     /// # Errors
     /// [`SealError::Stanza`] if either has another form.
@@ -34,13 +34,13 @@ impl VaultStanza {
         &self.root_key_id
     }
 
-    /// The wrapped file key, as the vault unwraps it.
+    /// The wrapped file key, for the vault to unwrap.
     #[must_use]
     pub fn wrapped(&self) -> &[u8] {
         &self.wrapped
     }
 
-    /// None if the stanza is of another type.
+    /// `None` if the stanza is of another type.
     pub(super) fn parse(stanza: &Stanza) -> Option<Result<Self, SealError>> {
         if stanza.kind() != KIND {
             return None;

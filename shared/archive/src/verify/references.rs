@@ -1,7 +1,8 @@
-//! Whether the rows that a table refers to are in the archive too.
+//! Checks whether the rows that a table refers to are in the archive too.
 //!
-//! Values of both sides are remembered as hashes, in bounded memory: a reference between tables that are too large for
-//! it is not looked at, and neither is one whose values may be equal to the database although their texts differ.
+//! The values of both sides are remembered as hashes, in bounded memory. References between tables that are
+//! too large for it are not checked, nor are those whose values the database can consider equal although
+//! their texts differ.
 
 mod plan;
 mod values;
@@ -19,42 +20,42 @@ use crate::rows::schema::TableSchema;
 use plan::Plan;
 use values::{Hashes, Key};
 
-/// All references of an archive, while its rows go by.
+/// All references of an archive, as its rows are read.
 #[derive(Default)]
 pub struct References {
     plan: Plan,
-    /// One for each side of the plan: what it refers to, or what is there.
+    /// One for each side of the plan: the referring values, or the existing ones.
     sides: Vec<Hashes>,
     hasher: RandomState,
-    /// Values of all sides.
+    /// Number of values remembered, over all sides.
     remembered: usize,
     most: usize,
 }
 
-/// What was found of references.
+/// The result of checking references.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ReferenceReport {
-    /// References of which every value was looked for.
+    /// Number of references whose values were all looked up.
     pub checked: u64,
-    /// References that were not looked at: for want of memory, because their values cannot be compared as texts, or
-    /// because rows of the other table were left out on purpose.
+    /// Number of references that were not checked: because memory was short, because their values cannot be
+    /// compared as texts, or because rows of the other table were left out on purpose.
     pub unchecked: u64,
-    /// Those with values that are in no row of the other table.
+    /// References with values that are in no row of the other table.
     pub dangling: Vec<Dangling>,
 }
 
-/// A reference to rows that are not there.
+/// A reference to missing rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dangling {
     /// The referring table.
     pub table: String,
     /// Its columns.
     pub columns: Vec<String>,
-    /// The other table.
+    /// The table referred to.
     pub references: String,
-    /// How many different values are in no row of it.
+    /// Number of distinct values that are in none of its rows.
     pub values: u64,
-    /// Whether the database lets no such row in. SQLite does unless its application says otherwise.
+    /// Whether the database refuses such rows. SQLite does not, unless its application enables checks.
     pub is_enforced: bool,
 }
 
@@ -70,11 +71,11 @@ impl fmt::Display for Dangling {
 }
 
 impl References {
-    /// Reads what refers to what from the schema entries of `archive`. One that cannot be read refers to nothing. At most
-    /// `most` values are remembered at once, 8 to 16 bytes each.
+    /// Reads the references from the schema entries of `archive`. An unreadable schema entry counts as having
+    /// none. At most `most` values are remembered at once, 8 to 16 bytes each.
     ///
     /// # Errors
-    /// What `check` returns, which is asked before each entry.
+    /// Those of `check`, which is called before each entry.
     pub fn plan<R: Read + Seek>(
         archive: &mut ArchiveReader<R>,
         most: usize,
@@ -88,7 +89,7 @@ impl References {
         Self { plan, sides, hasher: RandomState::new(), remembered: 0, most }
     }
 
-    /// A row of a table, in column order. Returns whether there was anything to look at.
+    /// Adds a row of a table, in column order. Returns whether it was relevant to any reference.
     pub fn add(&mut self, schema: &TableSchema, values: &[&RawValue]) -> bool {
         let Some(sides) = self.plan.by_table.get(&schema.name) else { return false };
         let mut is_full = false;
@@ -106,14 +107,14 @@ impl References {
         true
     }
 
-    /// The rows of `table` did not all go by: nothing can be said of it.
+    /// Not all rows of `table` were read: its references cannot be judged.
     pub fn give_up(&mut self, table: &str) {
         for at in self.plan.by_table.get(table).into_iter().flatten() {
             self.remembered -= self.sides[*at].give_up();
         }
     }
 
-    /// Forgets what is there twice, and then the largest side.
+    /// Removes duplicates, then gives up the largest side if necessary.
     fn make_room(&mut self) {
         self.remembered = self.sides.iter_mut().map(Hashes::sort).sum();
         while self.remembered > self.most / 2 {
@@ -122,7 +123,7 @@ impl References {
         }
     }
 
-    /// All rows went by.
+    /// All rows were read.
     #[must_use]
     pub fn finish(mut self) -> ReferenceReport {
         for side in &mut self.sides {

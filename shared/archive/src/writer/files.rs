@@ -1,4 +1,4 @@
-//! Files of a file set: an entry each, and a check that they will fit before the first one is read.
+//! Files of a file set: one entry each, and a check that they will fit before the first one is read.
 
 use std::collections::HashSet;
 use std::io::Write;
@@ -11,12 +11,12 @@ use crate::limits::Limits;
 use crate::manifest::{EntryKind, EntryRecord, MANIFEST_ENTRY, TruePath};
 use crate::zip::{FilePaths, check_name, fold_case};
 
-/// The permission bits of a mode: with those for set-user-ID, set-group-ID and sticky.
+/// The permission bits of a mode, including set-user-ID, set-group-ID and sticky.
 const PERMISSIONS: u32 = 0o7777;
 
-/// Tells of a list of files whether an archive takes them, so that an export need not fail half-way.
+/// Checks whether an archive can contain a list of files, so that an export does not fail midway.
 ///
-/// The writer and every reader check the same again.
+/// The writer and every reader repeat the same checks.
 #[derive(Debug)]
 pub struct FileCheck {
     limits: Limits,
@@ -27,7 +27,7 @@ pub struct FileCheck {
 }
 
 impl FileCheck {
-    /// With no file yet.
+    /// A check without files yet.
     #[must_use]
     pub fn create(limits: Limits) -> Self {
         let (paths, folded_names) = (FilePaths::default(), HashSet::new());
@@ -37,7 +37,7 @@ impl FileCheck {
     /// Adds the file `path` of `set`, with `bytes` bytes.
     ///
     /// # Errors
-    /// [`Error::Limit`] for what is too much. Every name is taken.
+    /// [`Error::Limit`] if a limit is exceeded. Every name is accepted.
     pub fn add(&mut self, set: &str, path: &TruePath, bytes: u64) -> Result<()> {
         let name = self.paths.name(set, path, &self.limits, &self.folded_names);
         check_name(&name, &self.limits)?;
@@ -45,17 +45,17 @@ impl FileCheck {
         self.bytes = self.bytes.saturating_add(bytes);
         self.limits.check_total(self.bytes)?;
         self.folded_names.insert(fold_case(&name));
-        // Two more for the manifest and its signature.
+        // Two more entries: the manifest and its signature.
         self.limits.check_entries(self.folded_names.len() as u64 + 2)?;
         let record = file_record(set, path, &name, 0, Timestamp::MAX);
         self.check_manifest(EntryRecord { bytes, ..record })
     }
 
-    /// Long paths fill a manifest before there are too many of them.
+    /// With long paths, the manifest reaches its limit before the number of entries does.
     fn check_manifest(&mut self, mut record: EntryRecord) -> Result<()> {
         record.sha256 = "0".repeat(64);
         let json = serde_json::to_vec(&record).map_err(Error::ManifestJson)?;
-        // It is indented by four in the list, and ends in a comma and a line feed.
+        // It is indented by four characters in the list, and ends in a comma and a line feed.
         self.manifest_bytes += (json.len() + 6) as u64;
         if self.manifest_bytes > self.limits.manifest_bytes {
             return Err(Error::entry_limit(MANIFEST_ENTRY, self.limits.manifest_bytes, "bytes"));
@@ -65,8 +65,8 @@ impl FileCheck {
 }
 
 impl<W: Write> ArchiveWriter<W> {
-    /// Begins the file `path` of `set`; its bytes follow with [`ArchiveWriter::write`]. Of `mode`, the permission
-    /// bits are kept.
+    /// Begins the file `path` of `set`; its bytes follow with [`ArchiveWriter::write`]. Only the permission
+    /// bits of `mode` are kept.
     pub fn start_file(
         &mut self,
         set: &str,
@@ -78,7 +78,7 @@ impl<W: Write> ArchiveWriter<W> {
         self.start_entry(file_record(set, path, &name, mode, modified_at))
     }
 
-    /// Ends the file. `grew` says in the manifest that there was more of it than the entry holds.
+    /// Ends the file. `grew` records in the manifest that the file had more bytes than the entry.
     pub fn finish_file(&mut self, grew: bool) -> Result<()> {
         self.note(|record| record.grew = grew);
         self.finish_entry().map(drop)

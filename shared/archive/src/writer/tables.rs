@@ -1,4 +1,4 @@
-//! Tables: an entry of rows and an entry that describes them, under one file name.
+//! Tables: one entry with the rows and one with the schema, with the same file name.
 
 use std::io::Write;
 
@@ -25,7 +25,7 @@ impl<W: Write> ArchiveWriter<W> {
         self.write_small(record(&name, EntryKind::Schema, schema), &json)
     }
 
-    /// Begins `tables/<file>.json`. With `since`, rows from before it are left out.
+    /// Begins `tables/<file>.json`. If `since` is set, older rows are left out.
     pub fn start_table(&mut self, schema: &TableSchema, since: Option<Timestamp>) -> Result<()> {
         let name = format!("tables/{}.json", self.files.for_table(&schema.name));
         self.start_entry(EntryRecord { since, ..record(&name, EntryKind::Table, schema) })?;
@@ -33,8 +33,8 @@ impl<W: Write> ArchiveWriter<W> {
         Ok(())
     }
 
-    /// Appends a block: `rows` finished rows joined by `,\n`, with no separator before or after them.
-    /// A block without rows is empty and changes nothing.
+    /// Appends a block: `rows` complete rows joined by `,\n`, without a separator before or after them. A
+    /// block without rows is empty and changes nothing.
     pub fn write_rows(&mut self, block: &[u8], rows: u64) -> Result<()> {
         let Some(table) = &mut self.open_table else {
             return Err(Error::Usage("no table is open"));
@@ -52,7 +52,7 @@ impl<W: Write> ArchiveWriter<W> {
         self.write(block)
     }
 
-    /// Ends the table and returns how many rows it has.
+    /// Ends the table and returns its number of rows.
     pub fn finish_table(&mut self) -> Result<u64> {
         let Some(table) = self.open_table.take() else {
             return Err(Error::Usage("no table is open"));
@@ -75,8 +75,8 @@ fn record(name: &str, kind: EntryKind, schema: &TableSchema) -> EntryRecord {
     }
 }
 
-/// Refuses a row above the limit. Rows contain no line feed, so only a block larger than a row may be
-/// needs a look inside.
+/// Refuses a row above the limit. Rows contain no line feed, so only a block larger than the limit of a row
+/// must be examined.
 fn check_rows(table: &OpenTable, block: &[u8], limit: u64) -> Result<()> {
     if block.len() as u64 <= limit {
         return Ok(());

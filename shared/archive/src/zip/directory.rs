@@ -1,7 +1,7 @@
 //! The central directory, header by header. APPNOTE 4.3.12.
 //!
-//! Read as it stands in the file: the `zip` crate merges entries of one name and lets extra fields
-//! replace names, and both are refused here.
+//! Read directly from the file: the `zip` crate merges entries of the same name and lets extra fields replace
+//! names; both are refused here.
 
 use std::collections::HashSet;
 use std::io::{BufReader, Read, Seek, SeekFrom};
@@ -13,7 +13,7 @@ use crate::limits::Limits;
 
 const SIGNATURE: [u8; 4] = *b"PK\x01\x02";
 const FIXED_BYTES: usize = 46;
-/// Room for the extra fields that common tools write: ZIP64, times, owners.
+/// Size of the extra fields that common tools write: ZIP64, times, owners.
 const EXTRA_BYTES: u64 = 256;
 
 /// Bits 0, 6 and 13: encrypted, strongly encrypted, masked headers.
@@ -22,7 +22,7 @@ const UTF8_FLAG: u16 = 1 << 11;
 const STORED: u16 = 0;
 const DEFLATED: u16 = 8;
 
-/// The names of all entries in order, each checked, no two alike.
+/// The names of all entries in order; each is checked, and no two are alike.
 pub(crate) fn read_names<R: Read + Seek>(
     reader: &mut R,
     end: &EndRecord,
@@ -87,7 +87,8 @@ fn read_header<R: Read>(directory: &mut R, limits: &Limits) -> Result<String> {
     Ok(name)
 }
 
-/// The Unix file type is in the upper half of the external attributes, and zero where no Unix made them.
+/// The Unix file type is in the upper half of the external attributes; it is zero if the entry was not made
+/// on Unix.
 fn check_kind(name: &str, external_attributes: u32) -> Result<()> {
     let what = match external_attributes >> 28 {
         _ if name.ends_with('/') => "a directory",

@@ -1,5 +1,5 @@
-//! The end of a ZIP: the end of central directory record and, above 65,535 entries or 4 GiB, the ZIP64
-//! record and its locator. APPNOTE 4.3.14 to 4.3.16.
+//! The end of a ZIP: the end of central directory record and, above 65,535 entries or 4 GiB, the ZIP64 record
+//! and its locator. APPNOTE 4.3.14 to 4.3.16.
 
 use std::io::{self, Read, Seek, SeekFrom};
 
@@ -14,7 +14,7 @@ const END64_SIGNATURE: [u8; 4] = *b"PK\x06\x06";
 const END64_BYTES: u64 = 56;
 const LONGEST_COMMENT: u64 = 0xffff;
 
-/// Where the central directory is.
+/// The location of the central directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct EndRecord {
     pub(crate) entries: u64,
@@ -22,8 +22,7 @@ pub(crate) struct EndRecord {
     pub(crate) directory_bytes: u64,
 }
 
-/// Reads the end record from the very end of the file and requires that it follows directly on the
-/// central directory.
+/// Reads the end record from the end of the file and requires that it directly follows the central directory.
 pub(crate) fn read<R: Read + Seek>(reader: &mut R) -> Result<EndRecord> {
     let length = reader.seek(SeekFrom::End(0)).map_err(Error::from_read)?;
     let Some(start) = length.checked_sub(END_BYTES) else {
@@ -104,7 +103,7 @@ fn follows_directory(record: EndRecord, start: u64) -> Result<EndRecord> {
     }
 }
 
-/// Tells an archive with a comment from one that has no end, and both from a file of another kind.
+/// Distinguishes an archive with a comment from one without an end, and both from another kind of file.
 fn what_else<R: Read + Seek>(reader: &mut R, length: u64) -> Result<Error> {
     if !begins_like_zip(reader)? {
         return Ok(Error::NotZip);
@@ -135,7 +134,7 @@ fn read_at<R: Read + Seek, const N: usize>(reader: &mut R, start: u64) -> Result
     Ok(bytes)
 }
 
-/// Little-endian numbers at offsets that every caller keeps inside a record of fixed size.
+/// Little-endian numbers at offsets that every caller keeps within a record of fixed size.
 pub(crate) fn u16_at(bytes: &[u8], at: usize) -> u16 {
     u16::from_le_bytes([bytes[at], bytes[at + 1]])
 }

@@ -1,9 +1,9 @@
-//! Names of entries: which are safe on every system, and which two name one file where letter case does not count.
+//! Entry names: which are safe on every system, and which denote the same file if letter case is ignored.
 
 use crate::error::{Error, Result};
 use crate::limits::Limits;
 
-/// Refuses a name that could lead anywhere but below the folder it is unpacked in, on any system.
+/// Refuses a name that could lead outside the folder that it is unpacked in, on any system.
 pub(crate) fn check_name(name: &str, limits: &Limits) -> Result<()> {
     if name.len() as u64 > limits.entry_name_bytes {
         let shown: String = name.chars().take(60).collect();
@@ -25,13 +25,13 @@ pub(crate) fn check_name(name: &str, limits: &Limits) -> Result<()> {
     Err(Error::Name { entry: name.to_owned(), problem })
 }
 
-/// Whether no name may have the character, in whatever place.
+/// Whether the character is refused at any position of a name.
 pub(super) fn is_refused(character: char) -> bool {
     character == '\\' || character.is_control()
 }
 
-/// One spelling for all letter cases of a name. Upper case first, because some characters (ſ, ß) meet
-/// others only there.
+/// One spelling for all letter cases of a name. Upper case is applied first, because some characters (ſ, ß)
+/// coincide with others only there.
 pub(crate) fn fold_case(name: &str) -> String {
     name.to_uppercase().to_lowercase()
 }

@@ -1,4 +1,4 @@
-//! From a table's name, which may be any text, to a file name that every file system holds.
+//! Converts a table's name, which can be any text, to a file name that every file system accepts.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -7,12 +7,12 @@ use sha2::{Digest, Sha256};
 
 use super::entry_name::fold_case;
 
-/// The longest file stem before a `~2` is added, in bytes.
+/// The longest file stem before a `~2` is appended, in bytes.
 const LONGEST: usize = 180;
 /// `~` and eight hex digits.
 const HASH_SUFFIX: usize = 9;
 
-/// Hands out the `<file>` part of `tables/<file>.json`: unique within one archive. FORMAT.md §3.
+/// Assigns the `<file>` part of `tables/<file>.json`, unique within one archive. FORMAT.md §3.
 #[derive(Debug, Default)]
 pub struct EntryNames {
     stems: HashMap<String, String>,
@@ -20,8 +20,8 @@ pub struct EntryNames {
 }
 
 impl EntryNames {
-    /// The file stem of `table`: the same each time it is asked for, and unlike that of any other table,
-    /// also where letter case does not count.
+    /// The file stem of `table`: the same for each call, and different from that of any other table, even
+    /// without regard to letter case.
     pub fn for_table(&mut self, table: &str) -> String {
         if let Some(stem) = self.stems.get(table) {
             return stem.clone();
@@ -71,7 +71,7 @@ fn is_plain(character: char) -> bool {
     !invisible && !character.is_control() && !character.is_whitespace()
 }
 
-/// Whether Windows would open a device instead of a file of this name
+/// Whether Windows would open a device for a file of this name
 /// (<https://learn.microsoft.com/windows/win32/fileio/naming-a-file>).
 fn is_device(table: &str) -> bool {
     let before_dot = table.split('.').next().unwrap_or_default();
@@ -85,13 +85,14 @@ fn is_device(table: &str) -> bool {
     port.next().is_none() && digit.is_some_and(|c| matches!(c, '0'..='9' | '¹' | '²' | '³'))
 }
 
-/// Cuts a name to `longest` bytes and tells it from others that begin alike by the hash of `full`.
+/// Cuts a name to `longest` bytes and appends the hash of `full`, to distinguish it from others with the same
+/// beginning.
 pub(super) fn shorten(name: Cow<'_, str>, longest: usize, full: &[u8]) -> String {
     if name.len() <= longest {
         return name.into_owned();
     }
     let mut end = name.floor_char_boundary(longest.saturating_sub(HASH_SUFFIX));
-    // It may be the start of a `%XX`.
+    // The cut may be inside a `%XX`.
     if let Some(percent) = name[..end].rfind('%')
         && end - percent < 3
     {

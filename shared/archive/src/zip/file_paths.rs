@@ -1,4 +1,5 @@
-//! From a file's path, which may be any bytes, to a name that section 2 of FORMAT.md allows. FORMAT.md §7.1.
+//! Converts a file's path, which can be any bytes, to a name allowed by section 2 of FORMAT.md. FORMAT.md
+//! §7.1.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -8,18 +9,19 @@ use super::file_names::shorten;
 use crate::limits::Limits;
 use crate::manifest::TruePath;
 
-/// What a rewritten name leaves of the limit: `~` and the digits of a number, of which there are no more than entries.
+/// Bytes of the limit reserved for a suffix: `~` and the digits of a number, which is at most the number of
+/// entries.
 const NUMBER_SUFFIX: usize = 8;
 
-/// Hands out the names of files: unique within one archive, however many of them meet.
+/// Assigns names to files, unique within one archive, however many of them collide.
 #[derive(Debug, Default)]
 pub(crate) struct FilePaths {
-    /// The next number to try, by the folded name that was taken. Without it, a search would begin at 2 each time.
+    /// The next number to try, by the folded name already taken. Without it, every search would begin at 2.
     numbers: HashMap<String, u64>,
 }
 
 impl FilePaths {
-    /// The entry's name for the file `path` of `set`; `taken` are the folded names that the archive has.
+    /// The entry name for the file `path` of `set`; `taken` are the folded names already in the archive.
     pub(crate) fn name(
         &mut self,
         set: &str,

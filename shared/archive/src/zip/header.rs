@@ -1,11 +1,11 @@
-//! The headers around entries as this crate writes them, by FORMAT.md §2. Section numbers are APPNOTE's
-//! (<https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT>).
+//! The headers of entries as this crate writes them, according to FORMAT.md §2. Section numbers are those of
+//! APPNOTE (<https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT>).
 //!
-//! Apart from the writer, because a reader makes them anew and compares.
+//! Separate from the writer, because a reader rebuilds them for comparison.
 
-/// ZIP64 is needed to extract: every entry has its sizes in eight bytes.
+/// Extraction needs ZIP64: every entry has its sizes in eight bytes.
 const VERSION: u16 = 45;
-/// Unix, so that the mode below is understood (4.4.2).
+/// Unix, so that the mode below is interpreted (4.4.2).
 const MADE_BY: u16 = 3 << 8 | VERSION;
 /// A regular file, 0644 (4.4.15).
 const MODE: u32 = 0o100_644 << 16;
@@ -14,11 +14,11 @@ const TIME: u32 = 0x0021_0000;
 /// Bit 3: CRC and sizes follow the data. Bit 11: the name is UTF-8.
 const DESCRIPTOR_FLAG: u16 = 1 << 3;
 const UTF8_FLAG: u16 = 1 << 11;
-/// Stands for a size or offset that is in the ZIP64 extra field (4.5.3).
+/// Placeholder for a size or offset in the ZIP64 extra field (4.5.3).
 const IN_ZIP64: u32 = u32::MAX;
 const ZIP64_EXTRA: u16 = 1;
 
-/// What the headers say of an entry.
+/// The header data of an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Entry {
     pub(crate) name: String,
@@ -29,12 +29,12 @@ pub(crate) struct Entry {
     pub(crate) uncompressed: u64,
 }
 
-/// How the bytes of an entry lie in the file.
+/// How an entry's bytes are stored in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Form {
-    /// As they are, behind a header that knows them.
+    /// Uncompressed, after a header with their size and CRC.
     Stored,
-    /// Compressed as they arrive: CRC and sizes follow in a descriptor.
+    /// Compressed in a stream: CRC and sizes follow in a descriptor.
     Deflated,
 }
 
@@ -55,7 +55,7 @@ impl Form {
 }
 
 impl Entry {
-    /// 4.3.7. Zeros stand for what a descriptor will say.
+    /// 4.3.7. Zeros are placeholders for the values in a descriptor.
     pub(crate) fn local_header(&self) -> Vec<u8> {
         let (crc32, uncompressed, compressed) = match self.form {
             Form::Stored => (self.crc32, self.uncompressed, self.compressed),
@@ -74,7 +74,8 @@ impl Entry {
         descriptor.0
     }
 
-    /// 4.3.12. The sizes are in the ZIP64 field as in the local header; the offset is there when it must be.
+    /// 4.3.12. The sizes are in the ZIP64 field as in the local header; the offset is there only if
+    /// necessary.
     pub(crate) fn central_header(&self) -> Vec<u8> {
         let far = u32::try_from(self.header_start).ok().filter(|offset| *offset != IN_ZIP64);
         let extra_bytes = if far.is_some() { 16 } else { 24 };
@@ -90,7 +91,8 @@ impl Entry {
     }
 }
 
-/// The end record (4.3.16), behind the ZIP64 end record and its locator (4.3.14, 4.3.15) where a figure needs them.
+/// The end record (4.3.16), preceded by the ZIP64 end record and its locator (4.3.14, 4.3.15) if a value
+/// needs them.
 pub(crate) fn end_records(count: u64, start: u64, bytes: u64) -> Vec<u8> {
     let short_count = u16::try_from(count).unwrap_or(u16::MAX);
     let [short_bytes, short_start] = [bytes, start].map(|figure| u32::try_from(figure).unwrap_or(IN_ZIP64));
@@ -105,7 +107,7 @@ pub(crate) fn end_records(count: u64, start: u64, bytes: u64) -> Vec<u8> {
     end.0
 }
 
-/// Little-endian fields, one after the other.
+/// Consecutive little-endian fields.
 struct Record(Vec<u8>);
 
 impl Record {
@@ -130,12 +132,12 @@ impl Record {
         self.bytes(&value.to_le_bytes())
     }
 
-    /// A length that [`crate::Limits`] keep far below the field's bound.
+    /// A length that [`crate::Limits`] keeps far below the field's maximum.
     fn len(&mut self, length: usize) -> &mut Self {
         self.u16(u16::try_from(length).unwrap_or(u16::MAX))
     }
 
-    /// Flags, method and time, which both headers have alike.
+    /// Flags, method and time, which are the same in both headers.
     fn method(&mut self, entry: &Entry) -> &mut Self {
         let utf8 = if entry.name.is_ascii() { 0 } else { UTF8_FLAG };
         self.u16(entry.form.flags() | utf8).u16(entry.form.method()).u32(TIME)

@@ -1,5 +1,5 @@
-//! Whether the entries fill the file: each local header agrees with the central directory, and header,
-//! data and data descriptor of one entry end where the next begins.
+//! Checks that the entries fill the file: each local header agrees with the central directory, and the
+//! header, data and data descriptor of one entry end where the next entry begins.
 
 use std::io::{Read, Seek, SeekFrom};
 
@@ -11,15 +11,15 @@ use crate::error::{Error, Result};
 
 const DESCRIPTOR_SIGNATURE: [u8; 4] = *b"PK\x07\x08";
 
-/// Where one entry lies, and what its descriptor must say.
+/// The location of one entry, and the required content of its descriptor.
 struct Extent {
     entry: Entry,
     data_end: u64,
     has_descriptor: bool,
 }
 
-/// Checks the layout of all entries; `names` are those of the central directory, in order. Returns them in the order
-/// in which they lie.
+/// Checks the layout of all entries; `names` are those of the central directory, in order. Returns the
+/// entries in file order.
 pub(crate) fn check<R: Read + Seek>(mut zip: ZipArchive<R>, names: &[String]) -> Result<(R, Vec<Entry>)> {
     let mut extents = Vec::with_capacity(names.len());
     for (index, name) in names.iter().enumerate() {
@@ -79,8 +79,8 @@ fn extent<R: Read + Seek>(zip: &mut ZipArchive<R>, index: usize, name: &str) -> 
     })
 }
 
-/// Descriptors come with or without a signature and with sizes of 4 or 8 bytes: their length, which is
-/// known from the gap, tells which (APPNOTE 4.3.9).
+/// Descriptors have an optional signature and sizes of 4 or 8 bytes: their length, known from the gap,
+/// determines the form (APPNOTE 4.3.9).
 fn check_descriptor<R: Read + Seek>(reader: &mut R, extent: &Extent, length: u64) -> Result<()> {
     let Extent { entry, data_end, .. } = extent;
     let mut bytes = Vec::with_capacity(24);

@@ -1,6 +1,6 @@
-//! A ZIP that another product made: the same strict reading, but without a manifest to compare with.
+//! A ZIP made by another product: read as strictly, but without a manifest to compare it with.
 //!
-//! What it holds is only as right as the ZIP's own checksums say, and its entries are whatever is there.
+//! Its contents are only protected by the ZIP's own checksums, and its set of entries is not verified.
 
 use std::io::{self, Read, Seek};
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use super::policy::{CheckedZip, open_zip};
 use crate::error::{Error, Result};
 use crate::limits::Limits;
 
-/// A foreign ZIP in a seekable file. FORMAT.md §2 says what it may not do.
+/// A foreign ZIP in a seekable file. FORMAT.md §2 specifies what is refused.
 pub struct PlainZip<R> {
     reader: R,
     metadata: Arc<ZipArchiveMetadata>,
@@ -21,10 +21,10 @@ pub struct PlainZip<R> {
 }
 
 impl<R: Read + Seek> PlainZip<R> {
-    /// Opens a ZIP and checks all of its structure, but none of its contents.
+    /// Opens a ZIP and checks its whole structure, but none of its contents.
     ///
     /// # Errors
-    /// Whatever the policy refuses, with the entry's name.
+    /// Those of the policy, with the entry's name.
     pub fn open(reader: R, limits: Limits) -> Result<Self> {
         let CheckedZip { metadata, reader, names, .. } = open_zip(reader, &limits)?;
         Ok(Self { reader, metadata, names, limits })
@@ -35,11 +35,11 @@ impl<R: Read + Seek> PlainZip<R> {
         &self.names
     }
 
-    /// Reads one entry of at most `limit` bytes. Its checksum is compared at its end: what was read before counts
-    /// only then.
+    /// Reads one entry of at most `limit` bytes. Its checksum is compared at its end; only then are the bytes
+    /// read valid.
     ///
     /// # Errors
-    /// [`Error::NoEntry`] when there is none of that name.
+    /// [`Error::NoEntry`] if there is no entry of that name.
     pub fn entry(&mut self, name: &str, limit: u64) -> Result<PlainEntry<'_, R>> {
         let place = self.names.iter().position(|known| known == name);
         let place = place.ok_or_else(|| Error::NoEntry { entry: name.to_owned() })?;
@@ -51,9 +51,9 @@ impl<R: Read + Seek> PlainZip<R> {
     }
 }
 
-/// The bytes of an entry, counted while they are decompressed: what the ZIP says of its sizes is not believed.
+/// The bytes of an entry, counted as they are decompressed: the sizes stated in the ZIP are not trusted.
 ///
-/// An `io::Error` of its `Read` holds this crate's [`Error`].
+/// An `io::Error` of its `Read` contains this crate's [`Error`].
 pub struct PlainEntry<'a, R: Read> {
     file: ZipFile<'a, R>,
     name: String,

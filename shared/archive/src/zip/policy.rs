@@ -1,8 +1,8 @@
-//! The strict reading of a ZIP: FORMAT.md §2.
+//! Strict reading of a ZIP: FORMAT.md §2.
 //!
-//! ZIP says most things twice, and tools that believe different halves see different archives. So the end
-//! record and the central directory are walked here, entry by entry, before the `zip` crate's view of
-//! them is used, and every byte of the file must belong to something.
+//! A ZIP states most things twice, and tools that trust different statements see different archives. The end
+//! record and the central directory are therefore read here, entry by entry, before the `zip` crate's view of
+//! them is used, and every byte of the file must belong to some structure.
 
 use std::io::{Read, Seek};
 use std::sync::Arc;
@@ -15,17 +15,17 @@ use super::{directory, end_record, layout};
 use crate::error::{Error, Result};
 use crate::limits::Limits;
 
-/// A ZIP that passed, and the names of its entries in the order of the central directory.
+/// A ZIP that complies, and the names of its entries in the order of the central directory.
 pub(crate) struct CheckedZip<R> {
     pub(crate) metadata: Arc<ZipArchiveMetadata>,
     pub(crate) reader: R,
     pub(crate) names: Vec<String>,
-    /// The same entries in the order in which they lie in the file.
+    /// The same entries in file order.
     pub(crate) entries: Vec<Entry>,
     pub(crate) directory_start: u64,
 }
 
-/// Opens a ZIP and checks all of its structure, but none of its contents.
+/// Opens a ZIP and checks its whole structure, but none of its contents.
 pub(crate) fn open_zip<R: Read + Seek>(mut reader: R, limits: &Limits) -> Result<CheckedZip<R>> {
     let end = end_record::read(&mut reader)?;
     limits.check_entries(end.entries)?;

@@ -1,7 +1,8 @@
-//! The ZIP around the entries, by FORMAT.md §2.
+//! Writes the ZIP around the entries, according to FORMAT.md §2.
 //!
-//! Written here because entries arrive compressed, a piece from each thread, and `zip` takes only what it
-//! compresses itself. Nothing is sought: sizes follow the data in a descriptor, or are known before it.
+//! A separate implementation, because entries arrive compressed, in pieces from several threads, and `zip`
+//! only accepts data that it compresses itself. There is no seeking: sizes follow the data in a descriptor,
+//! or are known beforehand.
 
 use std::io::{self, Write};
 
@@ -9,15 +10,15 @@ use sha2::{Digest, Sha256};
 
 use super::header::{Entry, Form, end_records};
 
-/// Writes entries whose bytes are deflated already, and stored ones behind them. What it wrote before a failure is
-/// no archive.
+/// Writes entries whose bytes are already deflated, followed by stored ones. After a failure the output is
+/// not a valid archive.
 pub(crate) struct ZipStream<W> {
     out: W,
     position: u64,
     entries: Vec<Entry>,
-    /// Where the data of the open entry began.
+    /// Start of the open entry's data.
     data_start: u64,
-    /// Of everything so far, until it is asked for.
+    /// Of everything so far; taken by [`Self::take_sha256`].
     digest: Option<Sha256>,
 }
 
@@ -45,7 +46,7 @@ impl<W: Write> ZipStream<W> {
         self.write_all(&descriptor)
     }
 
-    /// Writes a whole entry as it is.
+    /// Writes a whole entry uncompressed.
     pub(crate) fn store(&mut self, name: &str, bytes: &[u8], crc32: u32) -> io::Result<()> {
         let size = bytes.len() as u64;
         let place = self.next_entry(name, Form::Stored);
@@ -55,7 +56,8 @@ impl<W: Write> ZipStream<W> {
         self.write_all(bytes)
     }
 
-    /// The SHA-256 of all that was written, in hex. What follows is not hashed any more: the manifest, which holds it.
+    /// The SHA-256 of everything written so far, in hex. The manifest, which contains it, and everything
+    /// after it are not hashed.
     pub(crate) fn take_sha256(&mut self) -> String {
         hex::encode(self.digest.take().unwrap_or_default().finalize())
     }
@@ -74,7 +76,7 @@ impl<W: Write> ZipStream<W> {
         Ok(self.out)
     }
 
-    /// An entry of no bytes yet, at the end of what is written.
+    /// An entry without data yet, at the current end of the output.
     fn next_entry(&self, name: &str, form: Form) -> Entry {
         let (name, header_start) = (name.to_owned(), self.position);
         Entry { name, form, header_start, crc32: 0, compressed: 0, uncompressed: 0 }
@@ -104,10 +106,10 @@ mod tests {
 
     use super::*;
 
-    /// An entry of no bytes, deflated.
+    /// A deflated entry without data.
     const EMPTY: [u8; 2] = [3, 0];
 
-    /// Takes every byte before `start` for written already.
+    /// Pretends that `start` bytes were already written.
     fn archive_at(start: u64) -> Vec<u8> {
         let mut zip = ZipStream::create(Vec::new());
         zip.position = start;

@@ -1,6 +1,7 @@
-//! An archive that must open for ever, to the byte. It is compared with one made now; that of a release stays.
+//! An archive that must always open with identical contents. It is compared with a newly made one; a
+//! release's archive is kept.
 //!
-//! The sealed ones are in `seal::vectors`, the bad ones with the hostile files.
+//! The sealed archives are in `seal::vectors`, the invalid ones with the hostile files.
 
 use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
@@ -113,7 +114,7 @@ fn ring_in(archive: &[u8]) -> KeyRing {
     KeyRing::open(&[&root()], &[version]).unwrap()
 }
 
-/// The cell of a value that the key `gateway` seals for callers: additional data in hexadecimal.
+/// The cell of a value sealed by the caller key `gateway`: additional data in hexadecimal.
 fn with_cell<T>(aad: &str, work: impl FnOnce(&Cell<'_>) -> T) -> T {
     let row = hex::encode(aad);
     work(&Cell { purpose: Purpose::Caller, table: "caller", column: "gateway", row: &row })
@@ -141,7 +142,7 @@ fn the_encrypted_column_is_declared_and_opens_with_the_root_key() {
     assert_eq!(rows.next_row().unwrap().unwrap()[1].get(), "null");
 }
 
-/// Sealed values are never the same twice; all else is.
+/// Sealed values are different each time; everything else is the same.
 #[test]
 fn what_is_written_now_declares_the_same_column() {
     let root = root();

@@ -1,4 +1,4 @@
-//! Descriptors that lie and cut files. Flipped bits are in `flipped`.
+//! Lying descriptors and truncated files. Flipped bits are tested in `flipped`.
 
 use strongroom_archive::{Error, Limits};
 

@@ -1,6 +1,7 @@
-//! The limits as FORMAT.md gives them, at their full size where a test can reach it: what may just be written is
-//! written and read, and one more is not written. That it is not read either is shown by `limits` with small
-//! figures, and by the hostile files. For 1 TiB in an entry and 4 TiB in all there are the small figures only.
+//! The limits of FORMAT.md at their full size, where a test can reach it: the largest allowed value can be
+//! written and read, and one more is refused by the writer. `limits` shows with small values, and the hostile
+//! files show, that the reader refuses it too. The limits of 1 TiB for an entry and 4 TiB in total are only
+//! tested with small values.
 
 use std::time::{Duration, Instant};
 
@@ -25,7 +26,7 @@ fn add(writer: &mut ArchiveWriter<Vec<u8>>, name: &str) -> Result<(), Error> {
     writer.finish_entry().map(drop)
 }
 
-/// Finishes the archive and reads all of it.
+/// Finishes the archive and reads it completely.
 fn read_back(writer: ArchiveWriter<Vec<u8>>, head: ManifestHead) -> Result<Report, Error> {
     let (_, bytes) = writer.finish(head)?;
     sample::check(&bytes, LIMITS)
@@ -121,7 +122,7 @@ fn a_manifest_as_large_as_it_may_be() {
     assert!(is_over(&error, LIMITS.manifest_bytes));
 }
 
-/// With names as long as PostgreSQL takes them, a sequence each, and a thousand migrations.
+/// With names of PostgreSQL's maximum length, one sequence each, and a thousand migrations.
 #[test]
 fn the_manifest_of_a_thousand_tables_is_small() {
     let name = |at: usize| format!("{at:0>63}");
@@ -143,11 +144,11 @@ fn the_manifest_of_a_thousand_tables_is_small() {
         head.sources[0].sequences.push(serde_json::from_value(sequence).unwrap());
     }
     let (manifest, _) = writer.finish(head).unwrap();
-    // The backup service verifies manifests of 8 MiB (`verify_manifest_limit_bytes`).
+    // The backup service verifies manifests of up to 8 MiB (`verify_manifest_limit_bytes`).
     assert!(manifest.to_json().unwrap().len() < 2 << 20);
 }
 
-/// An archive decides how many tables there are: each is compared with its own entries, and not with all.
+/// An archive determines the number of tables: each must be compared with its own entries only.
 #[test]
 fn as_many_tables_as_there_may_be_are_verified_in_time() {
     let mut writer = create();
@@ -160,7 +161,7 @@ fn as_many_tables_as_there_may_be_are_verified_in_time() {
     let (_, bytes) = writer.finish(sample::head()).unwrap();
     let began = Instant::now();
     let report = sample::check(&bytes, LIMITS).unwrap();
-    // About 3 s unoptimized; 45,000 times 90,000 comparisons take half a minute.
+    // About 3 s unoptimised; 45,000 times 90,000 comparisons take half a minute.
     assert!(
         report.tables.len() == 45_000 && began.elapsed() < Duration::from_secs(15),
         "{:?}",
@@ -168,7 +169,7 @@ fn as_many_tables_as_there_may_be_are_verified_in_time() {
     );
 }
 
-/// Once with a comma behind it, and once as the last one.
+/// Once with a comma after it, and once as the last row.
 #[test]
 fn a_row_as_large_as_it_may_be() {
     let row = |bytes: u64| format!("{{\"id\":\"{}\"}}", "x".repeat(usize::try_from(bytes).unwrap() - 9));
@@ -186,7 +187,7 @@ fn a_row_as_large_as_it_may_be() {
     assert_eq!(read_back(writer, sample::head()).unwrap().tables, [("t".to_owned(), 2)]);
 }
 
-/// What is written cannot expand beyond the limit, however hard it is compressed.
+/// Written data must not expand beyond the limit, however well it compresses.
 #[test]
 fn what_expands_most_is_read() {
     for level in 1..=9 {

@@ -1,4 +1,4 @@
-//! One bit changed anywhere in a plain signed archive.
+//! A single bit changed anywhere in a plain signed archive.
 
 use jiff::Timestamp;
 use serde_json::json;
@@ -11,7 +11,7 @@ use crate::signed::Signer;
 
 const FLIPS: usize = 10_000;
 
-/// Bytes that do not shrink.
+/// Incompressible bytes.
 fn noise(length: usize) -> Vec<u8> {
     let mut state = 7_u32;
     let next = || {
@@ -29,8 +29,8 @@ fn tables() -> [sample::Table; 3] {
     [sample::table("größe", &["id", "name"], &rows), postgres, sample::table("empty", &["id"], &[])]
 }
 
-/// Something of everything, deflated in blocks of every type: noise is stored, a short text has the fixed codes, and
-/// a table has its own.
+/// One of each kind of entry, deflated in blocks of every type: noise is stored, a short text uses the fixed
+/// codes, and a table has its own codes.
 fn archive(signer: &Signer) -> Vec<u8> {
     let mut writer = ArchiveWriter::create(Vec::new(), Limits::V1, Compression::default());
     let database = json!({"source": "gateway", "engine": "sqlite"});
@@ -51,7 +51,7 @@ fn archive(signer: &Signer) -> Vec<u8> {
     writer.finish_signed(sample::head(), |manifest| Ok(signer.sign(manifest))).unwrap().1
 }
 
-/// Whether somebody who reads all of it, and asks who signed it, hears nothing bad.
+/// Whether a reader that verifies everything, including the signature, finds no fault.
 fn passes(signer: &Signer, bytes: &[u8]) -> bool {
     let Ok(mut archive) = sample::open(bytes) else { return false };
     if verify(&mut archive, &mut |_| {}).is_err() {
@@ -80,7 +80,7 @@ fn of_10_000_one_bit_flips_none_goes_unnoticed() {
     assert!(unnoticed.is_empty(), "{} of {FLIPS}: bits {unnoticed:?} of {bits}", unnoticed.len());
 }
 
-/// Where the fields are that nobody reads, every bit counts.
+/// In fields that nothing reads, every bit still matters.
 #[test]
 fn no_bit_around_the_last_entries_goes_unnoticed() {
     let signer = Signer::new();
@@ -103,7 +103,7 @@ fn start_file(writer: &mut ArchiveWriter<Vec<u8>>, path: &str) {
     writer.start_file("recordings", &path, 0o644, Timestamp::UNIX_EPOCH).unwrap();
 }
 
-/// For whoever checks entry by entry.
+/// For callers that verify entry by entry.
 #[test]
 fn the_frame_is_checked_alone_and_can_be_left() {
     let mut writer = ArchiveWriter::create(Vec::new(), Limits::V1, Compression::default());
@@ -119,7 +119,7 @@ fn the_frame_is_checked_alone_and_can_be_left() {
     verify_frame(&mut sample::open(&bytes).unwrap(), &mut tell).unwrap();
     assert_eq!(told, [1 << 20, 2 << 20]);
 
-    // Part of the version that the first header asks for.
+    // Part of the version that the first header requires.
     bytes[5] ^= 1;
     let mut archive = sample::open(&bytes).unwrap();
     let changed = verify_frame(&mut archive, &mut |_| Ok(()));

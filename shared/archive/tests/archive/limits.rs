@@ -1,4 +1,5 @@
-//! Limits at their edge: what may just be written may be read, and one more is refused on both sides.
+//! Limits at their boundary: the largest value that can be written can be read, and one more is refused by
+//! both sides.
 
 use strongroom_archive::{
     ArchiveWriter, Compression, EntryKind, EntryRecord, Error, Limits, ManifestSignature,
@@ -12,7 +13,7 @@ fn tables() -> Vec<Table> {
     vec![sample::table("users", &["id", "name"], &[ROW, ROW])]
 }
 
-/// With everything an archive can have: the writer keeps a place for the signature.
+/// With everything that an archive can contain: the writer reserves an entry for the signature.
 fn write(limits: Limits) -> Result<Vec<u8>, Error> {
     let signature = |_: &[u8]| {
         ManifestSignature::new(
@@ -26,8 +27,8 @@ fn write(limits: Limits) -> Result<Vec<u8>, Error> {
     sample::write_signed(&tables(), limits, signature)
 }
 
-/// Finds the smallest limit with which the sample can be written, by `set`; everything below must be
-/// refused by the reader too.
+/// Finds the smallest limit, set by `set`, with which the sample can be written; the reader must refuse every
+/// smaller limit too.
 fn edge(most: u64, set: impl Fn(&mut Limits, u64)) -> u64 {
     let with = |limit| {
         let mut limits = Limits::V1;
@@ -88,7 +89,7 @@ fn bytes_of_a_row() {
     assert_eq!(edge, ROW.len() as u64);
 }
 
-/// No comma follows it, so that a line of its length alone says nothing.
+/// No comma follows it, so the length of its line alone is not conclusive.
 #[test]
 fn bytes_of_the_last_row() {
     let rows = [r#"{"id":1}"#, r#"{"id":12}"#];

@@ -1,5 +1,5 @@
-//! Entries that are compressed piece by piece, on several threads: whatever their length, what is read is what
-//! was written.
+//! Entries compressed piece by piece on several threads: whatever their length, reading returns the bytes
+//! written.
 
 use jiff::Timestamp;
 use strongroom_archive::manifest::TruePath;
@@ -7,10 +7,10 @@ use strongroom_archive::{ArchiveWriter, Compression, Limits};
 
 use crate::sample;
 
-/// As in `strongroom_deflate`.
+/// The same as in `strongroom_deflate`.
 const PIECE: usize = 256 * 1024;
 
-/// Text that shrinks, and noise that does not.
+/// Compressible text, and incompressible noise.
 fn contents() -> [Vec<u8>; 2] {
     let mut state = 1_u32;
     let mut next = || {
@@ -43,7 +43,7 @@ fn every_length_around_a_piece_comes_back() {
                 let name = format!("{kind}-{length}");
                 let path = TruePath::new(name.clone().into_bytes()).unwrap();
                 writer.start_file("set", &path, 0o644, Timestamp::UNIX_EPOCH).unwrap();
-                // Of a length that does not divide a piece.
+                // With a length that does not divide a piece.
                 for part in content[..length].chunks(100_003) {
                     writer.write(part).unwrap();
                 }

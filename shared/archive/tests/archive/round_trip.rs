@@ -169,7 +169,7 @@ fn path(path: impl Into<Vec<u8>>) -> TruePath {
     TruePath::new(path.into()).unwrap()
 }
 
-/// Whether the check and the writer take the files, each of so many bytes. Both must say the same.
+/// Whether the check and the writer accept the files, each with its number of bytes. Both must agree.
 fn added(files: &[(TruePath, u64)], limits: Limits) -> Result<(), Error> {
     let mut check = FileCheck::create(limits);
     let checked = files.iter().try_for_each(|(path, bytes)| check.add("set", path, *bytes));

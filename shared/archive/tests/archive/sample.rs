@@ -1,4 +1,4 @@
-//! A small archive, and what every test needs to make one.
+//! A small archive, and helpers for tests that make one.
 
 use std::io::{Cursor, Read, Seek};
 
@@ -10,7 +10,7 @@ use strongroom_archive::{
 };
 use strongroom_crypto::Statement;
 
-/// A table with its finished rows.
+/// A table with its encoded rows.
 pub(crate) struct Table {
     pub(crate) schema: TableSchema,
     pub(crate) rows: Vec<String>,
@@ -68,7 +68,7 @@ pub(crate) fn write(tables: &[Table], limits: Limits) -> Result<Vec<u8>, Error> 
     Ok(bytes)
 }
 
-/// The same with a signature over the manifest.
+/// The same with a signature of the manifest.
 pub(crate) fn write_signed(
     tables: &[Table],
     limits: Limits,
@@ -78,13 +78,13 @@ pub(crate) fn write_signed(
     Ok(bytes)
 }
 
-/// Everything but the end.
+/// Everything except the end.
 fn started(tables: &[Table], limits: Limits) -> Result<ArchiveWriter<Vec<u8>>, Error> {
     let mut writer = ArchiveWriter::create(Vec::new(), limits, Compression::default());
     for table in tables {
         writer.write_schema(&table.schema)?;
         writer.start_table(&table.schema, None)?;
-        // Two blocks when there are rows for it.
+        // Two blocks if there are enough rows.
         let (first, second) = table.rows.split_at(table.rows.len() / 2);
         for block in [first, second] {
             writer.write_rows(block.join(",\n").as_bytes(), block.len() as u64)?;
@@ -104,7 +104,7 @@ pub(crate) fn check(bytes: &[u8], limits: Limits) -> Result<Report, Error> {
     verify(&mut archive, &mut |_| {})
 }
 
-/// Every entry's name and bytes, in the manifest's order.
+/// Every entry's name and bytes, in manifest order.
 pub(crate) fn contents(bytes: &[u8]) -> Result<Vec<(String, Vec<u8>)>, Error> {
     let mut archive = open(bytes)?;
     let names: Vec<String> = archive.entries().iter().map(|entry| entry.name.clone()).collect();
@@ -118,7 +118,7 @@ pub(crate) fn contents(bytes: &[u8]) -> Result<Vec<(String, Vec<u8>)>, Error> {
     Ok(all)
 }
 
-/// Checks a signature as a reader of the archive does.
+/// Verifies a signature as a reader of the archive does.
 pub(crate) fn verify_signature<R: Read + Seek>(
     public: &[u8; 32],
     archive: &ArchiveReader<R>,

@@ -1,4 +1,4 @@
-//! An archive inside age: read at any position, and opened by the vault.
+//! An archive inside age: random access, and opening with the vault.
 
 mod positions;
 mod vault;
@@ -11,7 +11,7 @@ use strongroom_age::{
 use strongroom_archive::Error;
 use strongroom_archive::seal::{Header, VaultStanza};
 
-/// A full chunk in the file.
+/// Length of a full chunk in the file.
 const SEALED_CHUNK: usize = (64 << 10) + 16;
 
 /// The recovery key of the vectors.
@@ -28,7 +28,7 @@ fn recovery() -> X25519Identity {
     identity
 }
 
-/// A vault whose stanza says nothing, and the recovery key.
+/// A vault with a meaningless stanza, and the recovery key.
 fn two_recipients() -> Recipients {
     let vault = VaultStanza::new("0f1e2d3c4b5a6978", vec![0xab; 88]).unwrap();
     Recipients::Keys(vec![Recipient::from(vault), Recipient::X25519(recovery().recipient())])
@@ -40,7 +40,7 @@ fn seal(plaintext: &[u8], file_key: &FileKey, recipients: &Recipients) -> Vec<u8
     writer.finish().unwrap()
 }
 
-/// All of the plaintext, in one pass.
+/// The whole plaintext, in one pass.
 fn open(mut sealed: &[u8], identities: &[Identity]) -> Result<Vec<u8>, Error> {
     let unlocked = Header::read(&mut sealed)?.unlock(identities)?;
     let mut plaintext = Vec::new();
@@ -48,7 +48,7 @@ fn open(mut sealed: &[u8], identities: &[Identity]) -> Result<Vec<u8>, Error> {
     Ok(plaintext)
 }
 
-/// The seal's own error, where it must be one.
+/// The seal error, which the result must be.
 fn refusal<T: std::fmt::Debug>(result: Result<T, Error>) -> SealError {
     match result {
         Err(Error::Seal(error)) => error,

@@ -1,4 +1,4 @@
-//! `manifest.sig`: written last, about the very bytes of the manifest, and read only by who asks for it.
+//! `manifest.sig`: written last, covers the exact bytes of the manifest, and is read only on request.
 
 use std::io;
 
@@ -40,7 +40,7 @@ fn without_a_signature_that_was_wanted_there_is_no_archive() {
     assert!(matches!(&error, Error::Sink(source) if source.to_string() == "the vault is away"), "{error}");
 }
 
-/// The signature counts among the entries that a reader accepts.
+/// The signature counts towards the number of entries that a reader accepts.
 #[test]
 fn it_is_an_entry_within_the_limit() {
     let write = |entries| {

@@ -1,4 +1,4 @@
-//! Damage to a plain archive that has a signed manifest: nothing that changes what is in it passes.
+//! Damage to a plain archive with a signed manifest: no change of its contents goes unnoticed.
 
 use sha2::{Digest as _, Sha256};
 use strongroom_archive::{ArchiveWriter, Compression, Limits, ManifestHead, ManifestSignature};
@@ -8,7 +8,7 @@ use crate::sample;
 
 const KEY: &str = "signing";
 
-/// A signing key, and what it signs.
+/// A signing key and its signatures.
 pub(crate) struct Signer(KeyRing);
 
 impl Signer {
@@ -34,7 +34,7 @@ impl Signer {
         self.0.public_keys(KEY)[0].bytes
     }
 
-    /// Every entry, the manifest and its signature included; none if anything is refused.
+    /// Every entry, including the manifest and its signature; `None` if anything is refused.
     fn contents(&self, archive: &[u8]) -> Option<Vec<(String, Vec<u8>)>> {
         let mut all = sample::contents(archive).ok()?;
         let mut archive = sample::open(archive).ok()?;
@@ -46,7 +46,7 @@ impl Signer {
     }
 }
 
-/// Digests alone do not help against somebody who writes the manifest anew.
+/// Digests alone do not protect against an attacker who rewrites the manifest.
 #[test]
 fn a_manifest_written_anew_is_refused() {
     let (signer, stranger) = (Signer::new(), Signer::new());
@@ -65,7 +65,7 @@ fn a_manifest_written_anew_is_refused() {
     assert_eq!(signer.contents(&unsigned), None);
 }
 
-/// Sixteen times what fits into a message.
+/// Sixteen times the size that fits into a message.
 #[test]
 fn the_longest_manifest_is_signed_and_verifies() {
     let signer = Signer::new();

@@ -1,4 +1,4 @@
-//! Receivers that fail, and writers that are given up.
+//! Outputs that fail, and writers that are abandoned.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
@@ -7,7 +7,7 @@ use strongroom_archive::{ArchiveWriter, Compression, Error, Limits};
 
 use crate::sample;
 
-/// Takes so many bytes and then fails like a client that left.
+/// Accepts this many bytes and then fails like a client that disconnected.
 #[derive(Clone)]
 struct Leaving {
     received: Arc<Mutex<Vec<u8>>>,

@@ -1,4 +1,4 @@
-//! Ordinary tools open the archive.
+//! Common tools can open the archive.
 #![expect(clippy::print_stderr, reason = "a tool that is not there must be seen in the test's output")]
 
 use std::io::Write;
@@ -33,7 +33,7 @@ fn unzip_python_and_others_accept_it() {
     for name in ["größe", "a/b", "..", "🔑", "Users"] {
         tables.push(sample::table(name, &["id"], &[r#"{"id":1}"#]));
     }
-    // Long enough for every thread that compresses.
+    // Long enough for every compression thread.
     let rows: Vec<String> = (0..60_000).map(|id| format!("{{\"id\":{id},\"name\":\"{id:050}\"}}")).collect();
     let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
     tables.push(sample::table("long", &["id", "name"], &rows));

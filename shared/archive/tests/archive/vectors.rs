@@ -1,4 +1,4 @@
-//! The vectors of FORMAT.md: each stands in the document and holds in the code.
+//! The vectors of FORMAT.md: each appears in the document and holds in the code.
 
 use serde_json::value::RawValue;
 use strongroom_archive::{EntryNames, SqliteValue, json, pg_text};

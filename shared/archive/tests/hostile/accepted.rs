@@ -1,4 +1,4 @@
-//! What must not be refused with all this.
+//! Unusual files that must not be refused.
 
 use std::io::Cursor;
 
@@ -42,7 +42,7 @@ fn a_manifest_may_grow() {
     assert!(refused(&case).contains("\"more/x\" does not have the SHA-256"));
 }
 
-/// What is inside a file is the application's: it is neither opened nor judged.
+/// The content of a file belongs to the application: it is neither opened nor judged.
 #[test]
 fn a_zip_as_a_file_of_the_application() {
     let _alone = Alone::wait();
@@ -51,7 +51,7 @@ fn a_zip_as_a_file_of_the_application() {
     accepted(&case);
 }
 
-/// What archives are refused for because of `corpus::writers` is common in the ZIPs of others.
+/// The features in `corpus::writers` for which archives are refused are common in other ZIPs.
 #[test]
 fn a_zip_of_another_tool_that_is_no_archive() {
     let _alone = Alone::wait();

@@ -1,15 +1,16 @@
-//! What a refusal may cost: memory, and this thread's time on a processor. Other work on the machine changes neither.
+//! Cost limits for a refusal: memory, and processor time of this thread. Other work on the machine affects
+//! neither.
 
 use std::fs;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// The most that a refusal may take.
+/// The maximum cost of a refusal.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Bounds {
-    /// Resident memory beyond what the process had before.
+    /// Resident memory in addition to that before.
     pub(crate) mebibytes: u64,
-    /// Of a processor.
+    /// Processor time.
     pub(crate) seconds: u64,
 }
 
@@ -25,7 +26,7 @@ impl Cost {
     }
 }
 
-/// Keeps the other tests of the process waiting, whose memory would be counted too. Each test begins with it.
+/// Blocks the other tests of the process, whose memory would be counted too. Each test begins with it.
 pub(crate) struct Alone(#[expect(dead_code, reason = "held, not used")] MutexGuard<'static, ()>);
 
 impl Alone {
@@ -34,9 +35,9 @@ impl Alone {
         Self(TURN.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Does the work, and says how much memory and time it took.
+    /// Runs `work`, and measures its memory and time.
     pub(crate) fn measure<T>(&self, work: impl FnOnce() -> T) -> (T, Cost) {
-        // Sets the peak back to what is resident now (proc(5)).
+        // Resets the peak to the current resident memory (proc(5)).
         fs::write("/proc/self/clear_refs", "5").unwrap();
         let (before, started) = (peak_bytes(), processor_time());
         let result = work();
@@ -45,10 +46,10 @@ impl Alone {
     }
 }
 
-/// User and system time of this thread, the 14th and 15th field, in hundredths of a second (proc(5)).
+/// User and system time of this thread: the 14th and 15th field, in hundredths of a second (proc(5)).
 fn processor_time() -> Duration {
     let stat = fs::read_to_string("/proc/thread-self/stat").unwrap();
-    // The second field is a name in parentheses, which may hold anything.
+    // The second field is a name in parentheses, which can contain anything.
     let (_, fields) = stat.rsplit_once(')').unwrap();
     let ticks = fields.split_whitespace().skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap());
     Duration::from_millis(10 * ticks.sum::<u64>())
@@ -60,7 +61,7 @@ fn peak_bytes() -> u64 {
     line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
 }
 
-/// Otherwise the bounds could never be exceeded.
+/// Verifies that exceeding the bounds would be noticed.
 #[test]
 fn the_measure_sees_what_is_taken() {
     let alone = Alone::wait();

@@ -1,4 +1,4 @@
-//! An honest archive before it is put together: all that a case can spoil.
+//! A valid archive before it is assembled, with every part that a case can spoil.
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -9,11 +9,11 @@ const SCHEMA: &str = r#"{"name":"t","source":"gateway","engine":"sqlite","table"
     "columns":[{"name":"id","type":"text","nullable":true}],"primary_key":[]}"#;
 const ROWS: &str = "[\n{\"id\":1},\n{\"id\":2}\n]\n";
 
-/// The place of the schema's entry, and of that of the rows.
+/// Indexes of the schema's entry and of the rows' entry.
 pub(crate) const SCHEMA_ENTRY: usize = 0;
 pub(crate) const ROWS_ENTRY: usize = 1;
 
-/// Makes an honest archive into another one.
+/// Turns a valid archive into another one.
 pub(crate) type Spoil = fn(&mut Case);
 
 /// An archive of one table.
@@ -21,10 +21,10 @@ pub(crate) struct Case {
     pub(crate) entries: Vec<Entry>,
     pub(crate) manifest: Value,
     pub(crate) frame: Frame,
-    /// Stands in the ZIP instead of `manifest`.
+    /// Used in the ZIP instead of `manifest`.
     pub(crate) manifest_entry: Option<Entry>,
     pub(crate) without_manifest: bool,
-    /// What stands behind the manifest.
+    /// Entries after the manifest.
     pub(crate) behind_manifest: Vec<Entry>,
     /// Changes the finished file.
     pub(crate) afterwards: fn(Vec<u8>) -> Vec<u8>,
@@ -83,12 +83,12 @@ impl Case {
         (self.afterwards)(raw_zip::build(&entries, &self.frame))
     }
 
-    /// What the manifest says of the rows.
+    /// The manifest's record of the rows.
     pub(crate) fn rows_record(&mut self) -> &mut Value {
         &mut self.manifest["entries"][ROWS_ENTRY]
     }
 
-    /// The manifest, with the digest of the entries as they are now where it has no other.
+    /// The manifest, with the digest of the current entries unless it already has another.
     pub(crate) fn manifest_text(&self) -> String {
         let mut manifest = self.manifest.clone();
         let fields = manifest.as_object_mut().unwrap();
@@ -101,7 +101,7 @@ impl Case {
         self.manifest_entry = Some(last("manifest.json", text.as_bytes()));
     }
 
-    /// Gives the rows entry another name, in the ZIP and in the manifest.
+    /// Renames the rows entry, in the ZIP and in the manifest.
     pub(crate) fn rename(&mut self, name: &str) {
         let entry = &mut self.entries[ROWS_ENTRY];
         entry.name = name.as_bytes().to_vec();
@@ -109,7 +109,7 @@ impl Case {
         self.rows_record()["name"] = json!(name);
     }
 
-    /// Puts another table in its place, about which the manifest tells the truth.
+    /// Replaces the table by another one that the manifest describes correctly.
     pub(crate) fn set_rows(&mut self, rows: &str, count: u64) {
         self.entries[ROWS_ENTRY] = deflated("tables/t.json", rows.as_bytes());
         self.describe_rows(rows.as_bytes());
@@ -117,20 +117,20 @@ impl Case {
         self.manifest["tables"]["t"] = json!(count);
     }
 
-    /// Gives the rows entry's record the length and digest of `content`.
+    /// Sets the length and digest in the rows entry's record to those of `content`.
     pub(crate) fn describe_rows(&mut self, content: &[u8]) {
         self.rows_record()["bytes"] = json!(content.len());
         self.rows_record()["sha256"] = json!(digest(content));
     }
 
-    /// Puts another schema in its place, about which the manifest tells the truth.
+    /// Replaces the schema by another one that the manifest describes correctly.
     pub(crate) fn set_schema(&mut self, schema: &str) {
         self.entries[SCHEMA_ENTRY] = deflated("schema/t.json", schema.as_bytes());
         self.manifest["entries"][SCHEMA_ENTRY]["bytes"] = json!(schema.len());
         self.manifest["entries"][SCHEMA_ENTRY]["sha256"] = json!(digest(schema.as_bytes()));
     }
 
-    /// Adds an entry that the manifest lists as what it is.
+    /// Adds an entry that the manifest lists with this kind.
     pub(crate) fn add(&mut self, name: &str, content: &[u8], kind: &str) {
         self.list(record(name, content, kind));
         self.entries.push(deflated(name, content));
@@ -141,13 +141,13 @@ impl Case {
         self.manifest["entries"].as_array_mut().unwrap().push(record);
     }
 
-    /// Stores the rows, as simple tools do: a local header that leaves nothing to a descriptor.
+    /// Stores the rows uncompressed, as simple tools do: the local header is complete, without a descriptor.
     pub(crate) fn store_rows(&mut self) -> &mut Entry {
         self.entries[ROWS_ENTRY] = stored("tables/t.json", ROWS.as_bytes());
         &mut self.entries[ROWS_ENTRY]
     }
 
-    /// Lets the local header of the rows say something else than the central directory.
+    /// Lets the local header of the rows contradict the central directory.
     pub(crate) fn lie_locally(&mut self, lie: impl FnOnce(&mut Entry)) {
         let mut local = self.store_rows().clone();
         lie(&mut local);

@@ -1,6 +1,6 @@
-//! Files that mean harm. Each is refused with its own sentence, plain and sealed, in bounded memory and time.
+//! Malicious files. Each is refused with its own message, plain and sealed, with limited memory and time.
 //!
-//! A target of its own, because what a process holds in memory is only known while nothing else runs in it.
+//! A separate test target, because a process's memory can only be measured while nothing else runs in it.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod accepted;
@@ -55,7 +55,7 @@ fn each_is_refused_with_its_own_sentence_in_bounded_memory_and_time() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// What is said of a file, or what is wrong with that.
+/// The message that refuses a file, or a description of why the refusal is wrong.
 fn refusal(alone: &Alone, bounds: Bounds, check: impl FnOnce() -> Result<Report, Error>) -> String {
     let (result, cost) = alone.measure(check);
     match result {
@@ -65,7 +65,8 @@ fn refusal(alone: &Alone, bounds: Bounds, check: impl FnOnce() -> Result<Report,
     }
 }
 
-/// Exports of other products are held to the same ZIP, with nothing to compare its contents with.
+/// Exports of other products must pass the same ZIP policy, without a manifest to compare their contents
+/// with.
 #[test]
 fn foreign_exports_pass_the_same_policy() {
     let _alone = Alone::wait();

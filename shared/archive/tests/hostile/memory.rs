@@ -1,4 +1,4 @@
-//! What a row, a value or a manifest asks for beyond its own length: a small archive decides about each.
+//! Memory used beyond the length of a row, a value or a manifest: a small archive could choose each of them.
 
 use std::fmt::Write as _;
 
@@ -15,7 +15,7 @@ use crate::raw_zip::deflated;
 
 const MIB: usize = 1 << 20;
 
-/// A row `{"id":…}` as the only one of the table.
+/// An archive whose only row is `{"id":…}`.
 fn with_row(value: &str) -> Vec<u8> {
     let mut case = Case::honest();
     let rows = format!("[\n{{\"id\":{value}}}\n]\n");
@@ -30,7 +30,7 @@ fn assert_within(cost: &Cost, mebibytes: u64) {
     assert!(cost.within(Bounds { mebibytes, seconds: 20 }), "{cost:?}, and {mebibytes} MiB are allowed");
 }
 
-/// The row's own memory, and no second time what is in it.
+/// Only the row's own memory is used, and no second copy of its content.
 #[test]
 fn a_long_row_is_held_once() {
     let alone = Alone::wait();
@@ -79,7 +79,7 @@ fn additional_data_and_names_of_rows_are_built_no_further_than_they_may_be() {
         let value = RawValue::from_string(json).unwrap();
         let template = AadTemplate::parse(&"{k}".repeat(341)).unwrap();
         let (filled, cost) = alone.measure(|| {
-            // As often as an archive has columns.
+            // Once per column of an archive.
             (0..990).all(|_| {
                 let name: String = characters(&value).take(200).collect();
                 let filled = template.fill("t", "c", 1024, [Some(&*value); 341]);
@@ -92,7 +92,7 @@ fn additional_data_and_names_of_rows_are_built_no_further_than_they_may_be() {
     }
 }
 
-/// Three bytes of a list are 24 of memory, and a name of an object is there twice while it is read.
+/// Three bytes of a list take 24 bytes of memory, and a name of an object exists twice while it is read.
 #[test]
 fn lists_of_a_manifest_end_at_their_limit() {
     let alone = Alone::wait();
@@ -123,7 +123,7 @@ fn lists_of_a_manifest_end_at_their_limit() {
     }
 }
 
-/// The archive decides how many columns there are, and in how many templates each is looked for.
+/// The archive determines the number of columns, and of templates in which each is looked up.
 #[test]
 fn columns_are_looked_for_without_walking_through_all_of_them() {
     let alone = Alone::wait();
@@ -150,7 +150,7 @@ fn columns_are_looked_for_without_walking_through_all_of_them() {
     assert!(cost.within(Bounds { mebibytes: 200, seconds: 5 }), "{cost:?}");
 }
 
-/// The archive decides how many keys there are, and what is in the columns that they name.
+/// The archive determines the number of keys, and the contents of the columns that they name.
 #[test]
 fn references_are_planned_without_what_their_columns_hold() {
     let alone = Alone::wait();
@@ -171,7 +171,7 @@ fn references_are_planned_without_what_their_columns_hold() {
     assert!(cost.within(Bounds { mebibytes: 40, seconds: 5 }), "{cost:?}");
 }
 
-/// Wants to stop at once.
+/// Asks to stop immediately.
 struct Leaving(u64);
 
 impl Watch for Leaving {

@@ -1,12 +1,12 @@
-//! A ZIP made by hand, every field of which can lie.
+//! A ZIP assembled by hand, in which every field can lie.
 
 use std::io::{Cursor, Read, Write};
 
-/// One entry; what it says of itself need not be true.
+/// One entry; its declarations need not be true.
 #[derive(Clone)]
 pub(crate) struct Entry {
     pub(crate) name: Vec<u8>,
-    /// What the local header says, when it says something else.
+    /// The local header's data, if different.
     pub(crate) local: Option<Box<Entry>>,
     /// The bytes in the file.
     pub(crate) data: Vec<u8>,
@@ -15,20 +15,20 @@ pub(crate) struct Entry {
     pub(crate) crc32: u32,
     pub(crate) compressed: u64,
     pub(crate) uncompressed: u64,
-    /// Has the sizes in a ZIP64 field in front of `extra`, and not where they do not fit.
+    /// Has the sizes in a ZIP64 field before `extra`, and placeholders in the normal fields.
     pub(crate) zip64: bool,
-    /// What follows the data, and what the local header leaves to it.
+    /// Has a descriptor after the data, and zeros in the local header instead.
     pub(crate) descriptor: bool,
     pub(crate) attributes: u32,
     pub(crate) extra: Vec<u8>,
     pub(crate) comment: Vec<u8>,
     /// Bytes between this entry and the one before it.
     pub(crate) before: Vec<u8>,
-    /// Points at the header of the first entry instead of its own.
+    /// Points to the header of the first entry instead of its own.
     pub(crate) shares_first: bool,
 }
 
-/// A stored entry that tells the truth, as simple tools write it.
+/// A truthful stored entry, as simple tools write it.
 pub(crate) fn stored(name: &str, data: &[u8]) -> Entry {
     Entry {
         name: name.as_bytes().to_vec(),
@@ -49,12 +49,12 @@ pub(crate) fn stored(name: &str, data: &[u8]) -> Entry {
     }
 }
 
-/// A stored entry as an archive's writer makes the last two.
+/// A stored entry as an archive's writer makes the last two entries.
 pub(crate) fn last(name: &str, data: &[u8]) -> Entry {
     Entry { flags: utf8_flag(name), zip64: true, ..stored(name, data) }
 }
 
-/// A deflated entry that tells the truth, as an archive's writer makes it.
+/// A truthful deflated entry, as an archive's writer makes it.
 pub(crate) fn deflated(name: &str, content: &[u8]) -> Entry {
     let mut zip = zip::ZipArchive::new(Cursor::new(zip_of("x", content))).unwrap();
     let mut raw = zip.by_index_raw(0).unwrap();
@@ -87,10 +87,10 @@ pub(crate) fn zip_of(name: &str, content: &[u8]) -> Vec<u8> {
     writer.finish().unwrap().into_inner()
 }
 
-/// The end record, and what surrounds the entries.
+/// The end record, and the bytes around the entries.
 #[derive(Clone, Default)]
 pub(crate) struct Frame {
-    /// Bytes before the first entry; offsets take no account of them.
+    /// Bytes before the first entry; offsets do not account for them.
     pub(crate) prefix: Vec<u8>,
     /// Bytes between the central directory and the end record.
     pub(crate) before_end: Vec<u8>,
@@ -98,10 +98,10 @@ pub(crate) struct Frame {
     pub(crate) trailing: Vec<u8>,
     /// Added to the counts of the end record.
     pub(crate) miscount: i16,
-    /// The count of this disk's entries, when it is another one.
+    /// The entry count of this disk, if different.
     pub(crate) second_count: Option<u16>,
     pub(crate) disk: u16,
-    /// The count of a ZIP64 end record, when there is one.
+    /// The entry count of a ZIP64 end record, if there is one.
     pub(crate) zip64_entries: Option<u64>,
 }
 
@@ -190,9 +190,9 @@ fn zip64_end(place: u64, entries: u64, directory_bytes: u64, directory_start: u3
     bytes
 }
 
-/// What local and central header have in common.
+/// The common part of a local and a central header.
 struct Common {
-    /// In the order of both.
+    /// In the order of both headers.
     fields: Vec<u8>,
     extra: Vec<u8>,
 }
@@ -223,7 +223,7 @@ impl Common {
     }
 }
 
-/// CRC-32 as ZIP uses it, bit by bit.
+/// CRC-32 as in ZIP, computed bit by bit.
 pub(crate) fn crc32(data: &[u8]) -> u32 {
     let mut crc = u32::MAX;
     for byte in data {

@@ -1,4 +1,4 @@
-//! The same files inside age: whoever knows a recipient can make them.
+//! The same files inside age: anyone who knows a recipient can make them.
 
 use std::io::{Cursor, Write};
 use std::sync::LazyLock;

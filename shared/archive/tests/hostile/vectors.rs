@@ -1,5 +1,5 @@
-//! Some of the corpus as files: what was refused once stays refused, with the same sentence, whatever becomes of
-//! what makes it. Each is compared with the one made now.
+//! Part of the corpus as files: a file once refused must stay refused, with the same message, even if the
+//! code that makes it changes. Each is compared with a newly made one.
 
 use std::io::{Cursor, Write};
 use std::path::Path;
@@ -35,7 +35,7 @@ const PLAIN: [&str; 16] = [
 ];
 const SEALED: [&str; 3] = ["climbing", "version next", "other digest"];
 
-/// Its name below `tests/vectors`.
+/// The file name below `tests/vectors`.
 fn file_name(name: &str, extension: &str) -> String {
     format!("zip/bad-{}.{extension}", name.to_lowercase().replace(' ', "-"))
 }
@@ -44,7 +44,7 @@ fn read(name: &str) -> Vec<u8> {
     std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors").join(name)).unwrap()
 }
 
-/// What makes the case, and what is said of it.
+/// The function that makes the case, and its error message.
 fn case(name: &str) -> (Spoil, &'static str) {
     let mut cases = corpus::GROUPS.iter().flat_map(|group| group.cases);
     let (_, spoil, sentence) = cases.find(|(known, ..)| *known == name).unwrap();
@@ -66,8 +66,8 @@ fn seal(archive: &[u8]) -> Vec<u8> {
     writer.finish().unwrap()
 }
 
-/// Made anew and kept: all of them before the first is checked, so that they can replace what is refused by now for
-/// another reason.
+/// Makes and writes a file: all of them before the first is checked, so that they can replace vectors that
+/// are now refused for another reason.
 fn made(name: &str, extension: &str, pack: impl FnOnce(Vec<u8>) -> Vec<u8>) -> Vec<u8> {
     let file = pack(spoiled(case(name).0));
     keep(&file_name(name, extension), &file);

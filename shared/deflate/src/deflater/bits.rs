@@ -1,9 +1,9 @@
-//! Bits packed into bytes, from the lowest on (RFC 1951 §3.1.1), because codes do not end where bytes do.
+//! Packs bits into bytes, lowest bit first (RFC 1951 §3.1.1), because codes do not end at byte boundaries.
 
 /// The longest stored block (RFC 1951 §3.2.4).
 const STORED: usize = 65_535;
 
-/// Less than a byte that waits for more bits.
+/// Bits of an incomplete byte.
 #[derive(Clone, Copy, Default)]
 struct Rest {
     bits: u64,
@@ -21,10 +21,10 @@ impl<'a> Stream<'a> {
         Self { out, rest: Rest::default() }
     }
 
-    /// Appends what `write` puts, at most `most` bits.
+    /// Appends the bits that `write` puts, at most `most`.
     pub(super) fn put(&mut self, most: usize, write: impl FnOnce(&mut Bits<'_>)) {
         let start = self.out.len();
-        // Eight more, because `Bits` always stores eight, and one for the rest.
+        // Eight more, because `Bits` always stores eight bytes, and one for the rest.
         self.out.resize(start + most / 8 + 10, 0);
         let mut bits = Bits { room: &mut self.out[start..], at: 0, rest: self.rest };
         write(&mut bits);
@@ -33,7 +33,7 @@ impl<'a> Stream<'a> {
         self.out.truncate(end);
     }
 
-    /// Appends `bytes` as they are, in as many blocks as it takes; none becomes one block.
+    /// Appends `bytes` uncompressed, in as many blocks as needed; empty input results in one block.
     pub(super) fn put_stored(&mut self, bytes: &[u8], last: bool) {
         let mut left = bytes;
         loop {
@@ -57,7 +57,7 @@ impl<'a> Stream<'a> {
     }
 }
 
-/// Packs bits into a room large enough for them.
+/// Packs bits into a buffer that is large enough for them.
 pub(super) struct Bits<'a> {
     room: &'a mut [u8],
     at: usize,
@@ -65,12 +65,12 @@ pub(super) struct Bits<'a> {
 }
 
 impl Bits<'_> {
-    /// Appends the lowest `count` bits of `bits`, at most 56; those above are zero.
+    /// Appends the lowest `count` bits of `bits`, at most 56; the higher bits are zero.
     #[inline(always)]
     pub(super) fn put(&mut self, bits: u64, count: u32) {
         self.rest.bits |= bits << self.rest.count;
         self.rest.count += count;
-        // Too small a room must not pass unnoticed: it would be a damaged archive.
+        // A buffer that is too small must be detected: the result would be a damaged archive.
         self.room[self.at..][..8].copy_from_slice(&self.rest.bits.to_le_bytes());
         self.at += (self.rest.count / 8) as usize;
         self.rest.bits >>= self.rest.count & !7;

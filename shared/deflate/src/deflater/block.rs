@@ -1,5 +1,5 @@
-//! One block: what the search found, counted, and then written by Huffman codes made for it, because codes
-//! made for the data make up for the short matches that were not looked for.
+//! One block: the results of the search are counted, then written with Huffman codes made for this block.
+//! Codes made for the data compensate for the short matches that are not searched for.
 
 use super::bits::{Bits, Stream};
 use super::codes::{self, Code};
@@ -7,27 +7,27 @@ use super::header::Header;
 use super::symbols::{self, DISTANCE_BASE, DISTANCE_EXTRA, DISTANCES, END};
 use super::symbols::{LENGTH_BASE, LENGTH_EXTRA, LENGTH_SYMBOL, LITLENS};
 
-/// Bits of the longest code for a literal or length. Four literals, and 7 bits that wait, fit in the 56 that
-/// are put at once.
+/// Bits of the longest code for a literal or length. Four literals and 7 pending bits fit into the 56 bits
+/// that one `put` takes.
 const LITLEN_LIMIT: usize = 12;
-/// What deflate allows: with the 17 bits of a length and 13 extra bits, still one put.
+/// The maximum that deflate allows: with the 17 bits of a length and 13 extra bits, still one `put`.
 const DISTANCE_LIMIT: usize = 15;
 
 /// Literals, and the match after them.
 #[derive(Clone, Copy)]
 struct Sequence {
     literals: u32,
-    /// Less 1.
+    /// The distance minus 1.
     distance: u16,
     distance_symbol: u8,
-    /// Less 3.
+    /// The length minus 3.
     length: u8,
 }
 
-/// What one block is made of.
+/// The content of one block.
 pub(super) struct Block {
     sequences: Vec<Sequence>,
-    /// Where the literals begin that belong to no sequence yet.
+    /// Position of the first literal that belongs to no sequence yet.
     pending: usize,
     literals: [u32; 256],
     lengths: [u32; 256],
@@ -51,7 +51,7 @@ impl Block {
         self.distances.fill(0);
     }
 
-    /// Counts literals. They are not stored: what no match covers is one.
+    /// Counts literals. They are not stored: every byte not covered by a match is a literal.
     #[inline(always)]
     pub(super) fn count(&mut self, literals: &[u8]) {
         for &literal in literals {
@@ -59,7 +59,7 @@ impl Block {
         }
     }
 
-    /// A match at a position; its length is 3 to 258, its distance 1 to 32,768.
+    /// Adds a match at a position; its length is 3 to 258, its distance 1 to 32,768.
     #[inline(always)]
     pub(super) fn push(&mut self, at: usize, length: usize, distance: u16) {
         let literals = (at - self.pending) as u32;
@@ -71,7 +71,7 @@ impl Block {
         self.sequences.push(Sequence { literals, distance, distance_symbol, length });
     }
 
-    /// Appends the block that `bytes` are.
+    /// Appends the block for `bytes`.
     pub(super) fn write(&self, bytes: &[u8], stream: &mut Stream<'_>) {
         let litlens = self.count_litlens();
         let lengths = codes::lengths(&litlens, LITLEN_LIMIT);
@@ -118,7 +118,7 @@ impl Block {
     }
 }
 
-/// Bits of what occurs so often, has codes of these lengths and this many extra bits.
+/// Total bits of symbols with these counts, code lengths and extra bits.
 fn size(counts: &[u32], lengths: &[u8], extra: &[u8]) -> usize {
     let each = counts.iter().zip(lengths).zip(extra);
     each.map(|((&count, &length), &extra)| count as usize * usize::from(length + extra)).sum()
@@ -140,11 +140,11 @@ fn write_literals(literals: &[u8], codes: &BlockCodes, bits: &mut Bits<'_>) {
     }
 }
 
-/// A block's codes, ready to be put.
+/// A block's codes, ready to be written.
 struct BlockCodes {
     literals: [Code; 256],
     end: Code,
-    /// With their extra bits, by the length less 3.
+    /// With their extra bits, indexed by the length minus 3.
     lengths: [Code; 256],
     distances: [DistanceCode; DISTANCES],
 }
@@ -153,9 +153,9 @@ struct BlockCodes {
 struct DistanceCode {
     code: u32,
     code_count: u8,
-    /// The first distance less 1 that has this symbol.
+    /// The smallest distance with this symbol, minus 1.
     base: u16,
-    /// With the extra bits.
+    /// Number of bits, including the extra bits.
     count: u32,
 }
 

@@ -1,27 +1,28 @@
-//! Huffman codes of limited length, because deflate allows 15 bits at most and its own header only 7.
+//! Huffman codes of limited length: deflate allows at most 15 bits, and only 7 in its header.
 
 use super::symbols::LITLENS;
 
-/// As deep as a tree of fewer than 2^32 leaves gets: depths grow with Fibonacci's numbers.
+/// Maximum depth of a tree with fewer than 2^32 leaves: the weight needed for a depth grows like the
+/// Fibonacci numbers.
 const DEEPEST: usize = 48;
 
-/// A code as it is written: its bits, the lowest first, and how many.
+/// A code as written: its bits, lowest first, and their number.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Code {
     pub(super) bits: u32,
     pub(super) count: u32,
 }
 
-/// One symbol that occurs.
+/// A symbol that occurs.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 struct Leaf {
     count: u32,
     symbol: u16,
 }
 
-/// The length of each symbol's code, from 0 for those that do not occur to `limit` (7 at least).
+/// The code length of each symbol: 0 for symbols that do not occur, otherwise up to `limit` (at least 7).
 ///
-/// Two symbols get a code even if fewer occur: RFC 1951 allows less, but not every reader does.
+/// At least two symbols get a code, even if fewer occur: RFC 1951 allows fewer, but not every reader does.
 pub(super) fn lengths<const N: usize>(counts: &[u32; N], limit: usize) -> [u8; N] {
     let mut counts = *counts;
     if counts.iter().filter(|&&count| count > 0).count() < 2 {
@@ -42,9 +43,9 @@ pub(super) fn lengths<const N: usize>(counts: &[u32; N], limit: usize) -> [u8; N
     assign(sorted, &per_length)
 }
 
-/// How many leaves Huffman's tree has at each depth; `leaves` are sorted, and two at least.
+/// Number of leaves at each depth of the Huffman tree; `leaves` are sorted, at least two.
 ///
-/// The nodes come into being sorted too, so that two queues give the two lightest of all.
+/// Nodes are created in sorted order too, so two queues yield the two lightest ones.
 fn leaves_per_depth(leaves: &[Leaf]) -> [u32; DEEPEST] {
     let mut weights = [0; LITLENS];
     let mut leaf_parents = [0; LITLENS];
@@ -75,8 +76,8 @@ fn leaves_per_depth(leaves: &[Leaf]) -> [u32; DEEPEST] {
     per_depth
 }
 
-/// Cuts what is too long, and lengthens the least short one by a bit as often as that takes more codes than
-/// there are: the set stays complete.
+/// Shortens codes that are too long, then lengthens the longest of the shorter codes by a bit until the set
+/// is no longer over-subscribed: the set stays complete.
 fn limit_depth(per_length: &mut [u32; DEEPEST], limit: usize) {
     let too_long: u32 = per_length[limit + 1..].iter().sum();
     per_length[limit + 1..].fill(0);
@@ -90,7 +91,7 @@ fn limit_depth(per_length: &mut [u32; DEEPEST], limit: usize) {
     }
 }
 
-/// The longest codes for the rarest symbols.
+/// Assigns the longest codes to the rarest symbols.
 fn assign<const N: usize>(rarest_first: &[Leaf], per_length: &[u32; DEEPEST]) -> [u8; N] {
     let mut lengths = [0; N];
     let mut left = rarest_first.iter();
@@ -102,7 +103,7 @@ fn assign<const N: usize>(rarest_first: &[Leaf], per_length: &[u32; DEEPEST]) ->
     lengths
 }
 
-/// The codes that belong to these lengths (RFC 1951 §3.2.2).
+/// The codes for these lengths (RFC 1951 §3.2.2).
 pub(super) fn codes<const N: usize>(lengths: &[u8; N]) -> [Code; N] {
     let mut next = [0_u32; 17];
     for &length in lengths.iter().filter(|&&length| length > 0) {
@@ -124,7 +125,7 @@ pub(super) fn codes<const N: usize>(lengths: &[u8; N]) -> [Code; N] {
 mod tests {
     use super::*;
 
-    /// How much of all codes of `limit` bits these take: 1 << `limit` if the set is complete.
+    /// The share of all codes of `limit` bits that these take: 1 << `limit` if the set is complete.
     fn taken(lengths: &[u8], limit: usize) -> u32 {
         lengths.iter().filter(|&&length| length > 0).map(|&length| 1 << (limit - length as usize)).sum()
     }
@@ -159,7 +160,7 @@ mod tests {
         assert_eq!(taken(&lengths(&[0, 0, 5], 15), 15), 1 << 15);
     }
 
-    /// The example of RFC 1951 §3.2.2, whose codes are written there highest bit first.
+    /// The example of RFC 1951 §3.2.2, which prints codes highest bit first.
     #[test]
     fn codes_are_those_of_the_rfc() {
         let codes = codes(&[3, 3, 3, 3, 3, 2, 4, 4]);

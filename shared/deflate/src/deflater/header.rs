@@ -1,23 +1,23 @@
-//! What stands before a block of Huffman codes: their lengths, packed by codes of their own (RFC 1951
-//! §3.2.7), because a reader has to make the same codes before it can read one.
+//! The header before a block's Huffman-coded data: the code lengths, themselves Huffman-coded (RFC 1951
+//! §3.2.7), from which a reader rebuilds the block's codes.
 
 use super::bits::Bits;
 use super::codes::{self, Code};
 use super::symbols::{DISTANCES, END, LITLENS};
 
-/// Symbols for code lengths: 0 to 15 are lengths, three repeat.
+/// Symbols for code lengths: 0 to 15 are lengths, three are repetitions.
 const LENGTHS: usize = 19;
-/// The length before, 3 to 6 times more.
+/// Repeats the previous length 3 to 6 times.
 const AGAIN: u8 = 16;
-/// Zero 3 to 10 times.
+/// Repeats zero 3 to 10 times.
 const FEW_ZEROS: u8 = 17;
-/// Zero 11 to 138 times.
+/// Repeats zero 11 to 138 times.
 const MANY_ZEROS: u8 = 18;
 
-/// The order in which the lengths of the codes for lengths come: those that are seldom used last.
+/// The order in which the lengths of the code length codes are written: rarely used ones last.
 const ORDER: [usize; LENGTHS] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
 
-/// A symbol of the header and what follows it.
+/// A header symbol with its extra value.
 #[derive(Clone, Copy)]
 struct Item {
     symbol: u8,
@@ -29,14 +29,14 @@ pub(super) struct Header {
     litlens: usize,
     distances: usize,
     items: Vec<Item>,
-    /// The lengths of the codes that the items are written by.
+    /// Code lengths of the codes for the items.
     lengths: [u8; LENGTHS],
-    /// How many of them, in their order, are written.
+    /// Number of these lengths written, in their order.
     written: usize,
 }
 
 impl Header {
-    /// For codes of these lengths.
+    /// The header for codes of these lengths.
     pub(super) fn new(litlens: &[u8; LITLENS], distances: &[u8; DISTANCES]) -> Self {
         let litlens = &litlens[..used(litlens).max(END + 1)];
         let distances = &distances[..used(distances)];
@@ -50,7 +50,7 @@ impl Header {
         Self { litlens: litlens.len(), distances: distances.len(), items, lengths, written }
     }
 
-    /// How many bits it takes.
+    /// Its size in bits.
     pub(super) fn size(&self) -> usize {
         let item = |item: &Item| u32::from(self.lengths[item.symbol as usize]) + extra_bits(item.symbol);
         3 + 5 + 5 + 4 + 3 * self.written + self.items.iter().map(item).sum::<u32>() as usize
@@ -74,7 +74,7 @@ impl Header {
     }
 }
 
-/// How many lengths there are up to the last that is not zero.
+/// Number of lengths up to the last one that is not zero.
 fn used(lengths: &[u8]) -> usize {
     lengths.iter().rposition(|&length| length > 0).map_or(0, |last| last + 1)
 }
@@ -88,7 +88,7 @@ fn extra_bits(symbol: u8) -> u32 {
     }
 }
 
-/// Takes runs of the same length together.
+/// Combines runs of equal lengths.
 fn pack(lengths: impl Iterator<Item = u8>) -> Vec<Item> {
     let mut items = Vec::with_capacity(LITLENS + DISTANCES);
     let mut lengths = lengths.peekable();

@@ -1,34 +1,35 @@
-//! The search for what was there before: one look for each position, because looking is most of the work.
+//! The search for earlier occurrences: one lookup per position, because lookups are most of the work.
 //!
-//! Only repetitions of eight bytes and more are looked for. Shorter ones save little and take as long, mostly
-//! in branches that no processor foresees: with six bytes rows of JSON get smaller by a hundredth and English
-//! by a twentieth, and both take a fifth more time.
+//! Only repetitions of eight or more bytes are searched for. Shorter ones save little and take as long,
+//! mostly in branches that no processor predicts: with six bytes, rows of JSON become 1 % smaller and English
+//! text 5 %, and both take a fifth more time.
 
 use super::block::Block;
 
-/// 8,192 places, 16 KiB, stay in the first cache beside the view. JSON against level 1 of zlib-rs: 4,096
-/// give 0.318 at 1.90 times its speed, 8,192 0.305 at 1.78, and 16,384 0.298 at 1.71.
+/// 8,192 places (16 KiB) fit in the first-level cache beside the view. For JSON, relative to level 1 of
+/// zlib-rs: 4,096 places result in 0.318 at 1.90 times its speed, 8,192 in 0.305 at 1.78, and 16,384 in 0.298
+/// at 1.71.
 const PLACES_BITS: u32 = 13;
-/// How far back a match may reach (RFC 1951 §3.2.5).
+/// Maximum distance of a match (RFC 1951 §3.2.5).
 const FARTHEST: usize = 32 * 1024;
 /// The longest match.
 const LONGEST: usize = 258;
-/// Positions without a match after which some are left out.
+/// Number of positions without a match after which some positions are skipped.
 const PATIENCE: usize = 256;
-/// Positions below 65,536, and what a match at the last of them may cover.
+/// Positions below 65,536, and the bytes that a match at the last of them can cover.
 const VIEW: usize = 2 * FARTHEST + LONGEST + 6;
 
-/// A part of a chunk. Of this size, so that the compiler knows that it holds eight bytes or a match at
-/// any position of 16 bits: checks would take a twentieth more time.
+/// A part of a chunk. Its size tells the compiler that eight bytes or a match fit at any 16-bit position:
+/// bounds checks would take a twentieth more time.
 type View = [u8; VIEW];
 
 type Places = [u16; 1 << PLACES_BITS];
 
 /// Finds matches.
 pub(super) struct Matcher {
-    /// For each hash of eight bytes where they were last, modulo 65,536.
+    /// The last position of each hash of eight bytes, modulo 65,536.
     places: Box<Places>,
-    /// The end of a chunk, where it is shorter than a view.
+    /// A copy of a chunk's end, if it is shorter than a view.
     end: Box<View>,
 }
 
@@ -44,7 +45,7 @@ impl Matcher {
         self.places.fill(0);
     }
 
-    /// Adds what `chunk[from..to]` is made of to `block`.
+    /// Adds the literals and matches of `chunk[from..to]` to `block`.
     pub(super) fn parse(&mut self, chunk: &[u8], from: usize, to: usize, block: &mut Block) {
         let mut at = from;
         while at + 8 <= to {
@@ -57,7 +58,7 @@ impl Matcher {
     }
 }
 
-/// The beginning of `bytes` as a view, copied if it is too short.
+/// The beginning of `bytes` as a view, copied if too short.
 fn view<'a>(bytes: &'a [u8], copy: &'a mut View) -> &'a View {
     if let Some(view) = bytes.first_chunk() {
         return view;
@@ -66,19 +67,19 @@ fn view<'a>(bytes: &'a [u8], copy: &'a mut View) -> &'a View {
     copy
 }
 
-/// As much as is parsed in one go: positions fit in 16 bits.
+/// The part of a chunk that is parsed at once: its positions fit in 16 bits.
 struct Part<'a> {
     view: &'a View,
-    /// Where the view begins in the chunk.
+    /// Position of the view in the chunk.
     base: usize,
-    /// Where the part ends in the view; eight bytes at least are left.
+    /// End of the part in the view; at least eight bytes are left.
     end: usize,
 }
 
 impl Part<'_> {
-    /// Parses from `from` on; returns where fewer than eight bytes are left.
-    // Alone and in one piece: put into its caller it takes a quarter more time, as several functions a
-    // twenty-fifth.
+    /// Parses from `from`; returns the position where fewer than eight bytes are left.
+    // A separate function, in one piece: inlined into its caller it takes a quarter more time, split into
+    // several functions a twenty-fifth.
     #[inline(never)]
     fn parse(&self, from: usize, places: &mut Places, block: &mut Block) -> usize {
         let Self { view, base, end } = *self;
@@ -87,7 +88,7 @@ impl Part<'_> {
         let mut step = 1;
         let mut pause = last.min(at + PATIENCE);
         while at <= last {
-            // A step that every try looks at would take a quarter more time.
+            // A step variable that every attempt reads would take a quarter more time.
             while at <= pause {
                 let here = eight(view, at as u16);
                 let now = (base as u16).wrapping_add(at as u16);
@@ -95,9 +96,10 @@ impl Part<'_> {
                 let distance = now.wrapping_sub(*there);
                 *there = now;
                 let before = (at as u16).wrapping_sub(distance);
-                // The bytes are compared, so a place may be anything: too far back, or not set.
+                // The bytes are compared, so a place can have any value: too far back, or unset.
                 if here == eight(view, before) && usize::from(distance).wrapping_sub(1) < FARTHEST.min(at) {
-                    // The one position inside a match that is worth it: a fiftieth smaller, and no slower.
+                    // The only position inside a match that is worth storing: the result is 2 % smaller, at
+                    // no cost in speed.
                     places[place(eight(view, at as u16 + 1))] = now.wrapping_add(1);
                     let length = match_length(view, before, at as u16).min(end - at);
                     block.push(base + at, length, distance);
@@ -121,7 +123,7 @@ impl Part<'_> {
 
 #[inline(always)]
 fn place(eight: u64) -> usize {
-    // The multiplier is the odd number nearest to 2^64 by the golden ratio, as Knuth advises.
+    // The multiplier is the odd number nearest to 2^64 divided by the golden ratio, as Knuth recommends.
     (eight.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - PLACES_BITS)) as usize
 }
 
@@ -130,7 +132,7 @@ fn eight(view: &View, at: u16) -> u64 {
     view[at as usize..].first_chunk().map_or(0, |eight| u64::from_le_bytes(*eight))
 }
 
-/// How many bytes are the same at two positions, eight being known to be.
+/// Number of equal bytes at two positions, of which eight are known to be equal.
 #[inline(always)]
 fn match_length(view: &View, before: u16, at: u16) -> usize {
     let before = &view[before as usize..][8..LONGEST];

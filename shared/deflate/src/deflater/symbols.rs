@@ -1,30 +1,30 @@
-//! The symbols of RFC 1951 §3.2.5, because lengths and distances that are near to each other share one and
-//! are told apart by extra bits.
+//! The symbols of RFC 1951 §3.2.5: similar lengths and similar distances share a symbol and are distinguished
+//! by extra bits.
 //!
-//! Lengths are meant less 3 and distances less 1 here: a byte and two hold them.
+//! Here lengths are stored minus 3 and distances minus 1, so that they fit in one and two bytes.
 
-/// The symbol that ends a block; below are the literals, above the lengths.
+/// The symbol that ends a block; literals are below it, lengths above it.
 pub(super) const END: usize = 256;
-/// Literals, the end and lengths.
+/// Number of literals, the end symbol and lengths.
 pub(super) const LITLENS: usize = 286;
-/// Distances.
+/// Number of distance symbols.
 pub(super) const DISTANCES: usize = 30;
 
-/// Extra bits of each length symbol, the first being 257.
+/// Extra bits of each length symbol, starting with symbol 257.
 pub(super) const LENGTH_EXTRA: [u8; 29] =
     [0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 0];
 /// Extra bits of each distance symbol.
 pub(super) const DISTANCE_EXTRA: [u8; DISTANCES] =
     [0, 0, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 8, 9, 9, 10, 10, 11, 11, 12, 12, 13, 13];
 
-/// The first length of each symbol.
+/// The smallest length of each symbol.
 pub(super) const LENGTH_BASE: [u8; 29] = length_bases();
-/// The first distance of each symbol.
+/// The smallest distance of each symbol.
 pub(super) const DISTANCE_BASE: [u16; DISTANCES] = distance_bases();
 
-/// The symbol of each length, less 257.
+/// The symbol of each length, minus 257.
 pub(super) const LENGTH_SYMBOL: [u8; 256] = length_symbols();
-/// The symbol of each distance below 256, then of each 128th: further out no symbol begins in between.
+/// The symbol of each distance below 256, then of every 128th: beyond 256 no symbol begins in between.
 static DISTANCE_SYMBOL: [u8; 512] = distance_symbols();
 
 /// The symbol of a distance.
@@ -41,7 +41,7 @@ const fn length_bases() -> [u8; 29] {
         bases[symbol] = bases[symbol - 1] + (1 << LENGTH_EXTRA[symbol - 1]);
         symbol += 1;
     }
-    // The longest has a symbol of its own, although the one before reaches it.
+    // The longest length has its own symbol, although the previous symbol's range reaches it.
     bases[28] = 255;
     bases
 }

@@ -1,4 +1,5 @@
-//! Nobody notices a wrong stream before it is needed: whatever goes in has to come out of another's inflate.
+//! A wrong stream goes unnoticed until it is needed: here another inflate implementation must return every
+//! input.
 
 use flate2::{Decompress, FlushDecompress, Status};
 
@@ -49,7 +50,7 @@ fn kinds(length: usize) -> [Vec<u8>; 4] {
     [rows(length), noise(length), vec![b'x'; length], few]
 }
 
-/// Compresses `bytes` cut at these places.
+/// Compresses `bytes`, split at these positions.
 fn deflate(bytes: &[u8], cuts: &[usize]) -> Vec<u8> {
     let (mut deflater, mut out) = (Deflater::default(), Vec::new());
     let mut start = 0;
@@ -61,7 +62,7 @@ fn deflate(bytes: &[u8], cuts: &[usize]) -> Vec<u8> {
     out
 }
 
-/// What zlib-rs makes of a stream that has to end where `deflated` does.
+/// The result of zlib-rs for a stream that must end where `deflated` does.
 fn inflate(deflated: &[u8], most: usize) -> Vec<u8> {
     let mut inflated = Vec::with_capacity(most + 1);
     let mut inflate = Decompress::new(false);
@@ -75,13 +76,13 @@ fn inflate(deflated: &[u8], most: usize) -> Vec<u8> {
 fn check(bytes: &[u8], cuts: &[usize]) -> usize {
     let deflated = deflate(bytes, cuts);
     assert!(inflate(&deflated, bytes.len()) == bytes, "{} bytes cut at {cuts:?}", bytes.len());
-    // Of 128 KiB each that do not shrink, three stored blocks are made.
+    // 128 KiB of incompressible data result in three stored blocks.
     let stored = bytes.len() / 43_690 + 2 * (cuts.len() + 1);
     assert!(deflated.len() <= bytes.len() + 5 * stored, "{} became {}", bytes.len(), deflated.len());
     deflated.len()
 }
 
-/// Writes a block that was not searched for but made.
+/// Writes a block that was built directly, without a search.
 #[track_caller]
 fn check_block(block: &Block, bytes: &[u8]) -> usize {
     let mut out = Vec::new();
@@ -158,13 +159,13 @@ fn blocks_with_one_distance_or_none_come_back() {
 
 #[test]
 fn rare_symbols_keep_within_the_longest_code() {
-    // Frequencies like Fibonacci's numbers make the deepest tree.
+    // Frequencies like Fibonacci numbers result in the deepest tree.
     let (mut bytes, mut few, mut many) = (Vec::new(), 1, 2);
     for symbol in 0..22_u8 {
         bytes.extend(std::iter::repeat_n(symbol * 3, few));
         (few, many) = (many, few + many);
     }
-    // Literals only: matches would take away from the frequent ones.
+    // Literals only: matches would reduce the frequent ones.
     let mut block = Block::default();
     block.count(&bytes);
     assert!(check_block(&block, &bytes) < bytes.len() / 2);
@@ -191,7 +192,7 @@ fn a_chunk_becomes_the_same_bytes_whatever_came_before() {
     }
 }
 
-/// Pieces of noise, of text, of one byte, and of what was there before.
+/// Pieces of noise, of text, of one repeated byte, and of earlier content.
 fn mixture(noise: &mut Noise) -> Vec<u8> {
     let mut bytes = Vec::new();
     let text = rows(2000);

@@ -1,4 +1,4 @@
-//! Streams of several pieces, on several threads: whatever their length, zlib-rs reads what was written.
+//! Streams of several pieces on several threads: zlib-rs can read them, whatever their length.
 
 use std::io::Read;
 
@@ -6,7 +6,7 @@ use flate2::read::{DeflateDecoder, DeflateEncoder};
 
 use super::*;
 
-/// Text that shrinks, and noise that does not.
+/// Compressible text, and incompressible noise.
 fn contents() -> [Vec<u8>; 2] {
     let mut state = 1_u32;
     let mut next = || {

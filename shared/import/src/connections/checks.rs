@@ -1,11 +1,11 @@
-//! What the form alone does not say of an entry.
+//! Rules for entries that the JSON form alone does not enforce.
 
 use std::collections::HashSet;
 
 use super::{Connection, Group, Id, wrong};
 use crate::error::Result;
 
-/// Refuses entries without what they need, two of one id, and groups that are not there.
+/// Refuses entries without required values, duplicate ids, and references to missing groups.
 pub(super) fn check(groups: &[Group], connections: &[Connection]) -> Result<()> {
     let mut known = HashSet::new();
     for (at, group) in groups.iter().enumerate() {

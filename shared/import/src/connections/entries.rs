@@ -1,11 +1,11 @@
-//! Groups and connections as the file has them.
+//! Groups and connections as in the file.
 
 use std::fmt;
 
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 
-/// What Gatwy knows an entry by.
+/// Gatwy's id of an entry.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
 #[serde(untagged, expecting = "an id is neither a text nor a whole number")]
 pub enum Id {
@@ -32,13 +32,13 @@ pub struct Group {
     pub id: Id,
     /// Never empty.
     pub name: String,
-    /// The group that it is in.
+    /// The group that contains it.
     pub parent_id: Option<Id>,
-    /// Its place among others.
+    /// Its position among others.
     pub sort_order: Option<i64>,
 }
 
-/// A host that is connected to.
+/// A host to connect to.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Connection {
@@ -52,11 +52,11 @@ pub struct Connection {
     pub host: String,
     /// Not 0.
     pub port: Option<u16>,
-    /// Who logs in.
+    /// The login name.
     pub username: Option<String>,
-    /// The group that it is in.
+    /// The group that contains it.
     pub group_id: Option<Id>,
-    /// Whether others may use it. Gatwy writes what SQLite has: 0 or 1.
+    /// Whether others can use it. Gatwy writes the value in SQLite: 0 or 1.
     #[serde(default, deserialize_with = "flag")]
     pub shared: Option<bool>,
 }

@@ -1,20 +1,21 @@
-//! Groups behind their parents, so that a database whose rows reference each other takes them one by one.
+//! Orders groups after their parents, so that a database with foreign keys between its rows accepts them one
+//! by one.
 
 use std::collections::HashMap;
 
 use super::{Group, Id, wrong};
 use crate::error::Result;
 
-/// Orders groups whose parents are all there. Those of one depth stay as they are in the file.
+/// Orders groups whose parents all exist. Groups of the same depth keep their order in the file.
 ///
 /// # Errors
-/// [`crate::Error::Connections`] for groups that are in each other.
+/// [`crate::Error::Connections`] for groups that contain each other.
 pub(super) fn parents_first(groups: Vec<Group>) -> Result<Vec<Group>> {
     let places: HashMap<&Id, usize> = groups.iter().enumerate().map(|(at, group)| (&group.id, at)).collect();
     let parent = |at: usize| groups[at].parent_id.as_ref().and_then(|id| places.get(id).copied());
     let mut depths: Vec<Option<usize>> = vec![None; groups.len()];
     for at in 0..groups.len() {
-        // From the group up to one whose depth is known, or out of the tree.
+        // From the group upwards to one whose depth is known, or to the root.
         let (mut path, mut above) = (Vec::new(), Some(at));
         while let Some(place) = above.filter(|place| depths[*place].is_none()) {
             if path.len() > groups.len() {

@@ -1,9 +1,9 @@
-//! Exports as Gatwy writes them, and others.
+//! Exports as Gatwy writes them, and other files.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use super::*;
 
-/// A sample of our own, in the form that Gatwy's route `GET /export` of connections writes: `shared` is a number.
+/// Our own sample, in the form written by Gatwy's route `GET /export` of connections: `shared` is a number.
 const SAMPLE: &str = include_str!("../../tests/gatwy-connections.json");
 
 fn read(json: &str) -> Result<Connections> {

@@ -1,4 +1,4 @@
-//! The outside of the file: header, encryption, authentication code.
+//! The outer layer of the file: header, encryption, MAC.
 
 use std::io::{Read, Seek, SeekFrom, Take};
 
@@ -16,10 +16,10 @@ const VERSION: u8 = 1;
 const HEADER_BYTES: usize = 87;
 const TAG_BYTES: u64 = 32;
 
-/// Large enough that the system calls do not count.
+/// Large enough to make the cost of system calls negligible.
 const BUFFER_BYTES: usize = 256 << 10;
 
-/// The file, and the keys for it.
+/// The file, and its keys.
 pub(super) struct Envelope<R> {
     source: R,
     header: [u8; HEADER_BYTES],
@@ -41,19 +41,19 @@ impl<R: Read + Seek> Envelope<R> {
         Ok(Self { source, header, payload_bytes, encryption_key, mac_key })
     }
 
-    /// Bytes between header and code.
+    /// Number of bytes between the header and the MAC.
     pub(super) fn payload_bytes(&self) -> u64 {
         self.payload_bytes
     }
 
-    /// Reads everything once and compares the code at the end.
+    /// Reads everything once and verifies the MAC at the end.
     pub(super) fn is_authentic(&mut self) -> Result<bool> {
         let mut payload = self.payload()?;
         payload.skip_rest()?;
         payload.finish()
     }
 
-    /// The payload from its start, decrypted while it is read.
+    /// The payload from its start, decrypted as it is read.
     pub(super) fn payload(&mut self) -> Result<Payload<'_, R>> {
         self.source.seek(SeekFrom::Start(HEADER_BYTES as u64)).map_err(Error::Read)?;
         let mut mac =
@@ -66,7 +66,7 @@ impl<R: Read + Seek> Envelope<R> {
     }
 }
 
-/// The plaintext on its way, and the code over what went by.
+/// The plaintext as it is read, and the MAC of the bytes read so far.
 pub(super) struct Payload<'a, R> {
     source: Take<&'a mut R>,
     cipher: Ctr128BE<Aes256>,
@@ -74,12 +74,12 @@ pub(super) struct Payload<'a, R> {
 }
 
 impl<R: Read> Payload<'_, R> {
-    /// Bytes that were not read yet.
+    /// Number of unread bytes.
     pub(super) fn left(&self) -> u64 {
         self.source.limit()
     }
 
-    /// Fills `buffer`, or fails.
+    /// Fills `buffer` completely, or fails.
     pub(super) fn fill(&mut self, buffer: &mut [u8]) -> Result<()> {
         self.source.read_exact(buffer).map_err(Error::Read)?;
         self.mac.update(buffer);
@@ -87,7 +87,7 @@ impl<R: Read> Payload<'_, R> {
         Ok(())
     }
 
-    /// Hands the next `bytes` to `take`, piece by piece.
+    /// Passes the next `bytes` bytes to `take`, piece by piece.
     pub(super) fn copy(&mut self, bytes: u64, mut take: impl FnMut(&mut [u8]) -> Result<()>) -> Result<()> {
         let mut buffer = vec![0; BUFFER_BYTES];
         let mut left = bytes;
@@ -100,7 +100,7 @@ impl<R: Read> Payload<'_, R> {
         Ok(())
     }
 
-    /// Authenticates what is left without decrypting it.
+    /// Authenticates the rest without decrypting it.
     fn skip_rest(&mut self) -> Result<()> {
         let mut buffer = vec![0; BUFFER_BYTES];
         while self.left() > 0 {
@@ -111,7 +111,7 @@ impl<R: Read> Payload<'_, R> {
         Ok(())
     }
 
-    /// Whether the code after the payload is that of what was read; the payload must have been read to its end.
+    /// Whether the MAC after the payload matches; the payload must have been read to its end.
     pub(super) fn finish(self) -> Result<bool> {
         let mut tag = [0; TAG_BYTES as usize];
         self.source.into_inner().read_exact(&mut tag).map_err(Error::Read)?;
@@ -132,7 +132,7 @@ fn read_header<R: Read>(source: &mut R) -> Result<[u8; HEADER_BYTES]> {
     found.try_into().map_err(|_| Error::Truncated(missing))
 }
 
-/// `bytes` as an array of their own length, which every caller knows.
+/// `bytes` as an array of their length, which every caller knows.
 fn array<const N: usize>(bytes: &[u8]) -> [u8; N] {
     let mut array = [0; N];
     array.copy_from_slice(bytes);
@@ -141,7 +141,7 @@ fn array<const N: usize>(bytes: &[u8]) -> [u8; N] {
 
 #[cfg(test)]
 impl<R> Envelope<R> {
-    /// What happens when somebody writes to the file while it is read.
+    /// Simulates a write to the file while it is being read.
     pub(super) fn replace_source(&mut self, source: R) {
         self.source = source;
     }

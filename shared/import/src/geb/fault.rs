@@ -1,8 +1,8 @@
-//! Which sentence a file gets that is not authentic.
+//! Chooses the error for a file that is not authentic.
 //!
-//! A wrong passphrase and a changed byte look alike to the code. The two keys are independent, though, so a start
-//! that decrypts to what Gatwy writes there says that the passphrase is right, and the sizes in it say what
-//! happened to the length. Nothing that is read here is used for anything else.
+//! The MAC cannot distinguish a wrong passphrase from a changed byte. The two keys are independent, however:
+//! if the start decrypts to the text that Gatwy writes there, the passphrase is right, and the sizes in it
+//! show how the length changed. The data read here is not used for anything else.
 
 use std::io::{Read, Seek};
 
@@ -10,10 +10,10 @@ use super::envelope::Envelope;
 use super::manifest::Manifest;
 use crate::error::Error;
 
-/// How every manifest begins, after its length.
+/// The start of every manifest, after its length.
 const START: &[u8] = b"{\"version\"";
 
-/// What seems to have happened to a file whose code does not match.
+/// The probable fault of a file whose MAC does not match.
 pub(super) fn of<R: Read + Seek>(envelope: &mut Envelope<R>) -> Error {
     let right = match begins_like_a_manifest(envelope) {
         Ok(right) => right,
@@ -40,7 +40,7 @@ fn begins_like_a_manifest<R: Read + Seek>(envelope: &mut Envelope<R>) -> Result<
     Ok(start.ends_with(START))
 }
 
-/// The payload's length as the manifest gives it, if one can be read.
+/// The payload's length according to the manifest, if it can be read.
 fn expected_bytes<R: Read + Seek>(envelope: &mut Envelope<R>) -> Option<u64> {
     Manifest::expected_bytes(&mut envelope.payload().ok()?)
 }

@@ -1,4 +1,4 @@
-//! The folder that a backup is unpacked into: empty before, and afterwards whole or empty again.
+//! The folder that a backup is unpacked into: empty before; afterwards complete, or empty again.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use crate::error::{Error, Result};
 
-/// Files under a temporary name inside the folder, which they leave only when all are there.
+/// Files in a temporary folder inside the target folder. They are moved out only once all are complete.
 pub(super) struct Folder {
     out: PathBuf,
     made: bool,
@@ -17,7 +17,7 @@ pub(super) struct Folder {
 }
 
 impl Folder {
-    /// Makes `out` (mode 0700), or takes it over when it is empty.
+    /// Creates `out` (mode 0700), or uses it if it is empty.
     pub(super) fn prepare(out: &Path) -> Result<Self> {
         let made = match DirBuilder::new().mode(0o700).create(out) {
             Ok(()) => true,
@@ -34,7 +34,7 @@ impl Folder {
         Ok(folder)
     }
 
-    /// Makes a file (mode 0600), and the folder it is in.
+    /// Creates a file (mode 0600), and its folder.
     pub(super) fn create(&self, name: &str) -> Result<(File, PathBuf)> {
         let path = self.partial_path().join(name);
         let failed = |source| Error::Write { path: path.clone(), source };
@@ -45,7 +45,7 @@ impl Folder {
         Ok((file.map_err(failed)?, path))
     }
 
-    /// Gives everything its final name.
+    /// Gives all files their final names.
     pub(super) fn finish(mut self) -> Result<()> {
         let partial = self.partial_path().to_owned();
         let failed = |source| Error::Write { path: partial.clone(), source };
@@ -68,7 +68,7 @@ impl Folder {
     }
 }
 
-/// Removes what is there under the temporary name, and the folder if it was made for it.
+/// Removes the temporary folder, and the target folder if it was created here.
 impl Drop for Folder {
     fn drop(&mut self) {
         self.partial = None;
@@ -78,7 +78,7 @@ impl Drop for Folder {
     }
 }
 
-/// A name is on disk once its folder is; files were written out one by one.
+/// A name is durable once its folder is synced; the files themselves were synced individually.
 fn sync(path: &Path) -> io::Result<()> {
     if path.is_dir() { File::open(path)?.sync_all() } else { Ok(()) }
 }

@@ -1,12 +1,12 @@
-//! From the passphrase to the two keys of the envelope.
+//! Derivation of the envelope's two keys from the passphrase.
 
 use sha2::Sha256;
 use strongroom_crypto::SecretBytes;
 
-/// The file does not say how many: another figure needs another version.
+/// The file does not record the number of rounds: another number would need another version.
 const ROUNDS: u32 = 200_000;
 
-/// The key of 32 bytes that `passphrase` makes with one of the two salts.
+/// The 32-byte key derived from `passphrase` and one of the two salts.
 pub(super) fn derive(passphrase: &SecretBytes, salt: &[u8; 32]) -> SecretBytes {
     derive_in(ROUNDS, passphrase, salt)
 }

@@ -1,4 +1,4 @@
-//! What a `.geb` says of itself: the list that its bytes are cut up by.
+//! The manifest of a `.geb`: the list by which its bytes are split.
 
 use std::collections::HashSet;
 use std::io::Read;
@@ -9,26 +9,27 @@ use strongroom_crypto::SecretBytes;
 use super::envelope::Payload;
 use crate::error::{Error, Result};
 
-/// The most recordings that are unpacked. Gatwy writes any number and itself reads back at most 1,000.
+/// Maximum number of recordings that are unpacked. Gatwy writes any number and itself reads back at most
+/// 1,000.
 pub const MAX_RECORDINGS: usize = 100_000;
 
-/// Room for [`MAX_RECORDINGS`] names of 255 bytes.
+/// Enough for [`MAX_RECORDINGS`] names of 255 bytes.
 const MAX_BYTES: u64 = 64 << 20;
 
 const LENGTH_BYTES: u64 = 4;
 const VERSION: u64 = 1;
 
-/// The longest name that common file systems hold, in bytes.
+/// The longest file name in common file systems, in bytes.
 const LONGEST_NAME: usize = 255;
 
-/// What a backup holds.
+/// The contents of a backup.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Contents {
-    /// When it was made, as the file says it.
+    /// When it was made, according to the file.
     pub exported_at: String,
     /// The size of the SQLite database.
     pub database_bytes: u64,
-    /// Session recordings in the file's order.
+    /// Session recordings in file order.
     pub recordings: Vec<Recording>,
 }
 
@@ -37,12 +38,12 @@ pub struct Contents {
 pub struct Recording {
     /// A plain file name.
     pub name: String,
-    /// Its size as stored, with the header that encryption at rest adds.
+    /// Its size as stored, including the header of the encryption at rest.
     #[serde(rename = "size")]
     pub bytes: u64,
 }
 
-/// The contents and the key that goes with them.
+/// The contents, and the master key.
 #[derive(Debug)]
 pub(super) struct Manifest {
     pub(super) contents: Contents,
@@ -70,7 +71,8 @@ fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SecretBytes, D::
 }
 
 impl Manifest {
-    /// Reads the manifest at the start of an authentic payload and requires that it accounts for all of it.
+    /// Reads the manifest at the start of an authentic payload and requires that it accounts for the whole
+    /// payload.
     pub(super) fn read<R: Read>(payload: &mut Payload<'_, R>) -> Result<Self> {
         let (fields, _) = read_fields(payload)?;
         let key = hex::decode(fields.encryption_key_hex.expose()).map(SecretBytes::new);
@@ -86,7 +88,7 @@ impl Manifest {
         Ok(Self { contents, master_key })
     }
 
-    /// How long the whole payload should be. `None` when that cannot be told.
+    /// The expected length of the whole payload; `None` if it cannot be determined.
     pub(super) fn expected_bytes<R: Read>(payload: &mut Payload<'_, R>) -> Option<u64> {
         match read_fields(payload) {
             Ok((fields, manifest_bytes)) => {
@@ -100,10 +102,11 @@ impl Manifest {
     }
 }
 
-/// Moves the payload behind the manifest. The second value is the manifest's length.
+/// Moves the payload past the manifest. The second value is the manifest's length.
 fn read_fields<R: Read>(payload: &mut Payload<'_, R>) -> Result<(Fields, u64)> {
     let json = read_json(payload)?;
-    // A parser's message may repeat what it read, and this document has a key in it: only the place is told.
+    // A parser's message may repeat its input, and this document contains a key: only the position is
+    // reported.
     let place = |error: serde_json::Error| {
         malformed(format!("is not as Gatwy writes it: line {}, column {}", error.line(), error.column()))
     };

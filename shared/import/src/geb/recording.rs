@@ -1,4 +1,4 @@
-//! Recordings as Gatwy keeps them on disk: encrypted with its master key, without any authentication code.
+//! Recordings as Gatwy stores them on disk: encrypted with its master key, without authentication.
 //!
 //! ```text
 //! offset  bytes  what
@@ -8,7 +8,7 @@
 //!     27      n  ciphertext
 //! ```
 //!
-//! A file that does not begin so was recorded before Gatwy encrypted them, and is as it is.
+//! A file without this header was recorded before Gatwy encrypted recordings, and is not encrypted.
 
 use std::io::Read;
 
@@ -23,16 +23,16 @@ use crate::error::Result;
 const START: &[u8; 11] = b"GATWY_REC\0\x01";
 const HEADER_BYTES: usize = 27;
 
-/// What a recording is written as.
+/// The form in which a recording is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
     /// Decrypted with the master key of the backup.
     Opened,
-    /// Byte for byte: it was not encrypted, or in a way that is not known here.
+    /// Byte for byte: it was not encrypted, or in an unknown way.
     AsStored,
 }
 
-/// Hands the recording of `bytes` bytes to `write`, decrypted where it is encrypted.
+/// Passes the recording of `bytes` bytes to `write`, decrypted if it is encrypted.
 pub(super) fn copy<R: Read>(
     payload: &mut Payload<'_, R>,
     bytes: u64,

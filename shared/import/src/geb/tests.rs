@@ -26,7 +26,7 @@ fn the_vector_opens() {
     let vector = sample::vector();
     assert_eq!(vector.len(), 361);
     assert_eq!(sample::sha256(&vector), "d222c9d63735231f4e3fa357807fb5c40d97d19e7cb644110d91cc07ce6e8458");
-    // Gatwy's derivation, in its full length.
+    // Gatwy's derivation with all its rounds.
     let passphrase = SecretBytes::new(b"correct horse".to_vec());
     let mut geb = Geb::open(Cursor::new(&vector), &passphrase).unwrap();
     let recordings = vec![Recording { name: "a.cast".into(), bytes: 12 }];
@@ -74,7 +74,7 @@ fn the_master_key_is_written_only_when_asked_for() {
     assert_eq!(key.metadata().unwrap().permissions().mode() & 0o777, 0o600);
 }
 
-/// Made with `openssl enc -aes-256-ctr` under 32 times 0x11 and the counter 20 21 … 2f.
+/// Made with `openssl enc -aes-256-ctr`, with the key 32 times 0x11 and the counter 20 21 … 2f.
 #[test]
 fn encrypted_recordings_are_opened() {
     let mut stored = b"GATWY_REC\0\x01".to_vec();

@@ -1,4 +1,4 @@
-//! Taking a backup apart into files.
+//! Unpacks a backup into files.
 
 use std::fs::File;
 use std::io::{Read, Seek, Write as _};
@@ -15,26 +15,27 @@ const DATABASE: &str = "gatwy.db";
 const RECORDINGS: &str = "recordings";
 const MASTER_KEY: &str = "master.key";
 
-/// What was written.
+/// The files written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unpacked {
     /// The SQLite database.
     pub database: PathBuf,
     /// The folder of the recordings, if there are any.
     pub recordings: Option<PathBuf>,
-    /// In the order of [`super::Contents::recordings`].
+    /// The form of each recording, in the order of [`super::Contents::recordings`].
     pub forms: Vec<Form>,
-    /// The file with the master key as 64 hex digits, if it was asked for.
+    /// The file with the master key as 64 hex digits, if requested.
     pub master_key: Option<PathBuf>,
 }
 
 impl<R: Read + Seek> Geb<R> {
-    /// Writes the database and the recordings into `out`, which must be new or empty, readable by their owner
-    /// only. Recordings are decrypted; columns of the database stay as they are stored. The master key is written
-    /// only `with_master_key`.
+    /// Writes the database and the recordings to `out`, which must be new or empty; only their owner can read
+    /// them. Recordings are decrypted; columns of the database stay as stored. The master key is written only
+    /// if `with_master_key` is set.
     ///
     /// # Errors
-    /// When `out` is not empty or cannot be written, or the file is no longer what was opened; nothing stays then.
+    /// If `out` is not empty or cannot be written, or if the file has changed since it was opened; no files
+    /// are left then.
     pub fn unpack(&mut self, out: &Path, with_master_key: bool) -> Result<Unpacked> {
         let folder = Folder::prepare(out)?;
         let forms = self.write_payload(&folder)?;

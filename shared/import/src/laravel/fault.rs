@@ -1,22 +1,22 @@
-//! Why a value does not open.
+//! Reasons why a value does not open.
 
-/// Why a value does not open. No message contains any of it.
+/// Why a value does not open. No message contains any part of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PayloadFault {
-    /// Something else, such as plain text.
+    /// Not an encrypted value, but for example plain text.
     #[error("the value is not one that Laravel encrypted")]
     NotPayload,
-    /// Neither of the two that are read.
+    /// A cipher other than the two supported.
     #[error("the value is under an unknown cipher: AES-256-GCM and AES-256-CBC are read")]
     UnknownCipher,
-    /// The HMAC of CBC.
+    /// The HMAC of a CBC value does not match.
     #[error("the value's MAC does not match: it was changed, or encrypted under another APP_KEY")]
     Mac,
-    /// The tag of GCM.
+    /// The tag of a GCM value does not match.
     #[error("the value's GCM tag does not match: it was changed, or encrypted under another APP_KEY")]
     Tag,
-    /// The MAC is right, and yet the inside is not.
+    /// The MAC matches, but the content is invalid.
     #[error("the value is authentic but its padding is broken: it was made wrongly")]
     Padding,
 }

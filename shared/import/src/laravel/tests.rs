@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::*;
 
-// Made by other programs, under the key 00 01 … 1f: the first two with Python's cryptography, the first again with
-// Node's crypto, the third with Python and again with `openssl enc`.
+// Made by other programs with the key 00 01 … 1f: the first two with Python's cryptography, the first again
+// with Node's crypto, the third with Python and again with `openssl enc`.
 const GCM: &str = "eyJpdiI6IlFFRkNRMFJGUmtkSVNVcEwiLCJ2YWx1ZSI6ImtkS0RURlpaNldLazZTY0hxVmNuYmtcL3hhbVU9IiwibWFjIjoiIiwidGFnIjoiOEVnWFQ3c25KeE9SbFkrMk5xRkhYUT09In0=";
 const GCM_SERIALISED: &str = "eyJpdiI6IlVGRlNVMVJWVmxkWVdWcGIiLCJ2YWx1ZSI6IjRSMEhUZDV5eW8xeDExTVI0Tmk3NHRVYXlkZ1FRS3BEUnF2YiIsIm1hYyI6IiIsInRhZyI6ImtWXC9aNmhqb2c3M3R0VGU5MkducmdBPT0ifQ==";
 const CBC: &str = "eyJpdiI6IllHRmlZMlJsWm1kb2FXcHJiRzF1Ync9PSIsInZhbHVlIjoiaHRXM3F6c21uam1tbEJmblp2YVdOOVVnWExQTURWdjRSQ2pqdUhrUUJuaz0iLCJtYWMiOiJjYjgxODhhNjk1MmExNjZhMmQ0YTZmZTg4NDhkOGE1YjkyMmM5OTdmOTk4OTkxYWNiMGNjNGI4MWQ5MTZmZGIwIiwidGFnIjoiIn0=";
@@ -79,7 +79,7 @@ fn a_changed_value_is_refused() {
 #[test]
 fn padding_is_looked_at_only_behind_the_mac() {
     let mut cbc = fields(CBC);
-    // One block alone: its MAC is made right, its padding is not.
+    // A single block: its MAC is corrected, its padding is not.
     let block = &STANDARD.decode(cbc["value"].as_str().unwrap()).unwrap()[..16];
     cbc["value"] = json!(STANDARD.encode(block));
     let mut mac = Hmac::<Sha256>::new_from_slice(key(0..32).candidates().next().unwrap().expose()).unwrap();

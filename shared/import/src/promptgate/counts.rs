@@ -1,4 +1,4 @@
-//! The manifest's counts: all that tells a whole export from a part of one.
+//! The manifest's counts, the only evidence that an export is complete.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Seek};
@@ -7,10 +7,11 @@ use super::{CREDENTIALS, Export, MANIFEST, StoredCredential, TableSurvey, docume
 use crate::error::Result;
 
 impl<R: Read + Seek> Export<R> {
-    /// Compares the manifest with all that was read, table by table.
+    /// Compares the manifest with the rows read, table by table.
     ///
     /// # Errors
-    /// Naming the first table that is not there, not in the manifest, or has another number of rows.
+    /// Names the first table that is missing from the export or from the manifest, or has a different number
+    /// of rows.
     pub fn check_counts(&self, credentials: &[StoredCredential], tables: &[TableSurvey]) -> Result<()> {
         let mut found: BTreeMap<&str, u64> =
             tables.iter().map(|table| (table.table.as_str(), table.rows)).collect();
@@ -31,7 +32,7 @@ impl<R: Read + Seek> Export<R> {
         }
     }
 
-    /// Whether the table is there.
+    /// Whether the export has the table.
     pub(super) fn has(&self, table: &str) -> bool {
         self.zip.names().contains(&entry_of(table))
     }

@@ -12,12 +12,12 @@ use serde_json::{Map, Value};
 use super::document;
 use crate::error::{Error, Result};
 
-/// Of one row. A request in the gateway's log is the largest.
+/// Maximum size of one row. The largest is a request in the gateway's log.
 const MAX_ROW_BYTES: u64 = 16 << 20;
 const BUFFER_BYTES: usize = 64 << 10;
 
-/// Calls `take` with each row of `input`, an error of which is a verb phrase about the row, and requires that
-/// nothing follows the array.
+/// Calls `take` with each row of `input`, and requires that nothing follows the array. An error of `take` is
+/// a verb phrase about the row.
 pub(super) fn for_each<R: Read>(
     entry: &str,
     input: R,
@@ -70,7 +70,7 @@ impl<'de, F: FnMut(Map<String, Value>) -> Result<(), String>> Visitor<'de> for R
     }
 }
 
-/// Fails when a row does not end: whoever parses it holds it whole. Counted up to the size of the buffer.
+/// Fails if a row is too long: the parser holds a whole row in memory. Accurate to the size of the buffer.
 struct RowLimit<R> {
     input: R,
     left: Rc<Cell<u64>>,

@@ -1,4 +1,4 @@
-//! What else is in an export: counted, so that nobody has to wonder what was left behind.
+//! Counts of the other contents of an export, to show what was not imported.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Seek};
@@ -11,7 +11,7 @@ use crate::app_key::AppKey;
 use crate::error::{Error, Result};
 use crate::laravel::looks_encrypted;
 
-/// Which credential a row uses.
+/// The column that names a row's credential.
 const REFERENCE: &str = "credential_id";
 
 /// A table other than the credentials.
@@ -19,9 +19,9 @@ const REFERENCE: &str = "credential_id";
 pub struct TableSurvey {
     /// Its name.
     pub table: String,
-    /// Its rows, counted here.
+    /// Number of rows, as counted.
     pub rows: u64,
-    /// Rows that name a credential.
+    /// Number of rows that name a credential.
     pub references: u64,
     /// Columns with encrypted values, by name.
     pub encrypted: BTreeMap<String, EncryptedColumn>,
@@ -30,17 +30,18 @@ pub struct TableSurvey {
 /// Encrypted values of one column.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct EncryptedColumn {
-    /// How many there are.
+    /// Number of values.
     pub values: u64,
-    /// How many of them the key opens.
+    /// Number of values that the key opens.
     pub opened: u64,
 }
 
 impl<R: Read + Seek> Export<R> {
-    /// Reads every table but the credentials, one row in memory at a time, and tries `key` on what is encrypted.
+    /// Reads every table except the credentials, one row in memory at a time, and tries `key` on encrypted
+    /// values.
     ///
     /// # Errors
-    /// When a table is damaged or no array of rows.
+    /// If a table is damaged or not an array of rows.
     pub fn survey(&mut self, key: &AppKey) -> Result<Vec<TableSurvey>> {
         let names = self.zip.names().iter();
         let tables = names.filter_map(|name| name.strip_prefix("tables/")?.strip_suffix(".json"));

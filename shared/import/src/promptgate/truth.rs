@@ -1,12 +1,12 @@
-//! Truth values as databases and their exports write them.
+//! Boolean values as databases and their exports write them.
 
 use serde_json::Value;
 
 const TRUE: [&str; 6] = ["1", "t", "true", "y", "yes", "on"];
 const FALSE: [&str; 7] = ["0", "f", "false", "n", "no", "off", ""];
 
-/// True or false in one of the known forms; NULL is false, as it is for Laravel. `None` for anything else: a credential
-/// must not come into use by a guess.
+/// True or false in one of the known forms; NULL is false, as in Laravel. `None` for anything else: a guess
+/// must not activate a credential.
 pub(super) fn of(value: &Value) -> Option<bool> {
     match value {
         Value::Null => Some(false),

@@ -1,4 +1,4 @@
-//! Bringing a schema up to date while other processes serve calls from it: a rolling upgrade, and the way back.
+//! Migrates a schema while other processes use it: for a rolling upgrade, and for a downgrade.
 
 use std::time::Duration;
 
@@ -9,21 +9,22 @@ use tokio::time::sleep;
 use super::Connection;
 use crate::error::Result;
 
-/// A migration that waits for a lock lets every later statement on that table wait behind it, also those that only read:
-/// behind an export's snapshot that would be an hour. And one that locks a second table may meet a call that locks them in
-/// another order: after `deadlock_timeout`, a second by default, the server ends one of the two, and that must not be the
-/// call. So a migration gives up long before, and comes again. A large table may take longer than a call's statement, so
-/// there is no limit of time.
+/// While a migration waits for a lock on a table, all later statements on that table wait behind it, even
+/// reads. Behind an export's snapshot that could be an hour. A migration that locks a second table can also
+/// deadlock with a call that locks the tables in another order: after `deadlock_timeout`, a second by
+/// default, the server ends one of the two, and that must not be the call. So a migration gives up long
+/// before that, and retries. A large table can take longer than a call's statement, so there is no statement
+/// timeout.
 const SETTINGS: &str = "SET lock_timeout = '300ms'; SET statement_timeout = 0; SET synchronous_commit = on;";
-/// Time for what waits behind the lock.
+/// Time for the statements that waited behind the lock.
 const PAUSE: Duration = Duration::from_secs(2);
-/// SQLSTATE of a lock that was not to be had in time: lock_not_available.
+/// SQLSTATE of a lock that was not granted in time: lock_not_available.
 const LOCKED: &str = "55P03";
 
-/// Runs what is missing of `migrations`, each in a transaction of its own, and waits as long as other sessions hold the
-/// locks that it needs. Of several processes one migrates; the others wait for it. Migrations of a later version are
-/// left alone, so that the version before starts on their schema: a migration adds, and takes nothing away that the
-/// version before needs.
+/// Runs the missing ones of `migrations`, each in its own transaction, and waits as long as other sessions
+/// hold the locks that it needs. Of several processes, one migrates and the others wait for it. Migrations of
+/// a later version are kept, so the previous version can start on their schema: a migration only adds, and
+/// removes nothing that the previous version needs.
 ///
 /// # Errors
 /// [`Error::Migrate`](crate::Error::Migrate), or [`Error::Foreign`](crate::Error::Foreign) for a database of an unreleased
@@ -32,7 +33,7 @@ pub async fn migrate(options: &PgConnectOptions, migrations: Migrator) -> Result
     let migrations = Migrator { ignore_missing: true, ..migrations };
     let mut has_waited = false;
     loop {
-        // A connection of its own: its locks end with it, however it ends.
+        // A separate connection: its locks are released when it ends, however it ends.
         let own = PgPoolOptions::new()
             .max_connections(1)
             .after_connect(|connection, _| Box::pin(set_up(connection)));

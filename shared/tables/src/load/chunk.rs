@@ -1,25 +1,25 @@
 //! Rows on their way from an archive into a database.
 //!
-//! An archive is read, and its JSON turned into what the database takes, on a thread that may block; loading waits for the
-//! database. Chunks go from one to the other, and a channel of a few of them is all that is held.
+//! Reading an archive and converting its JSON into the database's form run on a thread that may block; loading waits for the
+//! database. Chunks pass between the two through a small channel, and nothing else is held in memory.
 
 use serde_json::value::RawValue;
 
 use crate::error::Result;
 
-/// Bytes of a chunk at which it is handed on; a single long row may exceed them.
+/// Size at which a chunk is handed on, in bytes; a single long row can exceed it.
 pub(crate) const CHUNK_BYTES: usize = 256 << 10;
 
-/// Some rows of one table in the form that its database loads.
+/// Some rows of one table, in the form that its database loads.
 pub struct Chunk {
     pub(crate) rows: Rows,
-    /// How many rows these are.
+    /// Number of rows.
     pub count: u64,
-    /// Whether these are the last rows of the table. There may be none in it.
+    /// Whether these are the table's last rows. Such a chunk can be empty.
     pub is_last: bool,
 }
 
-/// What an engine loads.
+/// The form that an engine loads.
 pub(crate) enum Rows {
     /// Lines of COPY text (PostgreSQL).
     Text(Vec<u8>),
@@ -27,24 +27,24 @@ pub(crate) enum Rows {
     Values(Vec<strongroom_archive::SqliteValue>),
 }
 
-/// Turns the archive's rows of one table into chunks. It holds nothing of the database and may work on another thread.
+/// Converts the archive's rows of one table into chunks. It holds no database resources and can work on another thread.
 pub struct Encoder {
     rows: Box<dyn Encode>,
     count: u64,
 }
 
-/// How an engine takes values.
+/// Encoding of values for one engine.
 pub(crate) trait Encode: Send {
-    /// Adds a row, with values in the order of the archive's columns.
+    /// Adds a row, with values in the archive's column order.
     ///
     /// # Errors
     /// [`crate::Error::Value`] for a value that the column cannot take.
     fn add(&mut self, values: &[&RawValue]) -> Result<()>;
 
-    /// Bytes of what was added since the last [`Self::take`].
+    /// Number of bytes added since the last [`Self::take`].
     fn bytes(&self) -> usize;
 
-    /// What was added since the last call.
+    /// Returns what was added since the last call.
     fn take(&mut self) -> Rows;
 }
 
@@ -53,7 +53,7 @@ impl Encoder {
         Self { rows, count: 0 }
     }
 
-    /// Adds a row, with values in the order of the archive's columns, and returns a chunk whenever one is full.
+    /// Adds a row, with values in the archive's column order, and returns a chunk whenever one is full.
     ///
     /// # Errors
     /// [`crate::Error::Value`] naming the column, and the row by its number in the archive.
@@ -63,7 +63,7 @@ impl Encoder {
         Ok((self.rows.bytes() >= CHUNK_BYTES).then(|| self.take(false)))
     }
 
-    /// The last chunk, once all rows were added.
+    /// The last chunk, after all rows were added.
     #[must_use]
     pub fn finish(mut self) -> Chunk {
         self.take(true)

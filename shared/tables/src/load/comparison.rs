@@ -4,19 +4,21 @@ use std::time::Duration;
 
 use super::Refusal;
 
-/// Rows of one table that [`TableChanges::examples`] names at most, of all kinds together.
+/// Maximum number of rows of one table in [`TableChanges::examples`], of all kinds together.
 pub const MOST_EXAMPLES: usize = 100;
 
-/// What applying a stage would do now.
+/// The effect of applying a stage now.
 #[derive(Debug, Clone, Default)]
 pub struct Comparison {
     /// One for each of [`super::Wanted::tables`], in its order.
     pub tables: Vec<TableChanges>,
-    /// What only shows in rows: rows outside of the set that reference rows to be removed, a reference that would dangle.
+    /// Reasons for refusal that only show in the rows: rows outside the restored tables that reference rows to be removed, or
+    /// a reference that would dangle.
     pub refusals: Vec<Refusal>,
-    /// Sentences that an operator should read before going on: rows outside of the set that go with those that they reference.
+    /// Sentences that an operator should read before continuing: rows outside the restored tables that are deleted along with
+    /// the rows that they reference.
     pub warnings: Vec<String>,
-    /// How long writers would wait, estimated from what the comparison took and how many rows change.
+    /// Estimated time that writers would wait, from the duration of the comparison and the number of changed rows.
     pub writers_wait: Duration,
 }
 
@@ -25,13 +27,13 @@ pub struct Comparison {
 pub struct TableChanges {
     /// Only in the archive.
     pub created: u64,
-    /// In both under one key, and different: replaced.
+    /// In both under one key, but different: replaced.
     pub changed: u64,
     /// Only in the database: removed.
     pub deleted: u64,
-    /// The same in both, or only in the database and kept ([`super::Mode::Merge`]).
+    /// Equal in both, or only in the database and kept ([`super::Mode::Merge`]).
     pub kept: u64,
-    /// In both under one key, different, and kept as the database has it ([`super::Mode::Merge`]).
+    /// In both under one key, different, and kept as they are in the database ([`super::Mode::Merge`]).
     pub conflicts: u64,
     /// Some of the created, changed, deleted and conflicting rows, at most [`MOST_EXAMPLES`].
     pub examples: Vec<Example>,
@@ -42,7 +44,7 @@ pub struct TableChanges {
 pub struct Example {
     /// What happens to it.
     pub change: Change,
-    /// Its key as a JSON array of texts, `["7"]`, cut to 200 bytes; empty for a table without a key.
+    /// Its key as a JSON array of strings, `["7"]`, cut to 200 bytes; empty for a table without a key.
     pub key: String,
 }
 
@@ -51,10 +53,10 @@ pub struct Example {
 pub enum Change {
     /// It is added.
     Created,
-    /// It becomes what the archive has.
+    /// It is replaced by the archive's row.
     Changed,
     /// It is removed.
     Deleted,
-    /// It stays, although the archive has another one under its key.
+    /// It stays, although the archive has a different row under its key.
     Conflict,
 }

@@ -1,8 +1,8 @@
-//! What becomes of the rows that a table already has.
+//! How a restore treats the rows that a table already has.
 
 use serde::{Deserialize, Serialize};
 
-/// How an archive's rows get into tables. Notes of applied restores have it as `into-empty`, `merge` or `replace`.
+/// How an archive's rows get into tables. Records of applied restores store it as `into-empty`, `merge` or `replace`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {
@@ -10,6 +10,6 @@ pub enum Mode {
     IntoEmpty,
     /// Rows whose key the table already has stay as they are; all others are added.
     Merge,
-    /// The tables hold exactly the archive's rows afterwards.
+    /// Afterwards the tables hold exactly the archive's rows.
     Replace,
 }

@@ -1,9 +1,9 @@
-//! Why a restore is not done: each reason by name, with the remedy.
+//! Reasons why a restore is refused, each with a name and a remedy.
 
-/// Something that stands against a restore. Its text names what, why and what helps.
+/// A reason against a restore. Its text names the object, the reason and the remedy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// A table of the archive is not in the target.
+    /// A table of the archive does not exist in the target.
     #[error(
         "table {table} does not exist in the target: let the application create it, or restore with --create-tables"
     )]
@@ -11,7 +11,7 @@ pub enum Refusal {
         /// Archive name.
         table: String,
     },
-    /// A table that must be empty is not.
+    /// A table that must be empty is not empty.
     #[error("table {table} is not empty: restore with --mode replace or merge, or empty it first")]
     NotEmpty {
         /// Archive name.
@@ -39,7 +39,7 @@ pub enum Refusal {
         /// The column.
         column: String,
     },
-    /// The same column, and another type.
+    /// The column has a different type.
     #[error(
         "column {column} of table {table} is {archive} in the archive and {target} in the target: migrate one to the other \
              first"
@@ -71,10 +71,10 @@ pub enum Refusal {
         table: String,
         /// The column.
         column: String,
-        /// What does not fit.
+        /// Why the values do not fit.
         problem: String,
     },
-    /// A merge needs a key to tell rows apart.
+    /// A merge needs a key to match rows.
     #[error(
         "table {table} has no primary key and no unique key without NULL, by which the rows that come could be told from those \
          that are there: give it one, or replace its rows (restore plan --mode replace)"
@@ -83,7 +83,7 @@ pub enum Refusal {
         /// Archive name.
         table: String,
     },
-    /// The archive has not all rows of a table that would be replaced.
+    /// The archive lacks some rows of a table that would be replaced.
     #[error(
         "only some rows of table {table} would be restored, those since a time or those chosen with --rows, and replacing would \
          remove all others: use --mode merge"
@@ -92,12 +92,12 @@ pub enum Refusal {
         /// Archive name.
         table: String,
     },
-    /// A function of an index or a check does not find what it names.
+    /// A function used by an index or a check cannot find an object that it names.
     #[error("table {table} cannot be looked at: {problem}")]
     Function {
         /// Archive name.
         table: String,
-        /// What the server says, with the remedy.
+        /// The server's message, with the remedy.
         problem: String,
     },
     /// Row security hides rows from this role.
@@ -111,7 +111,7 @@ pub enum Refusal {
         /// The role.
         role: String,
     },
-    /// Rules rewrite what is written.
+    /// A rule would rewrite the restored rows.
     #[error(
         "table {table} has the rule {rule}, which would rewrite what is restored: drop it for the restore"
     )]
@@ -121,7 +121,7 @@ pub enum Refusal {
         /// The rule.
         rule: String,
     },
-    /// A publication could not send removed rows.
+    /// A publication could not replicate deleted rows.
     #[error(
         "table {table} is in the publication {publication} and has no replica identity, so that no row can be removed: ALTER \
              TABLE … REPLICA IDENTITY FULL, or take it out of the publication"
@@ -155,12 +155,12 @@ pub enum Refusal {
     Right {
         /// The role.
         role: String,
-        /// What it may not do: `create the schema strongroom`.
+        /// The action, for example `create the schema strongroom`.
         what: String,
-        /// The statement that helps.
+        /// The statement that grants it.
         grant: String,
     },
-    /// The table belongs to somebody else.
+    /// The table belongs to another role.
     #[error(
         "table {table} belongs to {owner}: put a URL of that role, or of a member of it, into restore_url_file"
     )]
@@ -179,7 +179,7 @@ pub enum Refusal {
         /// Up to ten ids, joined.
         ids: String,
     },
-    /// Rows outside of the set reference rows that would go.
+    /// Rows outside the restored tables reference rows that would be removed.
     #[error(
         "{rows} rows of {from} reference rows of {table} that would be removed (constraint {constraint}): restore {from} too, \
              or agree to what its foreign key does with --accept-cascade"
@@ -191,10 +191,10 @@ pub enum Refusal {
         from: String,
         /// Its foreign key.
         constraint: String,
-        /// How many.
+        /// Number of rows.
         rows: u64,
     },
-    /// A reference would lead nowhere.
+    /// A reference would dangle.
     #[error(
         "{rows} rows of {table} would reference rows of {to} that are not there (constraint {constraint}): restore {to} too"
     )]
@@ -205,10 +205,10 @@ pub enum Refusal {
         to: String,
         /// The foreign key.
         constraint: String,
-        /// How many.
+        /// Number of rows.
         rows: u64,
     },
-    /// Rows of the archive violate a constraint of the target.
+    /// Rows in the archive violate a constraint of the target.
     #[error(
         "{rows} rows of table {table} violate {constraint} of the target: migrate the target to the archive's version first"
     )]
@@ -217,10 +217,10 @@ pub enum Refusal {
         table: String,
         /// The constraint or index.
         constraint: String,
-        /// How many, at least.
+        /// Number of rows, at least.
         rows: u64,
     },
-    /// The id of a large object is taken.
+    /// A large object's id is already taken.
     #[error(
         "the target has a large object {oid} of its own: remove it with lo_unlink({oid}) if nobody needs it, or restore into another \
          database"
@@ -248,15 +248,15 @@ pub enum Refusal {
         /// The mode.
         mode: String,
     },
-    /// A virtual table whose content cannot be put back (SQLite).
+    /// The contents of a virtual table cannot be restored (SQLite).
     #[error("table {table} is a virtual table whose content cannot be restored: {problem}")]
     Virtual {
         /// Archive name.
         table: String,
-        /// Why.
+        /// The reason.
         problem: String,
     },
-    /// Another restore has its stage in this target.
+    /// Another restore has a stage in this target.
     #[error(
         "the restore {id} has rows staged in this database: wait for its end; `strongroom restore get {id}` shows its \
              state"
@@ -270,13 +270,13 @@ pub enum Refusal {
     Unsupported {
         /// Archive name.
         table: String,
-        /// Why, and what helps.
+        /// The reason and the remedy.
         problem: String,
     },
 }
 
 impl Refusal {
-    /// A stable name for programs.
+    /// A stable name for use by programs.
     #[must_use]
     pub fn reason(&self) -> &'static str {
         match self {
@@ -310,7 +310,7 @@ impl Refusal {
         }
     }
 
-    /// What it is about: a table's archive name, or empty.
+    /// The archive name of the table concerned, or empty.
     #[must_use]
     pub fn table(&self) -> &str {
         match self {

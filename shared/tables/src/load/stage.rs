@@ -1,4 +1,4 @@
-//! Rows beside the live ones, until they are swapped in.
+//! Rows staged beside the live ones until they are swapped in.
 
 use std::time::Duration;
 
@@ -10,35 +10,35 @@ use crate::error::Result;
 use crate::postgres::load::PostgresStage;
 use crate::sqlite::load::SqliteStage;
 
-/// What a stage is for.
+/// Purpose of a stage.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Purpose {
-    /// To compare. Nothing of it lasts.
+    /// To compare only. Nothing of it remains.
     Trial,
-    /// To be applied, under the restore's id (a UUID's text). From here on [`super::Target::state_of`] finds it.
+    /// To be applied, under the restore's id (a UUID as text). From here on [`super::Target::state_of`] finds it.
     Restore(String),
 }
 
-/// How long a swap may take.
+/// Time limits of a swap.
 #[derive(Debug, Clone, Copy)]
 pub struct SwapLimits {
-    /// Until the locks are held, all attempts together. Between attempts nobody waits for this restore.
+    /// Total time to acquire the locks, over all attempts. Between attempts nothing waits for this restore.
     pub lock: Duration,
-    /// Gives up, with nothing changed, rather than hold writers longer.
+    /// Gives up, with nothing changed, rather than block writers longer than this.
     pub pause: Option<Duration>,
 }
 
-/// What a swap has done.
+/// The result of a swap.
 #[derive(Debug, Clone, Default)]
 pub struct Swapped {
-    /// One for each of [`super::Wanted::tables`], without examples.
+    /// One entry for each of [`super::Wanted::tables`], without examples.
     pub tables: Vec<TableChanges>,
     /// How long writers had to wait.
     pub paused: Duration,
 }
 
-/// Tables of ours that are being filled, on a connection of their own. Dropping it ends what is running; a trial is then
-/// gone, and a restore's stage stays for [`super::Target::discard`].
+/// Our own tables while they are being filled, on a separate connection. Dropping the stage ends any running statement; a
+/// trial then disappears, and a restore's stage remains for [`super::Target::discard`].
 pub struct Stage(pub(super) Inner);
 
 pub(super) enum Inner {
@@ -47,7 +47,7 @@ pub(super) enum Inner {
 }
 
 impl Stage {
-    /// What turns the archive's rows of the table at `table` into chunks for [`Self::load`].
+    /// An encoder that converts the archive's rows of the table at index `table` into chunks for [`Self::load`].
     #[must_use]
     pub fn encoder(&self, table: usize) -> Encoder {
         match &self.0 {
@@ -56,12 +56,12 @@ impl Stage {
         }
     }
 
-    /// Loads all rows of a table, once, and returns how many there were. A channel that ends before its last chunk
-    /// ([`Chunk::is_last`]) makes no short table.
+    /// Loads all rows of a table, once, and returns their number. A channel that closes before the last chunk
+    /// ([`Chunk::is_last`]) is an error, never a shortened table.
     ///
     /// # Errors
-    /// [`crate::Error::Constraint`] for rows that the table does not take, and [`crate::Error::Cancelled`] where the last
-    /// chunk does not come.
+    /// [`crate::Error::Constraint`] for rows that the table rejects, and [`crate::Error::Cancelled`] if the last chunk does
+    /// not arrive.
     pub async fn load(&mut self, table: usize, chunks: mpsc::Receiver<Chunk>) -> Result<u64> {
         match &mut self.0 {
             Inner::Sqlite(stage) => stage.load(table, chunks).await,
@@ -69,11 +69,11 @@ impl Stage {
         }
     }
 
-    /// Loads a large object (PostgreSQL) under its own id; an empty piece is its end. Stages hold none: into empty tables it
-    /// is created with the rows, otherwise by the swap.
+    /// Loads a large object (PostgreSQL) under its own id; an empty piece ends it. Stages hold no large objects: for empty
+    /// tables it is created with the rows, otherwise by the swap.
     ///
     /// # Errors
-    /// [`crate::Error::Cancelled`] where the empty piece does not come, and the database's.
+    /// [`crate::Error::Cancelled`] if the empty piece does not arrive, or a database error.
     pub async fn load_large_object(&mut self, oid: u32, pieces: mpsc::Receiver<Bytes>) -> Result<u64> {
         match &mut self.0 {
             Inner::Sqlite(stage) => Err(stage.no_large_object(oid)),
@@ -81,10 +81,10 @@ impl Stage {
         }
     }
 
-    /// Compares with the live rows once everything is loaded. Into empty tables, all staged rows are created ones.
+    /// Compares the stage with the live rows after everything is loaded. For empty tables, all staged rows count as created.
     ///
     /// # Errors
-    /// The database's.
+    /// A database error.
     pub async fn compare(&mut self) -> Result<Comparison> {
         match &mut self.0 {
             Inner::Sqlite(stage) => stage.compare().await,
@@ -92,12 +92,12 @@ impl Stage {
         }
     }
 
-    /// Finds what [`Self::compare`] does not see and only the tables themselves refuse: constraints of SQLite, whose stage has
-    /// none. There it does what a swap does, in a transaction that is rolled back, and writers wait as long. PostgreSQL's stage
-    /// has the constraints itself, so that nothing is done.
+    /// Finds violations that [`Self::compare`] cannot see and only the tables themselves report: SQLite's constraints, which
+    /// its stage lacks. There it does the same as a swap, in a transaction that is rolled back, and writers wait just as
+    /// long. PostgreSQL's stage has the constraints itself, so nothing is done.
     ///
     /// # Errors
-    /// As of [`Self::swap`].
+    /// As for [`Self::swap`].
     pub async fn rehearse(&mut self, limits: &SwapLimits) -> Result<()> {
         match &mut self.0 {
             Inner::Sqlite(stage) => stage.rehearse(limits).await,
@@ -105,11 +105,11 @@ impl Stage {
         }
     }
 
-    /// Makes a restore's stage last through a crash, ready to be swapped. Into empty tables it does nothing: their rows are
-    /// committed by the swap.
+    /// Makes a restore's stage survive a crash, ready to be swapped in. For empty tables it does nothing: the swap commits
+    /// their rows.
     ///
     /// # Errors
-    /// The database's.
+    /// A database error.
     pub async fn keep(&mut self) -> Result<()> {
         match &mut self.0 {
             Inner::Sqlite(stage) => stage.keep().await,
@@ -118,12 +118,12 @@ impl Stage {
     }
 
     /// Applies the difference in one transaction, in which the marker that [`super::Target::state_of`] reads becomes
-    /// [`super::RestoreState::Applied`]. An error leaves every live row as it was, unless the connection was lost in the
-    /// commit: then the marker tells.
+    /// [`super::RestoreState::Applied`]. An error leaves every live row unchanged, unless the connection was lost during the
+    /// commit: then the marker shows the outcome.
     ///
     /// # Errors
-    /// [`crate::Error::Stale`], [`crate::Error::Locked`], [`crate::Error::PauseTooLong`], [`crate::Error::Refused`] for what
-    /// [`Comparison::refusals`] holds at this moment, and the database's.
+    /// [`crate::Error::Stale`], [`crate::Error::Locked`], [`crate::Error::PauseTooLong`], [`crate::Error::Refused`] for the
+    /// current [`Comparison::refusals`], or a database error.
     pub async fn swap(self, limits: &SwapLimits) -> Result<Swapped> {
         match self.0 {
             Inner::Sqlite(stage) => stage.swap(limits).await,
@@ -131,7 +131,7 @@ impl Stage {
         }
     }
 
-    /// Ends a trial, or a restore that goes no further, and waits until the connection is closed.
+    /// Ends a trial or an abandoned restore, and waits until the connection is closed.
     pub async fn close(self) {
         match self.0 {
             Inner::Sqlite(stage) => stage.close().await,

@@ -1,4 +1,4 @@
-//! A database that rows are restored into.
+//! A database into which rows are restored.
 
 use std::time::Duration;
 
@@ -12,27 +12,27 @@ use crate::postgres::load::PostgresTarget;
 use crate::sqlite::load::SqliteTarget;
 use crate::{postgres, sqlite};
 
-/// What a restore knows of its target beside the archive.
+/// What a restore knows about its target apart from the archive.
 #[derive(Debug, Clone)]
 pub struct TargetOptions {
-    /// How the source is read: its name, schemas, what is excluded, its migrations table.
+    /// How the source is read: its name, schemas, exclusions and migrations table.
     pub read: SnapshotOptions,
-    /// How long a look at the catalogue may wait for a lock.
+    /// How long reading the catalogue may wait for a lock.
     pub lock: Duration,
 }
 
 impl TargetOptions {
-    /// As `read`, with 5 s for locks.
+    /// Options with `read` and a lock timeout of 5 s.
     #[must_use]
     pub fn new(read: SnapshotOptions) -> Self {
         Self { read, lock: Duration::from_secs(5) }
     }
 }
 
-/// Which database is behind a URL: as [`Inspection::place`].
+/// Identifies the database behind a URL, as in [`Inspection::place`].
 ///
 /// # Errors
-/// As [`crate::open_snapshot`].
+/// As for [`crate::open_snapshot`].
 pub async fn place_of(url: &DatabaseUrl, options: &TargetOptions) -> Result<String> {
     match url.engine() {
         Engine::Sqlite(path) => Ok(sqlite::load::place_of(path)),
@@ -40,7 +40,7 @@ pub async fn place_of(url: &DatabaseUrl, options: &TargetOptions) -> Result<Stri
     }
 }
 
-/// A database of which this user owns the tables, on a connection of its own. A superuser is neither needed nor asked for.
+/// A database whose tables this user owns, on a separate connection. It does not need a superuser.
 pub struct Target(Inner);
 
 enum Inner {
@@ -48,19 +48,19 @@ enum Inner {
     Postgres(Box<PostgresTarget>),
 }
 
-/// What a target's own marker says of a restore.
+/// State of a restore according to the target's own marker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RestoreState {
-    /// Rows were being staged, or are. Nothing live has changed.
+    /// Rows were being staged, or still are. Nothing live has changed.
     Staged,
     /// It was applied, and can be rolled back until it is discarded.
     Applied,
 }
 
-/// What rolling back has done.
+/// The result of a rollback.
 #[derive(Debug, Clone, Default)]
 pub struct RolledBack {
-    /// Each table by archive name, with what changed: `created` are rows that came back.
+    /// Each table by archive name, with its changes: `created` counts rows that came back.
     pub tables: Vec<(String, TableChanges)>,
 }
 
@@ -68,7 +68,7 @@ impl Target {
     /// Connects.
     ///
     /// # Errors
-    /// As [`crate::open_snapshot`].
+    /// As for [`crate::open_snapshot`].
     pub async fn open(url: &DatabaseUrl, options: TargetOptions) -> Result<Self> {
         let inner = match url.engine() {
             Engine::Sqlite(path) => Inner::Sqlite(Box::new(SqliteTarget::open(url, path, options).await?)),
@@ -79,10 +79,10 @@ impl Target {
         Ok(Self(inner))
     }
 
-    /// Looks at the target without writing anything.
+    /// Inspects the target without writing anything.
     ///
     /// # Errors
-    /// The database's. What stands against the restore is no error: [`Inspection::refusals`].
+    /// A database error. Reasons against the restore are not errors: see [`Inspection::refusals`].
     pub async fn inspect(&mut self, wanted: &Wanted) -> Result<Inspection> {
         match &mut self.0 {
             Inner::Sqlite(target) => target.inspect(wanted).await,
@@ -90,11 +90,11 @@ impl Target {
         }
     }
 
-    /// Begins to stage. The target is looked at again: `fingerprint` is that of the inspection that was planned with.
+    /// Begins to stage. The target is inspected again: `fingerprint` is that of the inspection used for the plan.
     ///
     /// # Errors
-    /// [`crate::Error::Stale`] where the target is another one now, [`crate::Error::Refused`] where something stands against
-    /// it, and the database's.
+    /// [`crate::Error::Stale`] if the target has changed, [`crate::Error::Refused`] if there is a reason against the restore,
+    /// or a database error.
     pub async fn stage(self, wanted: &Wanted, fingerprint: &str, purpose: &Purpose) -> Result<Stage> {
         let inner = match self.0 {
             Inner::Sqlite(target) => {
@@ -107,10 +107,10 @@ impl Target {
         Ok(Stage(inner))
     }
 
-    /// What the target knows of a restore; `None` when it has nothing of it.
+    /// State of a restore in the target; `None` if the target has no trace of it.
     ///
     /// # Errors
-    /// The database's.
+    /// A database error.
     pub async fn state_of(&mut self, restore: &str) -> Result<Option<RestoreState>> {
         match &mut self.0 {
             Inner::Sqlite(target) => target.state_of(restore).await,
@@ -118,14 +118,14 @@ impl Target {
         }
     }
 
-    /// Takes an applied restore back, in one transaction, and discards it in the same. `discard_changes` also takes back what
-    /// was changed since.
+    /// Rolls back an applied restore and discards it, in one transaction. `discard_changes` also undoes changes made since
+    /// the restore.
     ///
     /// # Errors
     /// [`crate::Error::NotApplied`], [`crate::Error::Superseded`] by a newer restore of the same tables,
-    /// [`crate::Error::ChangedSince`], [`crate::Error::NothingKept`] for rows of [`super::Mode::IntoEmpty`] unless changes are
-    /// discarded (the tables are empty then), [`crate::Error::Locked`], [`crate::Error::Refused`] where rows outside reference
-    /// what would go, and the database's.
+    /// [`crate::Error::ChangedSince`], [`crate::Error::NothingKept`] for rows of [`super::Mode::IntoEmpty`] unless changes
+    /// are discarded (the tables are empty then), [`crate::Error::Locked`], [`crate::Error::Refused`] if rows outside the
+    /// restored tables reference rows that would be removed, or a database error.
     pub async fn roll_back(
         &mut self,
         restore: &str,
@@ -138,11 +138,11 @@ impl Target {
         }
     }
 
-    /// Finds out whether [`Self::roll_back`] would succeed now, and changes nothing: it does the same, under the same locks, in a
-    /// transaction that is rolled back. So it takes as long.
+    /// Checks whether [`Self::roll_back`] would succeed now, without changing anything: it does the same, under the same
+    /// locks, in a transaction that is rolled back. So it takes as long.
     ///
     /// # Errors
-    /// Those of [`Self::roll_back`], but for those of a COMMIT.
+    /// Those of [`Self::roll_back`], except errors of COMMIT.
     pub async fn check_roll_back(
         &mut self,
         restore: &str,
@@ -155,11 +155,11 @@ impl Target {
         }
     }
 
-    /// Makes sure that nobody is in the middle of a transaction of the restore any more, as a process may be that was suspended:
-    /// afterwards [`Self::state_of`] is final. In SQLite such a process holds the file's lock, and nobody can end it.
+    /// Ends any session that is still in a transaction of the restore, such as one of a suspended process: afterwards
+    /// [`Self::state_of`] is final. In SQLite such a process holds the file's lock, and nothing can end it.
     ///
     /// # Errors
-    /// [`crate::Error::Locked`] for a session that does not end, and the database's.
+    /// [`crate::Error::Locked`] for a session that does not end, or a database error.
     pub async fn end_sessions(&mut self, restore: &str) -> Result<()> {
         match &mut self.0 {
             Inner::Sqlite(_) => Ok(()),
@@ -167,12 +167,12 @@ impl Target {
         }
     }
 
-    /// Removes everything of ours that belongs to a restore: stage, undo and marker, and with the last restore the place for
-    /// them. Live tables stay as they are. False, and nothing is removed, if its marker is not `only` any more: somebody else
-    /// has swapped it in, or still does. Doing it twice is harmless.
+    /// Removes everything of ours that belongs to a restore: stage, undo and marker, and with the last restore also their
+    /// schema. Live tables stay unchanged. Returns false, and removes nothing, if the restore's marker is no longer `only`:
+    /// another process has swapped it in, or is doing so. Repeating the call is harmless.
     ///
     /// # Errors
-    /// The database's.
+    /// A database error.
     pub async fn discard(&mut self, restore: &str, only: RestoreState) -> Result<bool> {
         match &mut self.0 {
             Inner::Sqlite(target) => target.discard(restore, only).await,

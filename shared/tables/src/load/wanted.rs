@@ -1,26 +1,26 @@
-//! What an archive has for one database.
+//! An archive's contents for one database.
 
 use strongroom_archive::manifest::SourceRecord;
 use strongroom_archive::schema::{DatabaseSchema, TableSchema};
 
 use super::Mode;
 
-/// What is to be restored into one database, and what the caller has agreed to.
+/// The rows to restore into one database, and the caller's consents.
 #[derive(Debug, Clone)]
 pub struct Wanted {
-    /// What becomes of rows that are there.
+    /// How existing rows are treated.
     pub mode: Mode,
-    /// In archive order. A table's place in this list names it in every later call.
+    /// In archive order. Every later call identifies a table by its index in this list.
     pub tables: Vec<WantedTable>,
-    /// What the manifest says of the source: sequences, extensions, migrations.
+    /// The manifest's record of the source: sequences, extensions, migrations.
     pub record: SourceRecord,
     /// The archive's views of this source, which [`Self::create_tables`] creates.
     pub views: Option<DatabaseSchema>,
-    /// Ids of the archive's large objects of this source (PostgreSQL).
+    /// Ids of the large objects of this source in the archive (PostgreSQL).
     pub large_objects: Vec<u32>,
     /// Creates tables that do not exist ([`Mode::IntoEmpty`] only).
     pub create_tables: bool,
-    /// Rows outside of the restored tables may go with rows that they reference.
+    /// Rows outside the restored tables may be deleted along with rows that they reference.
     pub accept_cascade: bool,
     /// Readers may have to wait for the whole transaction.
     pub accept_pause: bool,
@@ -29,10 +29,10 @@ pub struct Wanted {
 /// A table of the archive.
 #[derive(Debug, Clone)]
 pub struct WantedTable {
-    /// Its entry in the archive. Its own name in the database is `namespace` and `table`, not `name`.
+    /// Its entry in the archive. Its name in the database is `namespace` and `table`, not `name`.
     pub schema: TableSchema,
-    /// Rows that the manifest counts.
+    /// Row count in the manifest.
     pub rows: u64,
-    /// The archive has only its rows since a time, or only chosen ones: it can be merged, and replaces nothing.
+    /// The archive has only the table's rows since a time, or only chosen ones: it can be merged but cannot replace rows.
     pub is_partial: bool,
 }

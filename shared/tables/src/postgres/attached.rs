@@ -1,4 +1,4 @@
-//! What is attached to tables, partitions and views: indexes, triggers, rules.
+//! Objects attached to tables, partitions and views: indexes, triggers, rules.
 
 use std::collections::HashMap;
 
@@ -8,7 +8,7 @@ use strongroom_archive::schema::{Index, Trigger, TriggerState};
 
 use super::types::Oid;
 
-/// Of one relation, each list by name.
+/// Attached objects of one relation; each list is ordered by name.
 #[derive(Default)]
 pub(super) struct Attached {
     pub(super) indexes: Vec<Index>,
@@ -25,13 +25,13 @@ struct AttachedRow {
     state: Option<String>,
 }
 
-/// By relation, what no constraint made and no parent handed down, but for a trigger that has another state than its
-/// parent's. Indexes that are not valid are left out, as pg_dump does: a build of theirs has failed or goes on.
+/// By relation: the objects that neither a constraint created nor a parent passed down, except for a trigger whose state
+/// differs from its parent's. Invalid indexes are left out, as in pg_dump: their build failed or is still running.
 pub(super) async fn list(
     connection: &mut PgConnection,
     relations: &[Oid],
 ) -> sqlx::Result<HashMap<Oid, Attached>> {
-    // Before version 13 a copy that a partition has is internal.
+    // Before version 13, a partition's copy of a trigger is internal.
     let own = match connection.server_version_num() {
         Some(version) if version >= 130_000 => {
             "AND NOT EXISTS (SELECT FROM pg_trigger p WHERE p.oid = t.tgparentid AND p.tgenabled = t.tgenabled)"

@@ -1,10 +1,9 @@
-//! Binary COPY turned into JSON rows: the hot path of an export.
+//! Converts binary COPY to JSON rows: the hot path of an export.
 //!
-//! Plain types come as the server keeps them and are printed here; all others come as text, printed by the output
-//! function of their type. Beside text COPY that is a fifth less work in both processes (docs/performance.md):
-//! the server neither prints nor escapes, and nothing has to be unescaped. The layout is that of the PostgreSQL
-//! documentation, COPY, "Binary Format"; how a type's value looks inside is said by its `…_send` function in the
-//! server's source.
+//! Plain types arrive in the server's internal form and are printed here; all others arrive as text, printed by their type's
+//! output function. Compared with text COPY, this saves a fifth of the work in both processes (docs/performance.md): the
+//! server neither prints nor escapes, and nothing has to be unescaped. The layout follows the PostgreSQL documentation, COPY,
+//! "Binary Format"; a type's binary form is defined by its `…_send` function in the server's source.
 
 mod numbers;
 mod times;
@@ -23,13 +22,13 @@ use crate::limit;
 use crate::names::column_keys;
 use crate::times::TimeFilter;
 
-/// What the data begins with. Its flags and its extension follow, four bytes each, all zero.
+/// Start of the data. Flags and extension length follow, four bytes each, all zero.
 const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
-/// The length that stands for NULL, and the number of fields that stands for the end.
+/// `NONE` is the field length that marks NULL; `END` is the field count that marks the end.
 const NONE: &[u8] = b"\xff\xff\xff\xff";
 const END: &[u8] = b"\xff\xff";
 
-/// How a column's values arrive, and so how they become JSON.
+/// The form in which a column's values arrive, which decides how they become JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
     Bool,
@@ -43,9 +42,9 @@ enum Form {
     Date,
     Timestamp,
     TimestampTz,
-    /// Text of the server's making that may be a JSON number. Its shortest digits are not always ours.
+    /// Text printed by the server that may be a JSON number. Its shortest digits can differ from ours.
     PrintedNumber,
-    /// Text of the server's making.
+    /// Text printed by the server.
     Printed,
 }
 
@@ -83,20 +82,20 @@ pub(super) fn is_printed_by_server(base_type: Oid) -> bool {
     matches!(Form::of(base_type), Form::PrintedNumber | Form::Printed)
 }
 
-/// Why a row cannot be converted.
+/// Why a row could not be converted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Refusal {
-    /// The message is not binary COPY of these columns.
+    /// The message is not binary COPY data for these columns.
     Layout,
     /// The value of the column at this position has an unknown form.
     Value(usize),
-    /// The row would be longer than an archive holds; its number, from 1.
+    /// The row would exceed an archive's limit; its number, from 1.
     TooLarge(u64),
 }
 
-/// Turns messages of binary COPY into rows.
+/// Converts binary COPY messages to rows.
 pub(super) struct Converter {
-    /// What stands before each value, and the value's form.
+    /// The prefix of each value, and the value's form.
     columns: Vec<(Vec<u8>, Form)>,
     filter: Option<TimeFilter>,
     rows: u64,
@@ -111,7 +110,7 @@ impl Converter {
         Self { columns, filter, rows: 0, begun: false, ended: false }
     }
 
-    /// Whether the end was there.
+    /// Whether the end marker has arrived.
     pub(super) fn has_ended(&self) -> bool {
         self.ended
     }
@@ -121,8 +120,7 @@ impl Converter {
         self.filter.as_ref().map_or(0, |filter| filter.unreadable)
     }
 
-    /// Appends the rows of a message, which holds whole ones only (PostgreSQL documentation, "COPY
-    /// Operations").
+    /// Appends the rows of a message, which holds whole rows only (PostgreSQL documentation, "COPY Operations").
     pub(super) fn feed(&mut self, mut message: &[u8], rows: &mut BlockBuilder) -> Result<(), Refusal> {
         if !self.begun {
             message = message.strip_prefix(SIGNATURE).ok_or(Refusal::Layout)?;
@@ -174,7 +172,7 @@ impl Converter {
         Ok(rest)
     }
 
-    /// Whether the filter, if there is one, keeps the row that `message` begins with. NULL is no time.
+    /// Whether the filter, if there is one, keeps the row at the start of `message`. NULL is not a time.
     fn is_wanted(&mut self, message: &[u8]) -> bool {
         let Some(filter) = &mut self.filter else { return true };
         let mut rest = &message[2..];
@@ -190,7 +188,7 @@ impl Converter {
     }
 }
 
-/// A value, `None` for NULL, and what follows it.
+/// A value (`None` for NULL) and the bytes that follow it.
 fn field(message: &[u8]) -> Option<(Option<&[u8]>, &[u8])> {
     let (length, values) = message.split_first_chunk::<4>()?;
     if length == NONE {
@@ -201,7 +199,7 @@ fn field(message: &[u8]) -> Option<(Option<&[u8]>, &[u8])> {
     Some((Some(value), behind))
 }
 
-/// One value as rows of an archive have it; `None` where it has an unknown form.
+/// One value in the form of archive rows; `None` if its form is unknown.
 pub(super) fn json_value(base_type: Oid, value: &[u8]) -> Option<Box<RawValue>> {
     let mut json = Vec::new();
     write_value(Form::of(base_type), value, &mut json)?;
@@ -215,7 +213,7 @@ fn write_value(form: Form, value: &[u8], out: &mut Vec<u8>) -> Option<()> {
         Form::Unsigned => numbers::write_unsigned(out, u32::from_be_bytes(value.try_into().ok()?).into()),
         Form::Numeric => numbers::write_numeric(out, value)?,
         Form::Text | Form::Printed => write_text(out, value),
-        // The server's own version number of the form; 1 is text.
+        // The server's version number of the binary form; 1 is text.
         Form::Jsonb => write_text(out, value.strip_prefix(&[1])?),
         Form::Uuid => write_uuid(out, value.try_into().ok()?),
         Form::Bytea => write_bytea(out, value),
@@ -235,7 +233,7 @@ fn integer(value: &[u8]) -> Option<i64> {
     }
 }
 
-/// A database with the encoding SQL_ASCII takes any bytes for text.
+/// A database with the encoding SQL_ASCII accepts arbitrary bytes as text.
 fn write_text(out: &mut Vec<u8>, value: &[u8]) {
     match std::str::from_utf8(value) {
         Ok(text) => json::write_string(out, text),
@@ -256,7 +254,7 @@ fn write_uuid(out: &mut Vec<u8>, value: [u8; 16]) {
     out.push(b'"');
 }
 
-/// `bytea_output = hex`: a backslash, which JSON doubles, and an `x` stand before the digits.
+/// `bytea_output = hex`: a backslash, doubled in JSON, and an `x` precede the digits.
 fn write_bytea(out: &mut Vec<u8>, value: &[u8]) {
     out.extend_from_slice(br#""\\x"#);
     write_hex(out, value);
@@ -284,7 +282,7 @@ mod tests {
         Converter { columns, filter: None, rows: 0, begun: false, ended: false }
     }
 
-    /// `None` when refused or without an end.
+    /// `None` if refused or without an end marker.
     fn convert(forms: &[Form], messages: &[&[u8]]) -> Option<String> {
         let mut converter = converter(forms);
         let mut rows = BlockBuilder::default();
@@ -343,7 +341,7 @@ mod tests {
 
     #[test]
     fn a_value_that_would_burst_the_row_is_not_written() {
-        // All of it would be escaped, six bytes for one.
+        // Every byte would be escaped to six bytes.
         let value = vec![1; 60 << 20];
         let length = u32::try_from(value.len()).unwrap().to_be_bytes();
         let message = [SIGNATURE, b"\0\x01", &length, &value].concat();

@@ -1,4 +1,4 @@
-//! The error codes of PostgreSQL that something is decided by, under the names of its documentation, appendix A.
+//! The PostgreSQL error codes that affect decisions, named as in its documentation, appendix A.
 
 pub(crate) const PROTOCOL_VIOLATION: &str = "08P01";
 pub(crate) const INVALID_TEXT_REPRESENTATION: &str = "22P02";

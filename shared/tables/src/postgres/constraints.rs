@@ -1,4 +1,4 @@
-//! Constraints of tables and partitions, foreign keys among them.
+//! Constraints of tables and partitions, including foreign keys.
 
 use std::collections::HashMap;
 
@@ -7,7 +7,7 @@ use strongroom_archive::schema::{Constraint, ConstraintKind, ForeignKey, TableNa
 
 use super::types::Oid;
 
-/// What a table demands of its rows.
+/// Constraints of a table.
 #[derive(Default)]
 pub(super) struct Constraints {
     /// Columns of the primary key.
@@ -34,7 +34,7 @@ struct ConstraintRow {
     match_type: String,
 }
 
-/// By table. `conparentid` is set on the copies that partitions make of a key; a check that a partition has from its
+/// Constraints by table. `conparentid` is set on a partition's copies of a key; a check that a partition inherits from its
 /// table is not local to it.
 pub(super) async fn list(
     connection: &mut PgConnection,

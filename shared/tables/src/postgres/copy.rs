@@ -16,7 +16,7 @@ use crate::names::{find_column, quoted};
 use crate::options::Since;
 use crate::times::TimeFilter;
 
-/// How many rows were sent, and how many of them have a time that cannot be read.
+/// Number of rows sent, and how many of them have an unreadable time.
 pub(super) struct Sent {
     pub(super) rows: u64,
     pub(super) unreadable: u64,
@@ -74,7 +74,7 @@ fn too_large(table: &TableSchema, row: String) -> Error {
     Error::RowTooLarge { name: table.source.clone(), table: table.name.clone(), row, limit: ROW_BYTES }
 }
 
-/// The statement, and what has to be filtered here because the server cannot.
+/// The statement, and the filter that must run here because the server cannot apply it.
 fn copy_statement(
     table: &TableSchema,
     layout: &Layout,
@@ -107,7 +107,7 @@ fn is_text(base_type: Oid) -> bool {
     matches!(base_type, TEXT | VARCHAR | BPCHAR)
 }
 
-/// For types that hold times. The session's time zone is UTC.
+/// A condition for types that hold times. The session's time zone is UTC.
 fn time_condition(base_type: Oid, since: &Since) -> Option<String> {
     let (column, from) = (quoted(&since.column), since.from);
     let time = format!("(timestamptz 'epoch' + interval '{from} microseconds')");

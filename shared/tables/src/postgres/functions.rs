@@ -1,10 +1,10 @@
-//! Functions that a statement meets before it reads a row of a table: the planner takes those apart that indexes, checks and
-//! extended statistics call, under the session's `search_path`. One that names others without their schema fails the statement,
-//! although the table is fine.
+//! Functions that run before a statement reads any row of a table: the planner expands the functions called by indexes,
+//! checks and extended statistics, under the session's `search_path`. A function that names other objects without their
+//! schema fails the statement, although the table is fine.
 //!
-//! Such a table is read under a path that has, behind `pg_catalog`, its own schema and those of the reading role's usual path, but
-//! none in which everybody may create functions: what is taken apart may also be run. Functions that our own expressions call are
-//! named with their schema.
+//! Such a table is read under a path that contains, after `pg_catalog`, the table's schema and the schemas of the reading
+//! role's usual path, but no schema in which everybody can create functions: an expanded function may also be run. Functions
+//! called by our own expressions are schema-qualified.
 
 use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgConnection;
@@ -18,8 +18,8 @@ use super::types::Oid;
 use crate::fault::sqlstate;
 use crate::names::quoted;
 
-/// Tables whose indexes, checks or statistics call functions that somebody has made, by their oids as `relation`. The server's own
-/// functions are in no list of dependencies.
+/// Oids (as `relation`) of tables whose indexes, checks or statistics call user-defined functions. Dependencies on the
+/// server's own functions are not recorded.
 pub(crate) const CALLING: &str = "
     SELECT DISTINCT relation::int8 FROM (
         SELECT i.indrelid AS relation FROM pg_depend d
@@ -35,13 +35,13 @@ pub(crate) const CALLING: &str = "
         WHERE d.refclassid = 'pg_proc'::regclass) AS calling
     WHERE relation <> 0";
 
-/// Types whose values are printed as the path says, and their arrays. (Nobody has been seen to have composite types of them beside
-/// such a function.)
+/// Types whose printed values depend on the search path, and their arrays. (Composite types of them together with such a
+/// function have not been seen in practice.)
 const PATH_TYPES: [Oid; 18] = [
     24, 2202, 2203, 2204, 2205, 2206, 3734, 3769, 4191, 1008, 2207, 2208, 2209, 2210, 2211, 3735, 3770, 4192,
 ];
 
-/// Finds the path of each table that cannot be read under the usual one.
+/// Finds the search path for each table that cannot be read under the usual one.
 pub(super) async fn find_paths(
     connection: &mut PgConnection,
     relations: &[Relation],
@@ -65,12 +65,12 @@ pub(super) async fn find_paths(
     Ok(())
 }
 
-/// A statement that fails where a function of a table finds nothing.
+/// A statement that fails if a function of the table cannot find an object.
 pub(crate) fn planned(from: &str) -> String {
     format!("EXPLAIN SELECT 1 FROM {from}")
 }
 
-/// Whether something was not found under the name that it was given.
+/// Whether the error is that a name was not found.
 pub(crate) fn is_unnamed(code: &str) -> bool {
     [codes::UNDEFINED_FUNCTION, codes::UNDEFINED_TABLE, codes::UNDEFINED_OBJECT, codes::INVALID_SCHEMA_NAME]
         .contains(&code)

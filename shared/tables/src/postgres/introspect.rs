@@ -1,6 +1,6 @@
-//! What the tables look like, from the catalogues. The statements work from version 12 on.
+//! Reads table definitions from the catalogues. The statements work from version 12 on.
 //!
-//! `search_path` is `pg_catalog` alone, so the server prints every name that is not its own with its schema.
+//! `search_path` is `pg_catalog` alone, so the server prints the schema of every name that is not its own.
 
 use std::collections::HashMap;
 
@@ -24,7 +24,7 @@ pub(super) struct Found {
     pub(super) layouts: Vec<Layout>,
 }
 
-/// Reads what `relations` are made of. The order is kept.
+/// Reads the definitions of `relations`, in the same order.
 pub(super) async fn tables(
     connection: &mut PgConnection,
     options: &SnapshotOptions,
@@ -71,7 +71,7 @@ pub(super) async fn tables(
     Ok(found)
 }
 
-/// What tables and partitions have beside their columns.
+/// Parts of tables and partitions other than columns.
 struct Parts {
     constraints: HashMap<Oid, Constraints>,
     attached: HashMap<Oid, Attached>,
@@ -150,7 +150,7 @@ struct ColumnRow {
     collation: Option<String>,
 }
 
-/// A NOT NULL that was not validated (version 18) lets old rows be.
+/// An unvalidated NOT NULL (version 18) does not apply to old rows, so it does not count.
 async fn columns(
     connection: &mut PgConnection,
     relations: &[Oid],
@@ -198,25 +198,25 @@ async fn columns(
     Ok(columns)
 }
 
-/// How the server prints values of a type, in the form that COPY gives them.
+/// How the server prints values of a type, in the form that COPY returns.
 #[derive(sqlx_macros::FromRow)]
 struct Printer {
     oid: Oid,
     type_name: String,
-    /// The output function, where this user may call it by name with a value of this type.
+    /// The output function, if this user can call it by name with a value of this type.
     function: Option<String>,
-    /// Whether somebody defined a cast to text, which may give another text.
+    /// Whether a user-defined cast to text exists, which may give a different text.
     has_cast: bool,
 }
 
 impl Printer {
-    /// COPY calls output functions itself and needs no right for that, while a name in a statement needs EXECUTE on the
-    /// function and USAGE on the type's schema. So only the server's own are named, which is fastest. For all others the
-    /// server calls the function itself too: a conversion to text without a cast of that name is its output function,
-    /// and so is `%s`.
+    /// COPY calls output functions itself and needs no right for that, whereas a name in a statement needs EXECUTE on the
+    /// function and USAGE on the type's schema. So only the server's own functions are named, which is fastest. For all
+    /// others the server also calls the function itself: a conversion to text without a user-defined cast uses the output
+    /// function, and so does `%s`.
     ///
-    /// The cast in the first form takes a domain off, which a polymorphic function (`array_out`) would not. All these
-    /// functions answer NULL with NULL. `num_nulls` counts a row of NULLs as a value, as COPY does.
+    /// The cast in the first form removes a domain, which a polymorphic function (`array_out`) would not. All these functions
+    /// return NULL for NULL. `num_nulls` counts a row of NULLs as a value, as COPY does.
     fn print(&self, value: &str) -> String {
         match (&self.function, self.has_cast) {
             (Some(function), _) => format!("pg_catalog.{function}({value}::{})", self.type_name),
@@ -230,8 +230,8 @@ impl Printer {
     }
 }
 
-/// For those of `base_types` that do not arrive as the server keeps them. A type modifier of -1 makes `bit` read
-/// `"bit"`, which has any length. `refcursor` is printed by a function of another type.
+/// Printers for those of `base_types` that do not arrive in the server's internal form. A type modifier of -1 prints `bit` as
+/// `"bit"`, which has any length. `refcursor` is printed by another type's function.
 async fn printers(
     connection: &mut PgConnection,
     base_types: impl Iterator<Item = Oid>,

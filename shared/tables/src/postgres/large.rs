@@ -1,13 +1,12 @@
-//! Rows that are too long for an archive, stopped in the server: its driver holds a row whole before anyone can
-//! measure it.
+//! Stops rows that are too long for an archive in the server, because the driver holds a whole row before it can be measured.
 //!
-//! A condition of the SELECT measures the large values of a row, without fetching them where the server allows that,
-//! and makes the statement fail at the first row that is too long. SQL has no other way to raise an error than a
-//! conversion that fails; the text that it fails on says which row it was.
+//! A condition in the SELECT measures a row's large values, without fetching them where the server allows that, and makes the
+//! statement fail at the first row that is too long. A failing conversion is SQL's only way to raise an error; the text that
+//! it fails on identifies the row.
 //!
-//! Only tables that may hold such a row have the condition, so that others do not pay for it. A long value is stored
-//! outside its row and is compressed to a 255th at best (lz4; pglz reaches less), so a table has none while its TOAST
-//! table is smaller than that.
+//! Only tables that can contain such a row have the condition, so that others do not pay for it. A long value is stored
+//! outside its row and is compressed to a 255th at best (lz4; pglz achieves less), so a table whose TOAST table is smaller
+//! than that has no such row.
 
 use sqlx::postgres::{PgConnection, PgDatabaseError};
 use strongroom_archive::schema::TableSchema;
@@ -22,13 +21,13 @@ use crate::limit::ROW_BYTES;
 use crate::names::quoted;
 use crate::postgres::codes;
 
-/// Stored sizes below this one cannot become a row that is too long; the two are for the digits of a bytea.
+/// Smaller stored sizes cannot become a row that is too long; the factor of two is for a bytea's hex digits.
 const STORED: u64 = ROW_BYTES / 2 / 256;
 
-/// What the failing text begins with.
+/// Prefix of the failing text.
 const MARK: &str = "strongroom: too large: ";
 
-/// Puts the condition into the layouts of tables that need it.
+/// Adds the condition to the layouts of tables that need it.
 pub(super) async fn guard(
     connection: &mut PgConnection,
     relations: &[Relation],
@@ -36,7 +35,7 @@ pub(super) async fn guard(
     layouts: &mut [Layout],
 ) -> sqlx::Result<()> {
     let oids: Vec<Oid> = relations.iter().flat_map(Relation::oids).collect();
-    // In this form the server does not open other relations, which may be locked.
+    // Written this way, the query does not open other relations, which may be locked.
     let large: Vec<Oid> = sqlx::query_scalar(
         "SELECT oid::int8 FROM pg_class
          WHERE CASE WHEN oid = ANY ($1::int8[]::oid[]) THEN pg_relation_size(reltoastrelid) >= $2 ELSE false END",
@@ -54,7 +53,7 @@ pub(super) async fn guard(
     Ok(())
 }
 
-/// `None` when no column can be long.
+/// `None` if no column can be long.
 fn condition(relation: &Relation, table: &TableSchema, base_types: &[Oid]) -> Option<String> {
     let columns = table.columns.iter().zip(base_types);
     let lengths: Vec<String> = columns
@@ -68,15 +67,15 @@ fn condition(relation: &Relation, table: &TableSchema, base_types: &[Oid]) -> Op
         return None;
     }
     let (sum, row) = (format!("({})", lengths.join(" + ")), relation.row_place());
-    // The sum is in the text for a second reason: without a value of the row, the conversion would be made, and fail,
-    // when the statement is planned.
+    // The sum is in the text for a second reason: without a value from the row, the planner would evaluate the conversion,
+    // which would then fail.
     Some(format!(
         "CASE WHEN {sum} > {ROW_BYTES} THEN ('{MARK}' || {row} || ' with ' || {sum}::text || ' bytes')::int4 > 0 ELSE true END"
     ))
 }
 
-/// How long a value's text is, by an expression that does not fetch the value if possible; `None` for types that are
-/// never long.
+/// An expression for the length of a value's text that avoids fetching the value if possible; `None` for types that are never
+/// long.
 fn length(value: &str, base_type: Oid) -> Option<String> {
     match base_type {
         BOOL | INT2 | INT4 | INT8 | OID | NUMERIC | NAME | UUID | DATE | TIMESTAMP | TIMESTAMPTZ | FLOAT4
@@ -87,7 +86,7 @@ fn length(value: &str, base_type: Oid) -> Option<String> {
     }
 }
 
-/// Which row made the condition fail, if `error` is that.
+/// The row that made the condition fail, if that is the cause of `error`.
 pub(super) fn row_of(error: &sqlx::Error) -> Option<String> {
     let error = error.as_database_error()?.try_downcast_ref::<PgDatabaseError>()?;
     if error.code() != codes::INVALID_TEXT_REPRESENTATION {

@@ -1,4 +1,4 @@
-//! Large objects: which there are, and their bytes, a piece at a time.
+//! Large objects: their ids, and their bytes in pieces.
 
 use bytes::Bytes;
 use sqlx::postgres::PgConnection;
@@ -8,15 +8,15 @@ use tokio::sync::mpsc;
 use crate::error::{Error, Result};
 use crate::options::Skipped;
 
-/// Bytes that are fetched at once.
+/// Bytes fetched at once.
 const PIECE: i32 = 1 << 20;
 
-/// The ids of those that this user may read, in order. The others are counted in `skipped`.
+/// The ids of those that this user can read, in order. The others are reported in `skipped`.
 pub(super) async fn list(
     connection: &mut PgConnection,
     skipped: &mut Vec<Skipped>,
 ) -> sqlx::Result<Vec<u32>> {
-    // No function tells before version 18, and reading without the right ends the transaction.
+    // Before version 18 no function tests this right, and reading without it aborts the transaction.
     let rows: Vec<(i64, bool)> = sqlx::query_as(
         "SELECT m.oid::int8, current_setting('lo_compat_privileges')::bool OR pg_has_role(m.lomowner, 'USAGE')
                 OR EXISTS (SELECT FROM pg_roles r WHERE r.rolname = current_user AND r.rolsuper)
@@ -24,7 +24,7 @@ pub(super) async fn list(
                            AND (a.grantee = 0 OR pg_has_role(a.grantee, 'USAGE')))
          FROM pg_largeobject_metadata m ORDER BY m.oid LIMIT $1",
     )
-    // One more than an archive holds, which is refused when its entries are counted.
+    // One more than an archive can hold; the excess is refused when the archive's entries are counted.
     .bind(i64::try_from(Limits::V1.entries).unwrap_or(i64::MAX).saturating_add(1))
     .persistent(false)
     .fetch_all(connection)
@@ -40,7 +40,7 @@ pub(super) async fn list(
     Ok(readable.into_iter().filter_map(|(oid, _)| u32::try_from(oid).ok()).collect())
 }
 
-/// Sends the bytes of `oid`. Returns how many there were.
+/// Sends the bytes of `oid`. Returns their number.
 pub(super) async fn read(
     connection: &mut PgConnection,
     source: &str,

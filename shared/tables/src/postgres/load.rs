@@ -1,5 +1,5 @@
-//! PostgreSQL: rows are staged in a schema of ours and applied as a row difference under EXCLUSIVE locks, which no reader
-//! notices; or copied straight into empty tables. Neither needs a superuser.
+//! PostgreSQL: rows are staged in our own schema and applied as a row difference under EXCLUSIVE locks, which readers do not
+//! notice; or copied straight into empty tables. Neither needs a superuser.
 //!
 //! Rename and TRUNCATE are not used on tables that may have readers: an older snapshot would see an empty table.
 
@@ -50,33 +50,33 @@ pub(crate) use place::place_of;
 pub(super) use statements::literal;
 use swap::Swap;
 
-/// A session with a database that rows are restored into.
+/// A session with a database into which rows are restored.
 pub(crate) struct PostgresTarget {
     connection: PgConnection,
     options: TargetOptions,
 }
 
-/// Tables in our schema that are being filled; or, into empty tables, the transaction that fills those.
+/// Tables in our schema that are being filled; or, for empty tables, the transaction that fills them.
 pub(crate) struct PostgresStage {
     connection: PgConnection,
     options: TargetOptions,
     purpose: Purpose,
     wanted: Wanted,
-    /// Of the plan; the swap looks again.
+    /// The plan's fingerprint; the swap inspects again.
     fingerprint: String,
-    /// One for each of `wanted.tables`, in that order.
+    /// One pair for each of `wanted.tables`, in that order.
     tables: Vec<TablePair>,
-    /// Rows that were loaded into each.
+    /// Number of rows loaded into each table.
     loaded: Vec<u64>,
-    /// Whether the database takes any bytes for text.
+    /// Whether the database accepts arbitrary bytes as text.
     raw_text: bool,
-    /// Set where rows go straight into empty tables.
+    /// Set if rows go straight into empty tables.
     direct: Option<Direct>,
     /// Whether the stage is committed.
     is_kept: bool,
-    /// When the restore was noted.
+    /// When the restore was registered.
     since: i64,
-    /// Those that came.
+    /// Large objects that have arrived.
     large_objects: Vec<u32>,
 }
 
@@ -182,7 +182,7 @@ impl PostgresStage {
         if let Some(direct) = self.direct.take() {
             return self.finish_direct(direct, limits).await;
         }
-        // What is not committed yet would be lost with the first attempt that fails.
+        // The first failed attempt would discard anything uncommitted.
         if !self.is_kept {
             self.keep().await?;
         }

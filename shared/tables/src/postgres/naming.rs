@@ -1,4 +1,4 @@
-//! Names of tables: in archives, and in SQL.
+//! Names of tables in archives and in SQL.
 
 pub(super) use crate::names::listed_name as archive_name;
 use crate::names::quoted;

@@ -1,4 +1,4 @@
-//! What the database has outside of its tables' rows.
+//! The parts of the database that are outside its tables' rows.
 
 use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgConnection;
@@ -13,7 +13,7 @@ use crate::migrations;
 use crate::options::{Skipped, SnapshotOptions};
 use crate::outside::Outside;
 
-/// Reads it; what cannot be read is named in `skipped`.
+/// Reads these parts; unreadable ones are reported in `skipped`.
 pub(super) async fn read(
     connection: &mut PgConnection,
     options: &SnapshotOptions,

@@ -1,8 +1,9 @@
 //! The partitions of partitioned tables, and which of them are read.
 //!
-//! A partitioned table is read as a whole, by its own rights alone, unless some of its rows must stay out: those of an
-//! excluded partition, of one that is a foreign table (its rows belong to another database, which may be away), and on
-//! a standby those of an unlogged one, which the standby does not have. Then the others are read one by one.
+//! A partitioned table is read as a whole, which only needs rights on the table itself, unless some of its rows must be left
+//! out: those of an excluded partition, of a partition that is a foreign table (its rows belong to another database, which
+//! may be unreachable), and on a standby those of an unlogged partition, which the standby does not have. Then the other
+//! partitions are read one by one.
 
 use std::collections::{HashMap, HashSet};
 
@@ -19,7 +20,7 @@ use crate::options::{Skipped, SnapshotOptions};
 /// One partition, at any level.
 #[derive(Clone, sqlx_macros::FromRow)]
 pub(super) struct Partition {
-    /// The partitioned table that is no partition itself.
+    /// The top-level partitioned table.
     root: Oid,
     pub(super) parent: Oid,
     pub(super) oid: Oid,
@@ -46,7 +47,7 @@ impl Partition {
         qualified(&self.namespace, &self.table)
     }
 
-    /// Why its rows are not read even though nobody excluded it.
+    /// Why its rows are not read although it is not excluded.
     fn skip_reason(&self, standby: bool) -> Option<&'static str> {
         match (self.kind.as_str(), self.persistence.as_str()) {
             ("f", _) => Some("foreign table: its rows live in another database"),
@@ -56,9 +57,9 @@ impl Partition {
     }
 }
 
-/// All partitions by the table at their root, each after the one that it is a partition of.
+/// All partitions by their root table, each after its parent.
 pub(super) async fn list(connection: &mut PgConnection) -> sqlx::Result<HashMap<Oid, Vec<Partition>>> {
-    // The functions that list partitions lock them, and would wait for whoever holds one.
+    // The server's functions for listing partitions lock them, and would wait for any session that holds one.
     let sql = format!(
         "WITH RECURSIVE tree (root, parent, child, depth) AS (
              SELECT i.inhparent, i.inhparent, i.inhrelid, 1
@@ -84,14 +85,14 @@ pub(super) async fn list(connection: &mut PgConnection) -> sqlx::Result<HashMap<
     Ok(by_root)
 }
 
-/// The partitions with rows that are read, and whether they are read one by one.
+/// The partitions with rows to be read, and whether they are read one by one.
 pub(super) struct Chosen {
     pub(super) read: Vec<Partition>,
     pub(super) one_by_one: bool,
 }
 
-/// Chooses among the partitions of the table called `name`, names the others in `skipped`, and checks the rights of
-/// those that are read one by one.
+/// Chooses among the partitions of the table called `name`, reports the others in `skipped`, and checks the rights on those
+/// that are read one by one.
 pub(super) fn choose(
     partitions: Vec<Partition>,
     name: &str,
@@ -110,7 +111,7 @@ pub(super) fn choose(
             match partition.skip_reason(standby) {
                 Some(reason) => Some(reason),
                 None => {
-                    // One that is partitioned itself has no rows.
+                    // A partition that is partitioned itself has no rows.
                     if partition.kind != "p" {
                         chosen.read.push(partition);
                     }

@@ -1,11 +1,11 @@
-//! What a database has at all, so that nothing is asked about what it does not have: a connection that is new pays for
-//! each catalogue that a statement touches, and an export of a small database takes no longer than that.
+//! Which kinds of objects a database has, so that the others are not queried: a new connection pays for each catalogue that a
+//! statement touches, and an export of a small database takes no longer than that.
 
 use sqlx::postgres::PgConnection;
 
 use crate::RESTORE_SCHEMA;
 
-/// The answers of one statement.
+/// The results of one statement.
 #[derive(sqlx_macros::FromRow)]
 pub(super) struct Probe {
     pub(super) encoding: String,
@@ -13,7 +13,7 @@ pub(super) struct Probe {
     pub(super) has_views: bool,
     pub(super) has_policies: bool,
     pub(super) has_large_objects: bool,
-    /// As `name version`.
+    /// Each as `name version`.
     pub(super) extensions: Vec<String>,
 }
 

@@ -1,4 +1,4 @@
-//! How a table keeps its rows, and whom it shows them.
+//! How a table stores its rows, and to whom it shows them.
 
 use std::collections::HashMap;
 
@@ -7,7 +7,7 @@ use strongroom_archive::schema::{Policy, RowSecurity, TableName};
 
 use super::types::Oid;
 
-/// Of one table.
+/// Properties of one table.
 #[derive(Default)]
 pub(super) struct Properties {
     pub(super) row_security: Option<RowSecurity>,
@@ -29,7 +29,7 @@ struct PropertiesRow {
     parents: Vec<String>,
 }
 
-/// By table. The parents of a partition are no inheritance.
+/// Properties by table. A partition's parents do not count as inheritance.
 pub(super) async fn list(
     connection: &mut PgConnection,
     relations: &[Oid],

@@ -1,9 +1,9 @@
-//! Sealed values exchanged in a PostgreSQL database.
+//! Replaces sealed values in a PostgreSQL database.
 //!
-//! A batch first locks those of its rows that nobody else holds (`SKIP LOCKED`) and then changes them, in one statement: it
-//! never waits for a row while it has others, so that it is part of no deadlock. Both under READ COMMITTED, so that a row that
-//! was changed a moment ago is looked at as it is now. The application's triggers run, under the path that the role has
-//! everywhere; what we write ourselves is named with its schema.
+//! A batch first locks those of its rows that no other session holds (`SKIP LOCKED`) and then changes them, in one statement:
+//! it never waits for a row while it holds others, so it cannot be part of a deadlock. READ COMMITTED makes it see the
+//! current version of a row that was just changed. The application's triggers run under the role's usual search path; names
+//! in our own statements are schema-qualified.
 
 mod column;
 
@@ -25,10 +25,10 @@ use crate::options::SnapshotOptions;
 use crate::reencrypt::{Change, FoundValue, KeyPart, Page, RowKey, SealedColumn, Walk, check};
 use column::Column;
 
-/// How long a statement may wait for a table that somebody changes.
+/// Maximum wait of a statement for a table that another session is altering.
 const LOCK: Duration = Duration::from_secs(5);
 
-/// Plans that read the whole table would be as good only for the first of many batches.
+/// Disables plans that read the whole table: they would only be as good for the first of many batches.
 const SETTINGS: &str = "SET LOCAL search_path TO DEFAULT;
 SET LOCAL enable_seqscan = off;
 SET LOCAL enable_hashjoin = off;
@@ -107,7 +107,7 @@ impl PostgresRewriter {
     }
 }
 
-/// Whether somebody else has what was needed: a table lock, or something that a trigger waits for.
+/// Whether another session holds something that was needed: a table lock, or something that a trigger waits for.
 fn is_held(error: &sqlx::Error) -> bool {
     let held = [codes::LOCK_NOT_AVAILABLE, codes::DEADLOCK_DETECTED, codes::SERIALIZATION_FAILURE];
     sqlstate(error).is_some_and(|code| held.contains(&code))

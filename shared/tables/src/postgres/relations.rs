@@ -1,4 +1,4 @@
-//! Which tables a PostgreSQL database has, which of them are wanted, and whether they may be read.
+//! The tables of a PostgreSQL database: which of them are selected, and whether they can be read.
 
 use std::collections::HashSet;
 
@@ -13,7 +13,7 @@ use crate::RESTORE_SCHEMA;
 use crate::error::{Error, Result};
 use crate::options::{Skipped, SnapshotOptions};
 
-/// Something that holds rows, before its columns are known.
+/// A relation that contains rows, before its columns are known.
 #[derive(Clone)]
 pub(super) struct Relation {
     pub(super) oid: Oid,
@@ -23,11 +23,11 @@ pub(super) struct Relation {
     pub(super) table: String,
     /// Set for a partitioned table.
     pub(super) partition_key: Option<String>,
-    /// All partitions of a partitioned table, each after the one that it is a partition of.
+    /// All partitions of a partitioned table, each after its parent.
     pub(super) members: Vec<Partition>,
-    /// Those that hold its rows and are read.
+    /// Partitions that contain its rows and are read.
     pub(super) partitions: Vec<Partition>,
-    /// Whether the partitions have to be read one by one, because some of them are left out.
+    /// Whether the partitions must be read one by one, because some of them are left out.
     pub(super) one_by_one: bool,
 }
 
@@ -36,13 +36,13 @@ impl Relation {
         TableName { namespace: self.namespace.clone(), table: self.table.clone() }
     }
 
-    /// Quoted, with its schema.
+    /// The quoted name with its schema.
     pub(super) fn qualified(&self) -> String {
         qualified(&self.namespace, &self.table)
     }
 
-    /// What LOCK names: a partitioned table has its rows in its partitions, while a table that others inherit from
-    /// is read by itself, as they are.
+    /// The names for LOCK: a partitioned table's rows are in its partitions, whereas a table that others inherit from is read
+    /// separately, as they are.
     pub(super) fn locks(&self) -> Vec<String> {
         let only = |table: String| format!("ONLY {table}");
         match (&self.partition_key, self.one_by_one) {
@@ -55,7 +55,7 @@ impl Relation {
         }
     }
 
-    /// What FROM names, as `t`. The columns of partitions may be in another order than the table's.
+    /// The FROM clause, as `t`. The columns of partitions can be in a different order than the table's.
     pub(super) fn from(&self, columns: &[String]) -> String {
         let parts = self.locks();
         if let [only] = &parts[..] {
@@ -66,7 +66,7 @@ impl Relation {
         format!("({})", parts.join(" UNION ALL "))
     }
 
-    /// An expression for where a row of `t` is.
+    /// An expression for the position of a row of `t`.
     pub(super) fn row_place(&self) -> &'static str {
         match (&self.partition_key, self.one_by_one) {
             (None, _) => "'the row at ctid ' || t.ctid::text",
@@ -81,7 +81,7 @@ impl Relation {
     }
 }
 
-/// The selected relations, what was left out of the selection, and all names that there are.
+/// The selected relations, those left out of the selection, and all existing names.
 pub(super) struct Relations {
     pub(super) selected: Vec<Relation>,
     pub(super) skipped: Vec<Skipped>,
@@ -102,12 +102,12 @@ struct RelationRow {
     standby: bool,
 }
 
-/// Lists the selected tables in order of archive name and checks that they may be read.
+/// Lists the selected tables in order of archive name and checks that they can be read.
 pub(super) async fn list(connection: &mut PgConnection, options: &SnapshotOptions) -> Result<Relations> {
     select(connection, options, true).await
 }
 
-/// The same without that check, for whoever only looks at their definitions.
+/// Like [`list`] without the check, for callers that need only the definitions.
 pub(super) async fn describe(
     connection: &mut PgConnection,
     options: &SnapshotOptions,

@@ -1,10 +1,10 @@
-//! What the connected user may read.
+//! The connected user's rights to read.
 
 use super::naming::{archive_name, qualified};
 use crate::error::{Error, Result};
 use crate::names::quoted;
 
-/// What this user may do with a table.
+/// This user's rights on a table.
 #[derive(Clone, sqlx_macros::FromRow)]
 pub(super) struct Rights {
     may_use: Option<bool>,
@@ -19,7 +19,7 @@ pub(super) const RIGHTS: &str = "has_schema_privilege(n.oid, 'USAGE') AS may_use
     current_user::text AS role";
 
 impl Rights {
-    /// Asked here and not left to LOCK, because the server's own message does not say which schema is meant.
+    /// Checked here and not left to LOCK, because the server's message does not say which schema is meant.
     pub(super) fn check(&self, namespace: &str, table: &str, source: &str) -> Result<()> {
         let (schema, role) = (quoted(namespace), quoted(&self.role));
         let advice = if self.may_use == Some(false) {

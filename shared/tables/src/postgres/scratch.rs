@@ -13,7 +13,7 @@ use crate::kind::Kind;
 use crate::names::quoted;
 use crate::scratch::{SCRATCH, check_name};
 
-/// SQLSTATE of what the role may not do.
+/// SQLSTATE for a missing right.
 const DENIED: &str = "42501";
 
 pub(crate) async fn create(
@@ -33,7 +33,7 @@ pub(crate) async fn create(
     Ok(at.with_database(name)?)
 }
 
-/// A locale fits few encodings, and C fits all of them.
+/// A locale works with few encodings, but C works with all of them.
 async fn other_encoding(
     (connection, at): (&mut PgConnection, &DatabaseUrl),
     encoding: Option<&str>,
@@ -46,7 +46,7 @@ async fn other_encoding(
     }))
 }
 
-/// What answers to the name is the new database, and nobody else's.
+/// Checks that the database with this name is the new one, and not one that others use.
 pub(crate) async fn check(
     url: &DatabaseUrl,
     connect_to: &PgConnectOptions,
@@ -78,7 +78,7 @@ pub(crate) async fn check(
     Ok(())
 }
 
-/// One that cannot be had is left to the restore, which says what needs it.
+/// An extension that cannot be created is left to the restore, which reports what needs it.
 pub(crate) async fn add_extensions(
     url: &DatabaseUrl,
     connect_to: &PgConnectOptions,
@@ -109,7 +109,7 @@ pub(crate) async fn count(url: &DatabaseUrl, connect_to: &PgConnectOptions, sql:
     Ok(count.unsigned_abs())
 }
 
-/// Visible to every role, whatever it may read.
+/// Visible to every role, whatever its rights.
 pub(crate) async fn has(
     url: &DatabaseUrl,
     connect_to: &PgConnectOptions,
@@ -130,7 +130,7 @@ pub(crate) async fn remove(at: &DatabaseUrl, connect_to: &PgConnectOptions, name
     let drop = format!("DROP DATABASE IF EXISTS {}", quoted(name));
     let forced = execute((&mut connection, at), "dropping a database", format!("{drop} WITH (FORCE)")).await;
     if forced.is_err() {
-        // A role that may only create databases may not end the autovacuum, which gives way to a plain DROP.
+        // A role that may only create databases cannot end the autovacuum, which gives way to a plain DROP.
         execute((&mut connection, at), "dropping a database", drop).await?;
     }
     close(connection).await;
@@ -149,7 +149,7 @@ async fn connect(url: &DatabaseUrl, connect_to: &PgConnectOptions) -> Result<PgC
     })
 }
 
-/// Nothing is prepared under a name, as everywhere: there may be a pooler.
+/// Does not prepare a named statement, because there may be a pooler.
 async fn scalar<T>((connection, url): (&mut PgConnection, &DatabaseUrl), sql: &str) -> Result<T>
 where
     T: for<'r> sqlx::Decode<'r, sqlx::Postgres> + sqlx::Type<sqlx::Postgres> + Send + Unpin,
@@ -177,6 +177,6 @@ fn failed(url: &DatabaseUrl, what: &'static str, error: &sqlx::Error) -> Error {
 }
 
 async fn close(connection: PgConnection) {
-    // What was asked for is done.
+    // The requested work is done.
     let _ = connection.close().await;
 }

@@ -1,7 +1,7 @@
-//! Sequences: where they stand, how they count, and whose they are.
+//! Sequences: their values, options and owners.
 //!
-//! A sequence does not follow the snapshot: read after it was fixed, it stands at or behind every number that the rows
-//! have.
+//! A sequence is not part of the snapshot: read after the snapshot was fixed, its value is at or past every number in the
+//! rows.
 
 use std::collections::HashSet;
 
@@ -17,7 +17,7 @@ use crate::RESTORE_SCHEMA;
 use crate::fault::Fault;
 use crate::options::{Skipped, SnapshotOptions};
 
-/// Sequences whose positions one statement asks for.
+/// Number of sequences whose values one statement reads.
 const AT_ONCE: usize = 200;
 
 #[derive(sqlx_macros::FromRow)]
@@ -25,9 +25,9 @@ struct SequenceRow {
     oid: Oid,
     namespace: String,
     name: String,
-    /// Whether this user may read where it stands.
+    /// Whether this user can read its value.
     readable: bool,
-    /// Whether this user may read it like a table.
+    /// Whether this user can read it like a table.
     selectable: bool,
     type_name: String,
     start: i64,
@@ -36,12 +36,12 @@ struct SequenceRow {
     max: i64,
     cache: i64,
     cycle: bool,
-    /// The namespace, the table and the column.
+    /// Schema, table and column.
     owner: Option<Vec<String>>,
 }
 
-/// Those that belong to one of `tables`, and unless tables were selected those of the schemas that belong to none. Which
-/// of them cannot be read is named in `skipped`.
+/// Sequences that belong to one of `tables`, and unless tables were selected also those in the schemas that belong to no
+/// table. Unreadable ones are reported in `skipped`.
 pub(super) async fn list(
     connection: &mut PgConnection,
     options: &SnapshotOptions,
@@ -91,7 +91,7 @@ async fn rows(connection: &mut PgConnection) -> sqlx::Result<Vec<SequenceRow>> {
     sqlx::query_as(AssertSqlSafe(sql)).persistent(false).fetch_all(connection).await
 }
 
-/// The same where one of them fails: it was dropped a moment ago, say.
+/// Reads them one by one after one has failed, for example because it was just dropped.
 async fn one_by_one(
     connection: &mut PgConnection,
     rows: &[SequenceRow],
@@ -112,7 +112,7 @@ async fn one_by_one(
     Ok(())
 }
 
-/// The last value and whether it was given out, of each of `rows`.
+/// The last value of each of `rows`, and whether that value was used.
 async fn positions(connection: &mut PgConnection, rows: &[SequenceRow]) -> sqlx::Result<Vec<(i64, bool)>> {
     let of = |(at, row): (usize, &SequenceRow)| format!("SELECT {at} AS at, {}", row.position());
     let all: Vec<String> = rows.iter().enumerate().map(of).collect();
@@ -132,7 +132,7 @@ impl SequenceRow {
         in_schemas && options.selects(&archive_name(&self.namespace, &self.name))
     }
 
-    /// USAGE alone permits a function that does not tell a new sequence from one that was set to a number.
+    /// USAGE alone permits only a function that cannot distinguish a new sequence from one that was set to a number.
     fn position(&self) -> String {
         if self.selectable {
             return format!("last_value, is_called FROM {}", qualified(&self.namespace, &self.name));

@@ -1,8 +1,8 @@
-//! The session that reads: how it connects and what it sets.
+//! The reading session: how it connects, and its settings.
 //!
-//! Nothing of ours is sent when the connection is made, because poolers refuse what they do not know. (The driver
-//! itself sends `client_encoding`, `DateStyle` and `TimeZone`, which poolers track.) The transaction sets everything;
-//! no statement is prepared under a name, because a pooler hands the server's connection, with such names, to others.
+//! We send no settings of our own when connecting, because poolers refuse parameters that they do not know. (The driver
+//! itself sends `client_encoding`, `DateStyle` and `TimeZone`, which poolers track.) The transaction sets everything. No
+//! named statements are prepared, because a pooler passes the server connection, including such names, on to other clients.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use strongroom_store::DatabaseUrl;
 use crate::error::{Error, Result};
 use crate::fault::Fault;
 
-/// How long a connection may take to be made.
+/// Time limit for connecting.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(super) async fn connect(
@@ -31,8 +31,8 @@ pub(super) async fn connect(
     }
 }
 
-/// The settings that values are printed by (FORMAT.md, section 5.1), and limits that must not end a long export. All
-/// are local to the transaction. `client_connection_check_interval` ends a query whose client has left.
+/// The settings under which values are printed (FORMAT.md, section 5.1), and limits that must not end a long export. All are
+/// local to the transaction. `client_connection_check_interval` ends a query whose client has disconnected.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
 SET LOCAL application_name = 'strongroom';
 SET LOCAL search_path = pg_catalog;
@@ -47,7 +47,7 @@ SET LOCAL quote_all_identifiers = off;
 SET LOCAL statement_timeout = 0;
 SET LOCAL idle_in_transaction_session_timeout = 0;
 ";
-/// How long the transaction waits for a lock.
+/// Maximum wait of the transaction for a lock.
 pub(super) const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '5s';\n";
 
 pub(super) async fn begin(connection: &mut PgConnection, source: &str) -> Result<()> {
@@ -66,7 +66,7 @@ pub(super) async fn end(connection: &mut PgConnection, source: &str) -> Result<(
     run(connection, source, "listing the tables", "ROLLBACK".to_owned()).await
 }
 
-/// Does `work` so that its failure leaves the transaction as it was. The outer error is the connection's.
+/// Does `work` such that a failure leaves the transaction as it was. The outer error is the connection's.
 pub(super) async fn attempt<T>(
     connection: &mut PgConnection,
     work: impl AsyncFnOnce(&mut PgConnection) -> sqlx::Result<T>,
@@ -76,13 +76,13 @@ pub(super) async fn attempt<T>(
     let end = if done.is_ok() { "RELEASE attempt" } else { "ROLLBACK TO attempt; RELEASE attempt" };
     match sqlx::raw_sql(end).execute(connection).await {
         Ok(_) => Ok(done),
-        // A connection that is lost says so in the first place.
+        // If the connection is lost, the first error says so.
         Err(error) => Err(done.err().unwrap_or(error)),
     }
 }
 
-/// Lets text come as it is stored, so that what is not UTF-8 is found here and its column can be named. The server
-/// would only say that there is something; it checks in databases without an encoding alone (SQL_ASCII).
+/// Lets text arrive as it is stored, so that invalid UTF-8 is found here and its column can be named. The server's own error
+/// would not name it; the server only checks this in databases without an encoding (SQL_ASCII).
 pub(super) async fn expect_raw_text(
     connection: &mut PgConnection,
     source: &str,
@@ -92,7 +92,7 @@ pub(super) async fn expect_raw_text(
     run(connection, source, "setting the encoding", format!("SET LOCAL client_encoding = '{encoding}'")).await
 }
 
-/// Where a table is read under a path of its own.
+/// Sets the search path for a table that needs its own.
 pub(super) async fn set_path(connection: &mut PgConnection, source: &str, path: Option<&str>) -> Result<()> {
     match path {
         Some(path) => {
@@ -102,7 +102,7 @@ pub(super) async fn set_path(connection: &mut PgConnection, source: &str, path: 
     }
 }
 
-/// After [`set_path`].
+/// Reverts [`set_path`].
 pub(super) async fn reset_path(
     connection: &mut PgConnection,
     source: &str,

@@ -1,6 +1,6 @@
-//! The types that somebody defined: what they are made of, and an order in which they can be created.
+//! User-defined types: their definitions, in an order in which they can be created.
 //!
-//! Types of extensions are not listed (the extension brings them), nor row types of tables (the table does).
+//! Types of extensions are not listed (the extension creates them), nor are row types of tables (the table does).
 
 use std::collections::{HashMap, HashSet};
 
@@ -32,10 +32,10 @@ pub(super) const NUMERIC: Oid = 1700;
 pub(super) const UUID: Oid = 2950;
 pub(super) const JSONB: Oid = 3802;
 
-/// Object ids below it are the same in every database; above them are types that initdb or somebody made (transam.h).
+/// Smaller object ids are the same in every database; larger ones belong to types created by initdb or by users (transam.h).
 pub(super) const FIRST_OF_INITDB: Oid = 10_000;
 
-/// All types beside the server's own.
+/// All types except the server's own.
 pub(super) struct Types {
     by_oid: HashMap<Oid, TypeRow>,
     attributes: HashMap<Oid, Vec<(Attribute, Oid)>>,
@@ -64,7 +64,7 @@ struct TypeRow {
 }
 
 impl Types {
-    /// Nothing is read where all that is `used` comes with the server.
+    /// Reads nothing if all types in `used` are built in.
     pub(super) async fn load(
         connection: &mut PgConnection,
         mut used: impl Iterator<Item = Oid>,
@@ -72,7 +72,7 @@ impl Types {
         if used.all(|oid| oid < FIRST_OF_INITDB) {
             return Ok(Self { by_oid: HashMap::new(), attributes: HashMap::new() });
         }
-        // Multiranges, and the column that leads to them, exist since version 14.
+        // Multiranges and their catalogue column exist since version 14.
         let multirange = match connection.server_version_num() {
             Some(version) if version >= 140_000 => "OR r.rngmultitypid = t.oid",
             _ => "",
@@ -110,7 +110,7 @@ impl Types {
         Ok(Self { by_oid: rows.into_iter().map(|row| (row.oid, row)).collect(), attributes })
     }
 
-    /// The type below any number of domains.
+    /// The type underneath any number of domains.
     pub(super) fn base_of(&self, mut oid: Oid) -> Oid {
         while let Some(row) = self.by_oid.get(&oid)
             && row.kind == "d"
@@ -120,7 +120,7 @@ impl Types {
         oid
     }
 
-    /// The types that `columns` need, each after those it is made of.
+    /// The types that `columns` need, each after the types that it consists of.
     pub(super) fn used_by(&self, columns: &[Oid]) -> Vec<UserType> {
         let mut seen = HashSet::new();
         let mut types = Vec::new();
@@ -153,7 +153,7 @@ impl Types {
         }
     }
 
-    /// Nothing for arrays and multiranges, which come with what they are made of.
+    /// `None` for arrays and multiranges, which are created with their element or range type.
     fn user_type(&self, row: &TypeRow) -> Option<UserType> {
         let name = row.name.clone();
         match row.kind.as_str() {

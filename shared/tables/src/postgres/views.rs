@@ -1,4 +1,4 @@
-//! Views and materialized views, by the statements that create them.
+//! Views and materialized views, as the statements that create them.
 
 use std::collections::{HashMap, HashSet};
 
@@ -25,9 +25,9 @@ struct ViewRow {
     read_tables: Vec<String>,
 }
 
-/// In an order in which they can be created. Those of extensions come with their extension. The server waits for whoever
-/// refreshes or changes a view before it prints it: such a view is named in `skipped`, because its rows are in no archive
-/// anyway.
+/// Lists views in an order in which they can be created. Extensions' views come with their extension. Before printing a view,
+/// the server waits for any session that refreshes or alters it: such a view is reported in `skipped` instead, because its
+/// rows are in no archive anyway.
 pub(super) async fn list(
     connection: &mut PgConnection,
     options: &SnapshotOptions,
@@ -78,7 +78,7 @@ async fn views(connection: &mut PgConnection, rows: &[ViewRow]) -> sqlx::Result<
             table: table.clone(),
         };
         Some(View {
-            // One that was dropped a moment ago has none.
+            // A view that was just dropped has no definition.
             definition: definitions.remove(&row.oid)?,
             namespace: row.namespace.clone(),
             name: row.name.clone(),
@@ -127,7 +127,7 @@ async fn rows(connection: &mut PgConnection) -> sqlx::Result<Vec<ViewRow>> {
     sqlx::query_as(AssertSqlSafe(sql)).persistent(false).fetch_all(connection).await
 }
 
-/// Each view behind those that it reads. The order is kept otherwise.
+/// Orders views so that each comes after those that it reads. Otherwise the order is kept.
 fn in_order(mut views: Vec<View>) -> Vec<View> {
     let name = |view: &View| TableName { namespace: view.namespace.clone(), table: view.name.clone() };
     let mut waiting: HashSet<TableName> = views.iter().map(name).collect();

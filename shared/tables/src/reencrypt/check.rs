@@ -1,4 +1,4 @@
-//! What a column needs in order to be walked and written, whichever the engine.
+//! Requirements on a column that is to be scanned and written, for either engine.
 
 use strongroom_archive::schema::TableSchema;
 
@@ -6,7 +6,7 @@ use super::SealedColumn;
 use crate::error::{Error, Result};
 use crate::names::{find_column, find_table};
 
-/// The position of the column's table among `tables`, if the column can be walked and written.
+/// The index of the column's table in `tables`, if the column can be scanned and written.
 ///
 /// # Errors
 /// [`Error::Missing`], [`Error::NoPrimaryKey`], [`Error::NotWritable`].

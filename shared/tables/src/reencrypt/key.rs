@@ -1,21 +1,21 @@
-//! The primary key of a row, as it travels to a database and back.
+//! A row's primary key, as it is read from a database and sent back.
 
 use std::fmt;
 
-/// Characters of a key that are shown.
+/// Maximum number of characters of a key that are displayed.
 const SHOWN: usize = 200;
 
 /// The values of a row's primary key, in key order.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RowKey(pub(crate) Vec<KeyPart>);
 
-/// One of them. PostgreSQL prints all of its types as text and reads them again.
+/// One key value. PostgreSQL prints all its types as text and parses them again.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum KeyPart {
     Text(String),
     Integer(i64),
     Real(f64),
-    /// A BLOB, or a text that is not UTF-8.
+    /// A BLOB, or text that is not UTF-8.
     Bytes {
         bytes: Vec<u8>,
         is_text: bool,
@@ -23,7 +23,7 @@ pub(crate) enum KeyPart {
 }
 
 impl RowKey {
-    /// What it holds in memory.
+    /// Size in memory.
     pub(super) fn bytes(&self) -> usize {
         let of_part = |part: &KeyPart| match part {
             KeyPart::Text(text) => text.len(),
@@ -35,7 +35,7 @@ impl RowKey {
 }
 
 impl KeyPart {
-    /// PostgreSQL's.
+    /// The text of a PostgreSQL key value.
     pub(crate) fn text(&self) -> &str {
         match self {
             Self::Text(text) => text,
@@ -44,7 +44,7 @@ impl KeyPart {
     }
 }
 
-/// For people; cut where it is long.
+/// For display; cut if long.
 impl fmt::Display for RowKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let parts: Vec<String> = self.0.iter().map(ToString::to_string).collect();

@@ -1,4 +1,5 @@
-//! Whether the foreign keys of a scratch database lead to rows, looked at row by row: a database may have been told not to look.
+//! Checks row by row whether the foreign keys of a scratch database hold, because a database can have been told not to check
+//! them.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +12,7 @@ use crate::kind::Kind;
 use crate::names::quoted;
 use crate::{postgres, sqlite};
 
-/// A foreign key that leads nowhere.
+/// A foreign key with dangling references.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DanglingKey {
     /// The referencing table, by its archive name.
@@ -20,27 +21,28 @@ pub struct DanglingKey {
     pub columns: Vec<String>,
     /// The referenced table, by its archive name.
     pub to: String,
-    /// Rows that refer to nothing.
+    /// Number of dangling rows.
     pub rows: u64,
 }
 
-/// What was found of foreign keys.
+/// The result of checking foreign keys.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct KeyReport {
-    /// Foreign keys of which every row was looked at.
+    /// Number of foreign keys for which every row was checked.
     pub checked: u64,
-    /// Those that were not: the other table is not there, the key is a partition's own, the database itself lets rows be (`NOT VALID`,
-    /// `NOT ENFORCED`), or its values cannot be compared by `=` alone.
+    /// Number of foreign keys that were not checked: the other table does not exist, the key belongs to a partition, the
+    /// database itself does not check all rows (`NOT VALID`, `NOT ENFORCED`), or its values cannot be compared with `=`
+    /// alone.
     pub unchecked: u64,
-    /// Those that lead nowhere.
+    /// The foreign keys with dangling references.
     pub dangling: Vec<DanglingKey>,
 }
 
 impl Scratch {
-    /// Looks at every foreign key of `tables`, which were restored into it.
+    /// Checks every foreign key of `tables`, which were restored into this database.
     ///
     /// # Errors
-    /// Those of a database that is away.
+    /// An error if the database is unreachable.
     pub async fn follow(&self, tables: &[TableSchema]) -> Result<KeyReport> {
         let mut report = KeyReport::default();
         for table in tables {
@@ -74,14 +76,14 @@ impl Scratch {
             match postgres::scratch::count(self.url(), connect, &sql).await {
                 Ok(rows) => report.add(table, key, &to.name, rows),
                 Err(error) if error.kind() == Kind::Unavailable => return Err(error),
-                // Types or collations that `=` does not compare by itself, as the key's own operator does.
+                // Types or collations that plain `=` cannot compare the way the key's own operator does.
                 Err(_) => report.unchecked += 1,
             }
         }
         Ok(())
     }
 
-    /// By SQLite itself, which compares as its keys do.
+    /// Uses SQLite's own check, which compares values as its keys do.
     async fn follow_sqlite(
         &self,
         table: &TableSchema,
@@ -93,13 +95,13 @@ impl Scratch {
             return Ok(());
         }
         let Ok(lost) = sqlite::scratch::lost(self.url(), path, &table.table).await else {
-            // A key whose columns are not unique in the other table.
+            // A key that references columns that are not unique.
             report.unchecked += table.foreign_keys.len() as u64;
             return Ok(());
         };
         let mut rows: BTreeMap<i64, u64> = BTreeMap::new();
         lost.into_iter().for_each(|key| *rows.entry(key).or_default() += 1);
-        // They are numbered from the last to the first.
+        // SQLite numbers foreign keys from last to first.
         for (key, number) in table.foreign_keys.iter().rev().zip(0..) {
             let is_it = |other: &&TableSchema| other.table.eq_ignore_ascii_case(&key.references.table);
             match tables.iter().find(is_it) {
@@ -121,13 +123,13 @@ impl KeyReport {
     }
 }
 
-/// Whether every row must have another one, and equality decides which.
+/// Whether every row must reference a row, compared by equality.
 fn is_plain(definition: &str) -> bool {
     !["NOT VALID", "NOT ENFORCED", "PERIOD "].iter().any(|word| definition.contains(word))
 }
 
-/// Counts the rows of `from` whose columns are in no row of `to`. Rows of a table's partitions are its own, those of tables that
-/// inherit from it are not.
+/// Counts the rows of `from` whose columns match no row of `to`. Rows of a table's partitions belong to the table; rows of
+/// tables that inherit from it do not.
 fn lost(from: &TableSchema, to: &TableSchema, key: &ForeignKey) -> String {
     let pairs: Vec<(String, String)> = key
         .columns

@@ -1,7 +1,7 @@
-//! The connection to a SQLite file. What it does ends when it is dropped, or at a moment that was set.
+//! The connection to a SQLite file. A running statement ends when the connection is dropped, or at a set time.
 //!
-//! The driver runs statements on a thread of its own, and a statement that began there goes on to its end, whoever has
-//! left meanwhile: a copy of the database, or a scan that returns no row, for minutes.
+//! The driver runs statements on a separate thread, and a statement that has begun there runs to its end even if its caller
+//! has gone away: a copy of the database, or a scan that returns no row, can take minutes.
 
 use std::ops::{Deref, DerefMut};
 use std::path::Path;
@@ -17,23 +17,23 @@ use super::{foreign, opening};
 use crate::error::{Error, Result};
 use crate::fault::Fault;
 
-/// Instructions of SQLite's machine between two looks whether to go on: tens of microseconds, unless an expression is slow.
+/// Number of SQLite VM instructions between two checks for a stop: tens of microseconds, unless an expression is slow.
 const INSTRUCTIONS: i32 = 1000;
 
-/// Kibibytes of the file that a writer keeps in memory: rows are looked up in any order.
+/// Page cache of a writer in KiB: rows are looked up in arbitrary order.
 const WRITER_CACHE: u32 = 16 << 10;
 
 /// An open file.
 pub(super) struct Connection {
-    // Before `connection`: what runs is stopped first, and then the thread ends.
+    // Dropped before `connection`: the running statement is stopped first, and then the thread ends.
     stop: StopOnDrop,
     connection: SqliteConnection,
 }
 
-/// Stops what the connection does once it is dropped.
+/// Stops the connection's running statement when dropped.
 struct StopOnDrop(Arc<Brake>);
 
-/// What the driver's thread looks at while a statement runs.
+/// State that the driver's thread checks while a statement runs.
 struct Brake {
     stopped: AtomicBool,
     since: Instant,
@@ -54,7 +54,7 @@ impl Brake {
 }
 
 impl Connection {
-    /// Opens the file at `path` for reading. `rows`: how many the driver keeps ready.
+    /// Opens the file at `path` for reading. `rows`: number of rows that the driver buffers.
     pub(super) async fn open(url: &DatabaseUrl, path: &Path, source: &str, rows: usize) -> Result<Self> {
         let options = DatabaseUrl::sqlite_reader(path).row_buffer_size(rows);
         let mut connection = Self::connect(url, path, source, options).await?;
@@ -64,8 +64,8 @@ impl Connection {
         Ok(connection)
     }
 
-    /// Opens the file at `path`, which may be empty, for writing. Foreign keys are not enforced: inside of a transaction that
-    /// could not be changed any more.
+    /// Opens the file at `path`, which may be empty, for writing. Foreign keys are not enforced: that could not be changed
+    /// within a transaction.
     pub(super) async fn open_writer(url: &DatabaseUrl, path: &Path, source: &str) -> Result<Self> {
         let options = DatabaseUrl::sqlite_reader(path).read_only(false).foreign_keys(false);
         let cache = format!("-{WRITER_CACHE}");
@@ -91,7 +91,7 @@ impl Connection {
         Ok(connection)
     }
 
-    /// How many pages the file has; none where nothing was ever written to it.
+    /// Number of pages in the file; 0 if it was never written to.
     pub(super) async fn pages(&mut self) -> sqlx::Result<i64> {
         sqlx::query_scalar("PRAGMA main.page_count").fetch_one(&mut self.connection).await
     }
@@ -103,7 +103,7 @@ impl Connection {
         Ok(Self { stop: StopOnDrop(brake), connection })
     }
 
-    /// Ends what runs `limit` from now with SQLITE_INTERRUPT; `None`: nothing does any more.
+    /// Ends any statement that runs `limit` from now with SQLITE_INTERRUPT; `None` removes the limit.
     pub(super) fn end_after(&self, limit: Option<Duration>) {
         let brake = &self.stop.0;
         let deadline = limit.map_or(u64::MAX, |limit| micros(brake.since.elapsed().saturating_add(limit)));
@@ -139,7 +139,7 @@ impl Drop for StopOnDrop {
     }
 }
 
-/// Rounded up.
+/// In microseconds, rounded up.
 fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros().saturating_add(1)).unwrap_or(u64::MAX - 1)
 }

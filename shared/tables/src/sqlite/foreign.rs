@@ -1,4 +1,4 @@
-//! What a schema needs that only its application has: collations, and functions of generated columns.
+//! Parts of a schema that only its application provides: collations, and functions of generated columns.
 
 use sqlx::AssertSqlSafe;
 use sqlx::sqlite::SqliteConnection;
@@ -8,10 +8,10 @@ use crate::fault::{Fault, is_sqlite_error};
 use crate::names::quoted;
 use crate::options::Skipped;
 
-/// Gives every collation that the schema names and SQLite does not know the order of bytes: SQLite does not open a
-/// table without its collations, and a whole table can be read in any order.
+/// Defines every collation that the schema names and SQLite does not know, as byte order: SQLite does not open a table
+/// without its collations, and a whole table can be read in any order.
 pub(super) async fn create_collations(connection: &mut SqliteConnection) -> sqlx::Result<()> {
-    // SQLite's own. Its list of collations also has those that a schema only names.
+    // Built-in collations. SQLite's own list also contains collations that a schema only names.
     const KNOWN: [&str; 3] = ["binary", "nocase", "rtrim"];
     let statements: Vec<String> =
         sqlx::query_scalar("SELECT sql FROM main.sqlite_schema WHERE sql LIKE '%collate%'")
@@ -34,8 +34,8 @@ fn collations(sql: &str) -> Vec<String> {
     named.filter_map(|pair| pair[1].text().map(str::to_owned)).collect()
 }
 
-/// Those of `columns`, computed by the table when it is read, that cannot be. `all_rows` tries every row; otherwise
-/// only what can be said without reading one is found.
+/// Those of `columns` (generated columns that are computed on reading) that cannot be computed. `all_rows` tries every row;
+/// otherwise only errors that occur without reading a row are found.
 pub(super) async fn unreadable(
     connection: &mut SqliteConnection,
     table: &str,
@@ -56,7 +56,7 @@ pub(super) async fn unreadable(
     Ok(skipped)
 }
 
-/// Why they cannot be computed. `typeof` needs the value, and an index must not give it.
+/// The error in computing the columns, if any. `typeof` needs the value, and an index must not supply it.
 async fn try_columns(
     connection: &mut SqliteConnection,
     table: &str,
@@ -74,13 +74,13 @@ async fn try_columns(
     }
 }
 
-/// A virtual table by its statement.
+/// A virtual table, parsed from its statement.
 pub(super) struct VirtualTable {
     pub(super) name: String,
     /// The module's name in lower case.
     pub(super) module: String,
-    /// What a full-text table says of its text: the name of the table that has it, or an empty one for none. Without a
-    /// word it keeps the text itself.
+    /// The `content` option of a full-text table: the name of the table that contains its text, or an empty name if there is
+    /// none. Without the option it stores the text itself.
     pub(super) content: Option<String>,
 }
 
@@ -103,19 +103,19 @@ impl VirtualTable {
         matches!(self.module.as_str(), "fts3" | "fts4" | "fts5")
     }
 
-    /// The part of `table`, an inner table of this one, behind the name.
+    /// The suffix of `table`, if that is an inner table of this one.
     pub(super) fn inner<'a>(&self, table: &'a str) -> Option<&'a str> {
         let (owner, inner) = table.rsplit_once('_')?;
         owner.eq_ignore_ascii_case(&self.name).then_some(inner)
     }
 
-    /// Whether the rows of its inner table can be made again from a table that is exported. A full-text index can,
-    /// from its text; whether there is a table with the text is `has_content`.
+    /// Whether the rows of its inner table can be rebuilt from an exported table. A full-text index can be rebuilt from its
+    /// text; `has_content` says whether there is a table with the text.
     pub(super) fn derives(&self, inner: &str, has_content: bool) -> bool {
         has_content
             && self.content.as_deref() != Some("")
             && self.is_full_text()
-            // `config` holds options that an application set, such as the ranking.
+            // `config` holds options set by the application, such as the ranking.
             && !["content", "config"].iter().any(|kept| inner.eq_ignore_ascii_case(kept))
     }
 }

@@ -1,4 +1,4 @@
-//! What tables a SQLite file has, by its own pragmas.
+//! Lists the tables of a SQLite file with its own pragmas.
 
 use std::collections::HashSet;
 
@@ -16,21 +16,21 @@ pub(super) struct Found {
     pub(super) engine: String,
     pub(super) tables: Vec<TableSchema>,
     pub(super) skipped: Vec<Skipped>,
-    /// The names of all tables, wanted or not.
+    /// The names of all tables, selected or not.
     pub(super) known: HashSet<String>,
-    /// Those of views, and of tables that are not wanted.
+    /// Statements of views, and of tables that are not selected.
     pub(super) statements: Statements,
 }
 
-/// A table as `table_list` has it.
+/// A table as listed by `table_list`.
 struct Listed {
     name: String,
     kind: String,
     sql: Option<String>,
 }
 
-/// Reads names and definitions. Inside a transaction the first statement fixes the snapshot. `all_rows`: look for
-/// generated columns that fail in some row.
+/// Reads names and definitions. In a transaction the first statement fixes the snapshot. `all_rows`: find generated columns
+/// that fail in any row.
 pub(super) async fn tables(
     connection: &mut SqliteConnection,
     options: &SnapshotOptions,
@@ -84,8 +84,8 @@ fn virtual_tables(listed: &[Listed]) -> Vec<VirtualTable> {
         .collect()
 }
 
-/// A virtual table keeps its rows in inner tables ("shadow" in SQLite's words, which also calls an ordinary table so
-/// that has such a name). They are exported, unless their rows can be made again from others.
+/// A virtual table keeps its rows in inner tables ("shadow" tables in SQLite's terms, which also include an ordinary table
+/// with such a name). They are exported, unless their rows can be rebuilt from others.
 fn skip_reason(
     name: &str,
     kind: &str,
@@ -140,10 +140,10 @@ fn unique_constraint(columns: Vec<String>) -> Constraint {
     }
 }
 
-/// A generated column that is computed whenever it is read.
+/// A generated column that is computed on each read.
 const VIRTUAL: &str = "virtual";
 
-/// `hidden` of `table_xinfo`: 2 is a virtual, 3 a stored generated column.
+/// `hidden` in `table_xinfo`: 2 is a virtual, 3 a stored generated column.
 async fn columns(connection: &mut SqliteConnection, table: &str) -> sqlx::Result<(Vec<Column>, Vec<String>)> {
     let rows: Vec<(String, String, bool, Option<String>, i64, i64)> = sqlx::query_as(
         "SELECT name, type, \"notnull\", dflt_value, pk, hidden FROM pragma_table_xinfo(?1, 'main') ORDER BY cid",
@@ -157,7 +157,7 @@ async fn columns(connection: &mut SqliteConnection, table: &str) -> sqlx::Result
         if position > 0 {
             key.push((position, name.clone()));
         }
-        // The pragma does not give the expression; it stands in the table's `sql`.
+        // The pragma does not return the expression; the table's `sql` contains it.
         let generated = match hidden {
             2 => Some(VIRTUAL.to_owned()),
             3 => Some("stored".to_owned()),

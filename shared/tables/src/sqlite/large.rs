@@ -1,10 +1,10 @@
-//! Rows that are too long for an archive, stopped before SQLite fetches them: the driver copies a row whole before
-//! anyone can measure it, and keeps several ready.
+//! Stops rows that are too long for an archive before SQLite fetches them, because the driver copies a whole row before it
+//! can be measured, and buffers several.
 //!
-//! `octet_length` reads no more of a value than its header, but still costs something for each value. So it is asked
-//! for columns that are made for binary data, and in files that are long enough; another value that is too long is
-//! found after it was fetched, and is not turned into JSON. The condition fails at the first row that is too long, with
-//! an error that any statement might give; so the row is looked for then.
+//! `octet_length` reads only a value's header, but still has a cost for each value. So it is only applied to columns intended
+//! for binary data, and in files that are large enough; any other value that is too long is found after it was fetched, and
+//! is not converted to JSON. The condition fails at the first row that is too long, with an error that any statement could
+//! cause; so the row is searched for afterwards.
 
 use sqlx::AssertSqlSafe;
 use sqlx::sqlite::SqliteConnection;
@@ -13,17 +13,17 @@ use strongroom_archive::schema::{Column, TableSchema};
 use crate::limit::ROW_BYTES;
 use crate::names::quoted;
 
-/// Rows that the driver keeps ready where they may be long; otherwise it keeps 50.
+/// Number of rows that the driver buffers if rows may be long; otherwise it buffers 50.
 pub(super) const FEW_ROWS: usize = 4;
 
-/// Whether the file has room for a row that is too long. A BLOB takes four bytes in an archive for three.
+/// Whether the file is large enough for a row that is too long. Three bytes of a BLOB take four bytes in an archive.
 pub(super) async fn is_possible(connection: &mut SqliteConnection) -> sqlx::Result<bool> {
     let pages: i64 = sqlx::query_scalar("PRAGMA main.page_count").fetch_one(&mut *connection).await?;
     let size: i64 = sqlx::query_scalar("PRAGMA main.page_size").fetch_one(connection).await?;
     Ok(pages.saturating_mul(size).unsigned_abs() > ROW_BYTES / 4 * 3)
 }
 
-/// Whether a table is made for binary data.
+/// Whether any table has columns intended for binary data.
 pub(super) async fn has_binary_columns(connection: &mut SqliteConnection) -> sqlx::Result<bool> {
     sqlx::query_scalar(
         "SELECT EXISTS (SELECT 1 FROM main.sqlite_schema AS s, pragma_table_xinfo(s.name, 'main') AS c
@@ -33,17 +33,17 @@ pub(super) async fn has_binary_columns(connection: &mut SqliteConnection) -> sql
     .await
 }
 
-/// True for a row that fits, an error for one that does not; `None` for a table that is not made for such rows.
+/// A condition that is true for a row that fits and fails for one that does not; `None` for a table without such columns.
 pub(super) fn condition(table: &TableSchema) -> Option<String> {
     let length = length(table)?;
-    // No function raises an error, but this one fails for the empty text. In this form it is not computed before.
+    // No function raises errors, but this one fails for the empty text. Written this way, it is not evaluated in advance.
     Some(format!("CASE WHEN {length} > {ROW_BYTES} THEN json(substr({length}, 99)) ELSE true END"))
 }
 
-/// The first row that is too long.
+/// Finds the first row that is too long.
 pub(super) async fn find(connection: &mut SqliteConnection, table: &TableSchema) -> Option<String> {
     let (from, length) = (quoted(&table.table), length(table)?);
-    // A table without rowid has no short name for a row.
+    // A table without rowid has no short identifier for a row.
     for place in ["t._rowid_", "NULL"] {
         let sql =
             format!("SELECT {place}, {length} FROM main.{from} AS t WHERE {length} > {ROW_BYTES} LIMIT 1");
@@ -61,7 +61,8 @@ pub(super) async fn find(connection: &mut SqliteConnection, table: &TableSchema)
     None
 }
 
-/// An expression for how long a row is in an archive, at least. Computed columns are left out: measuring computes them.
+/// An expression for the minimum length of a row in an archive. Generated columns are left out, because measuring would
+/// compute them.
 fn length(table: &TableSchema) -> Option<String> {
     let is_binary = |column: &&Column| {
         let declared = column.type_name.to_ascii_lowercase();

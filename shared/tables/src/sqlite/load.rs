@@ -1,9 +1,9 @@
-//! SQLite: rows are staged in a file of ours beside the database and applied as a row difference in one IMMEDIATE
-//! transaction, which readers of a database in WAL mode do not notice. The database file itself is never replaced: processes
-//! that have it open would go on with the old one.
+//! SQLite: rows are staged in our own file beside the database and applied as a row difference in one IMMEDIATE transaction,
+//! which readers of a database in WAL mode do not notice. The database file itself is never replaced: processes that have it
+//! open would continue with the old one.
 //!
-//! A table without a key may get other rowids than the archive's rows had, because an archive has none. Rows that stay keep
-//! theirs.
+//! Rows of a table without a key can get other rowids than they had in the source, because an archive has no rowids. Kept
+//! rows keep theirs.
 
 mod affinity;
 mod applied;
@@ -55,29 +55,29 @@ use pair::Pair;
 use stage::Place;
 pub(crate) use stage_file::place_of;
 
-/// An open database that rows are restored into.
+/// An open database into which rows are restored.
 pub(crate) struct SqliteTarget {
     connection: Connection,
     path: PathBuf,
     options: TargetOptions,
 }
 
-/// A file of ours that is being filled; or, into empty tables, the transaction that fills those.
+/// Our own file that is being filled; or, for empty tables, the transaction that fills them.
 pub(crate) struct SqliteStage {
     connection: Connection,
     options: TargetOptions,
     wanted: Wanted,
     fingerprint: String,
-    /// The restore's id, empty for a trial, and the digits that stand for it.
+    /// The restore's id (empty for a trial), and the digits that represent it.
     restore: String,
     digits: String,
     /// When the database got its marker.
     marked: Option<String>,
-    /// The file of a restore.
+    /// The stage file of a restore; `None` for a trial.
     file: Option<PathBuf>,
     live: Live,
     pairs: Vec<Pair>,
-    /// Rows of each table.
+    /// Number of rows loaded into each table.
     loaded: Vec<u64>,
     place: Place,
     started: Instant,
@@ -115,7 +115,7 @@ impl SqliteStage {
         swapped
     }
 
-    /// Looks whether the target is still the one that was planned with.
+    /// Checks that the target is still the one that was planned for.
     async fn look_again(&mut self) -> Result<Live> {
         let source = self.options.read.source.clone();
         let failed = |error| Error::database(&source, "looking at the target", &error);

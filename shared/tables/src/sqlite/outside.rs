@@ -1,4 +1,4 @@
-//! What the file has outside of its tables' rows.
+//! The parts of the file that are outside its tables' rows.
 
 use std::collections::HashSet;
 
@@ -14,7 +14,7 @@ use crate::names::quoted;
 use crate::options::{Skipped, SnapshotOptions};
 use crate::outside::Outside;
 
-/// Reads it; what an archive does not hold is named in `skipped`.
+/// Reads these parts; those that an archive cannot hold are reported in `skipped`.
 pub(super) async fn read(
     connection: &mut SqliteConnection,
     options: &SnapshotOptions,
@@ -47,7 +47,7 @@ pub(super) async fn read(
     })
 }
 
-/// What the file's header says.
+/// The contents of the file's header.
 #[derive(sqlx_macros::FromRow)]
 struct Header {
     encoding: String,
@@ -66,7 +66,7 @@ async fn header(connection: &mut SqliteConnection) -> sqlx::Result<Header> {
     .await
 }
 
-/// The positions of AUTOINCREMENT. Applications may write anything to this table: it has no types.
+/// The AUTOINCREMENT counters. Applications can write anything to this table: it has no types.
 async fn positions(
     connection: &mut SqliteConnection,
     tables: &[TableSchema],

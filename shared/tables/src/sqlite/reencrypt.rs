@@ -1,5 +1,5 @@
-//! Sealed values exchanged in a SQLite file. A reader holds no writer of a database in WAL mode, and a batch is one statement
-//! that commits itself, so that live writers wait for milliseconds.
+//! Replaces sealed values in a SQLite file. A reader does not block writers of a database in WAL mode, and a batch is one
+//! statement that commits itself, so live writers wait for milliseconds.
 
 mod column;
 
@@ -22,7 +22,7 @@ use crate::options::SnapshotOptions;
 use crate::reencrypt::{Change, FoundValue, KeyPart, Page, RowKey, SealedColumn, Walk, check};
 use column::Column;
 
-/// Of one statement, a little less than SQLite takes.
+/// Maximum number of parameters of one statement, a little below SQLite's limit.
 const PARAMETERS: usize = 32_000;
 
 /// A connection to the file for writing.
@@ -53,7 +53,7 @@ impl SqliteRewriter {
             }
             described.push(Column::of(table, column));
         }
-        // What triggers of the application do follows its references: an error is better than rows that point nowhere.
+        // Changes made by the application's triggers follow its references: an error is better than dangling rows.
         let enforce = sqlx::query("PRAGMA foreign_keys = ON").execute(&mut *connection);
         enforce.await.map_err(failed)?;
         Ok(Self { connection, source: source.clone(), columns: described })
@@ -88,14 +88,14 @@ impl SqliteRewriter {
     }
 }
 
-/// Whether another program wrote for longer than was waited.
+/// Whether another program kept the write lock for longer than the wait.
 fn is_held(error: &sqlx::Error) -> bool {
     const BUSY: i32 = 5;
     const LOCKED: i32 = 6;
     matches!(sqlite_code(error) & 0xff, BUSY | LOCKED)
 }
 
-/// SQLite takes NULL in any key but a rowid's.
+/// SQLite allows NULL in any key except a rowid's.
 async fn has_null_keys(connection: &mut Connection, table: &TableSchema) -> sqlx::Result<bool> {
     let is_null: Vec<String> =
         table.primary_key.iter().map(|key| format!("t.{} IS NULL", quoted(key))).collect();
@@ -152,7 +152,7 @@ fn found(row: &SqliteRow, column: &Column, key: RowKey) -> sqlx::Result<Option<F
     let kind = row.try_get::<i64, _>(at)?;
     let text = match kind {
         0 => return Ok(None),
-        // Text that is not UTF-8 is no sealed value.
+        // Text that is not UTF-8 is not a sealed value.
         1 => row.try_get::<String, _>(at + 1).ok(),
         _ => None,
     };

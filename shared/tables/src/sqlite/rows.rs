@@ -1,4 +1,4 @@
-//! SQLite rows as JSON: each value by its own storage class, whatever its column declares.
+//! SQLite rows as JSON: each value by its own storage class, whatever its column's type.
 //!
 //! SQLite could build the JSON itself in blocks, in 0.7 of the time in a prototype, but not faithfully: its functions refuse
 //! BLOB, pass on text that is not UTF-8, and round REAL.
@@ -19,13 +19,13 @@ use crate::names::{column_keys, find_column, quoted};
 use crate::options::Since;
 use crate::times::TimeFilter;
 
-/// How many rows were sent, and how many of them have a time that cannot be read.
+/// Number of rows sent, and how many of them have an unreadable time.
 pub(super) struct Sent {
     pub(super) rows: u64,
     pub(super) unreadable: u64,
 }
 
-/// `guarded`: the file is large enough for a row that is too long.
+/// `guarded`: the file is large enough to contain a row that is too long.
 pub(super) async fn read(
     connection: &mut SqliteConnection,
     table: &TableSchema,
@@ -47,7 +47,7 @@ pub(super) async fn read(
     }
 }
 
-/// Why reading stopped. The driver's errors have to be looked into.
+/// Why reading stopped. Driver errors need further analysis.
 enum Failure {
     Own(Error),
     Driver(sqlx::Error),
@@ -103,7 +103,7 @@ fn select(table: &TableSchema, guarded: bool) -> String {
     }
 }
 
-/// Refuses columns that are declared as something that holds no times.
+/// Refuses columns whose declared type cannot hold times.
 fn time_filter(table: &TableSchema, since: &Since) -> Result<TimeFilter> {
     let at = find_column(table, &since.column)?;
     let declared = &table.columns[at].type_name;
@@ -143,7 +143,7 @@ fn is_wanted(row: &SqliteRow, filter: &mut TimeFilter) -> sqlx::Result<bool> {
     }
 }
 
-/// False when the row would be longer than an archive holds.
+/// False if the row would be longer than an archive allows.
 fn write_row(row: &SqliteRow, keys: &[Vec<u8>], out: &mut Vec<u8>) -> sqlx::Result<bool> {
     let start = out.len();
     for (index, key) in keys.iter().enumerate() {
@@ -158,7 +158,7 @@ fn write_row(row: &SqliteRow, keys: &[Vec<u8>], out: &mut Vec<u8>) -> sqlx::Resu
     Ok(!limit::is_over(out.len() - start))
 }
 
-/// One value as rows of an archive have it.
+/// One value in the form of archive rows.
 pub(super) fn json_value(row: &SqliteRow, index: usize) -> sqlx::Result<Box<RawValue>> {
     let mut json = Vec::new();
     let failed = |source| sqlx::Error::ColumnDecode { index: index.to_string(), source };
@@ -169,8 +169,8 @@ pub(super) fn json_value(row: &SqliteRow, index: usize) -> sqlx::Result<Box<RawV
     RawValue::from_string(text).map_err(|error| failed(error.into()))
 }
 
-/// The type of a value that is not NULL is its storage class, not its column's declared type. False when the row, which
-/// begins at `start`, has no room for it.
+/// The type of a value that is not NULL is its storage class, not its column's declared type. False if the row, which begins
+/// at `start`, has no room for the value.
 fn write_value(
     value: SqliteValueRef<'_>,
     start: usize,
@@ -206,7 +206,7 @@ fn write_value(
     Ok(true)
 }
 
-/// SQLite stores whatever bytes it was given as TEXT.
+/// SQLite stores any bytes that it is given as TEXT.
 fn write_text(out: &mut Vec<u8>, bytes: &[u8]) {
     match std::str::from_utf8(bytes) {
         Ok(text) => json::write_string(out, text),

@@ -1,4 +1,4 @@
-//! Scratch databases in a folder: each has a folder of its own there, for SQLite makes further files beside it.
+//! Scratch databases in a directory: each has its own subdirectory, because SQLite creates further files beside it.
 
 use std::fs::{DirBuilder, File};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
@@ -15,7 +15,7 @@ use crate::scratch::{SCRATCH, check_name};
 pub(crate) fn create(folder: &Path, name: &str) -> Result<DatabaseUrl> {
     check_name(name)?;
     let own = own_folder(folder, name);
-    // A leftover of that name would be somebody else's: both fail where something is.
+    // A leftover with that name would not be ours: both calls fail if something exists.
     DirBuilder::new()
         .mode(0o700)
         .create(&own)
@@ -33,7 +33,7 @@ pub(crate) async fn run(url: &DatabaseUrl, path: &Path, sql: &str) -> Result<()>
     connection.close().await.map_err(opening(SCRATCH))
 }
 
-/// The number of the foreign key of each row of a table that refers to nothing.
+/// The foreign key number of each dangling row of a table.
 pub(crate) async fn lost(url: &DatabaseUrl, path: &Path, table: &str) -> Result<Vec<i64>> {
     let mut connection = Connection::open(url, path, SCRATCH, 1).await?;
     let sql = format!("SELECT fkid FROM pragma_foreign_key_check({})", literal(table));
@@ -51,7 +51,7 @@ fn literal(text: &str) -> String {
 pub(crate) async fn has(url: &DatabaseUrl, path: &Path, source: &str, table: &str) -> Result<bool> {
     let mut connection = match Connection::open(url, path, source, 1).await {
         Ok(connection) => connection,
-        // The scratch database has a file, with a table in it.
+        // The scratch database has a file, with a table in it, so this is not it.
         Err(Error::NotThere { .. } | Error::EmptyFile { .. }) => return Ok(false),
         Err(error) => return Err(error),
     };

@@ -1,4 +1,4 @@
-//! The size of the file, without its empty pages.
+//! The size of the file, without its free pages.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ const BYTES: &str = "
     SELECT (c.page_count - f.freelist_count) * s.page_size
     FROM pragma_page_count c, pragma_freelist_count f, pragma_page_size s";
 
-/// Bytes of all pages in use.
+/// Size of all pages in use, in bytes.
 pub(crate) async fn bytes(url: &DatabaseUrl, path: &Path, source: &str) -> Result<i64> {
     let mut connection = Connection::open(url, path, source, 1).await?;
     let bytes = sqlx::query_scalar(BYTES).fetch_one(&mut *connection).await;

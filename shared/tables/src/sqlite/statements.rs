@@ -7,12 +7,12 @@ use strongroom_archive::schema::{Index, Trigger, View};
 
 use crate::RESTORE_TABLES;
 
-/// Those of a whole file.
+/// The statements of a whole file.
 pub(super) struct Statements {
-    /// By table or view in lower case, each list by name.
+    /// By table or view in lower case; each list is ordered by name.
     indexes: HashMap<String, Vec<Index>>,
     triggers: HashMap<String, Vec<Trigger>>,
-    /// In the order in which they were created.
+    /// In creation order.
     views: Vec<(String, String)>,
 }
 
@@ -51,7 +51,7 @@ impl Statements {
         self.triggers.remove(&table.to_ascii_lowercase()).unwrap_or_default()
     }
 
-    /// All views. One that does not work any more is kept as it is.
+    /// All views. A view that no longer works is kept as it is.
     pub(super) fn into_views(mut self) -> Vec<View> {
         let views = std::mem::take(&mut self.views);
         let view = |(name, definition): (String, String)| View {

@@ -1,7 +1,7 @@
-//! The words of an SQL statement, as far as a schema has to be understood without its application.
+//! Tokens of an SQL statement, as far as needed to understand a schema without its application.
 //!
-//! SQLite says nearly everything about a schema by pragmas. It does not say which collations the columns name, nor
-//! which module a virtual table uses.
+//! SQLite's pragmas describe nearly everything about a schema, except which collations the columns name and which module a
+//! virtual table uses.
 
 /// A piece of SQL between white space and comments.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +28,7 @@ impl Token {
     }
 }
 
-/// Splits `sql`. What is not closed ends with the statement, as SQLite never stores such a one.
+/// Splits `sql`. Unclosed tokens end with the statement; SQLite never stores such a statement.
 pub(super) fn tokens(sql: &str) -> Vec<Token> {
     let mut tokens = Vec::new();
     let mut rest = sql;
@@ -58,7 +58,7 @@ fn is_word(character: char) -> bool {
     character.is_ascii_alphanumeric() || character == '_' || character == '$' || !character.is_ascii()
 }
 
-/// A quote inside is doubled.
+/// A quote within is doubled.
 fn quoted(rest: &str, quote: char) -> (Option<Token>, usize) {
     let mut text = String::new();
     let mut characters = rest.char_indices().skip(1).peekable();

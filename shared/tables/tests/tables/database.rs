@@ -1,4 +1,4 @@
-//! Databases for one test each.
+//! A separate database for each test.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -6,7 +6,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, Connection};
 
-/// How many were made. Tests of different modules may have one purpose.
+/// Number of databases created. Tests in different modules may have the same purpose.
 static DATABASES: AtomicU32 = AtomicU32::new(0);
 
 /// A fresh database on the server of `TEST_DATABASE_URL`.
@@ -17,17 +17,17 @@ pub struct FreshDatabase {
 }
 
 impl FreshDatabase {
-    /// `None`, with a sentence, when the tests have no server.
+    /// `None`, with a message, if no server is available for the tests.
     pub async fn create(purpose: &str) -> Option<Self> {
         Self::create_with(purpose, "UTF8").await
     }
 
-    /// The same with another encoding.
+    /// Like [`Self::create`], with another encoding.
     pub async fn create_with(purpose: &str, encoding: &str) -> Option<Self> {
         Self::create_on("TEST_DATABASE_URL", purpose, encoding).await
     }
 
-    /// The same on the server that another variable names.
+    /// Like [`Self::create_with`], on the server that another variable names.
     pub async fn create_on(variable: &str, purpose: &str, encoding: &str) -> Option<Self> {
         let Ok(server_url) = std::env::var(variable) else {
             eprintln!("skipped: {variable} names no PostgreSQL server");
@@ -36,7 +36,7 @@ impl FreshDatabase {
         Some(Self::create_at(&server_url, purpose, encoding).await)
     }
 
-    /// The same on the server of a URL.
+    /// Like [`Self::create_on`], on the server with this URL.
     pub async fn create_at(server_url: &str, purpose: &str, encoding: &str) -> Self {
         let server: PgConnectOptions = server_url.parse().unwrap();
         let number = DATABASES.fetch_add(1, Ordering::Relaxed);
@@ -52,7 +52,7 @@ impl FreshDatabase {
         Self { url: format!("{base}/{name}"), name, server }
     }
 
-    /// A session that prints values as the reader's does.
+    /// A session that prints values as the reader's session does.
     pub async fn connect(&self) -> PgConnection {
         let options = self.server.clone().database(&self.name).options([
             ("TimeZone", "UTC"),
@@ -78,7 +78,7 @@ impl FreshDatabase {
     }
 }
 
-/// A SQLite file of its own.
+/// A new SQLite file.
 pub async fn create_sqlite(path: &std::path::Path) -> SqliteConnection {
     let options = SqliteConnectOptions::new().filename(path).create_if_missing(true).foreign_keys(false);
     SqliteConnection::connect_with(&options).await.unwrap()

@@ -1,6 +1,6 @@
-//! A database is read, made again from schema entries and rows alone, and compared by the engine itself.
+//! A database is read, recreated from schema entries and rows alone, and compared by the engine itself.
 //!
-//! The PostgreSQL half needs `TEST_DATABASE_URL`: a superuser's URL on a server where databases may be made.
+//! The PostgreSQL half needs `TEST_DATABASE_URL`: a superuser's URL on a server where databases may be created.
 
 use crate::database::{FreshDatabase, create_sqlite, run_sqlite};
 use crate::loader;
@@ -38,7 +38,7 @@ async fn postgres_loads_back_to_equal_values() {
     copy.drop().await;
 }
 
-/// What the loader keeps of a schema entry.
+/// The parts of a schema entry that the loader preserves.
 fn plain(table: &TableSchema) -> TableSchema {
     let mut table = table.clone();
     table.partition_key = None;

@@ -1,7 +1,7 @@
-//! Databases as they are met in the field: with schemas that lean on their application, users with few rights,
-//! poolers in between, rows that are too long.
+//! Databases as they occur in the field: schemas that depend on their application, users with few rights, poolers in between,
+//! rows that are too long.
 //!
-//! The PostgreSQL half needs `TEST_DATABASE_URL`: a superuser's URL on a server where databases may be made.
+//! The PostgreSQL half needs `TEST_DATABASE_URL`: a superuser's URL on a server where databases may be created.
 mod partitions;
 mod postgres;
 mod server;
@@ -12,7 +12,7 @@ use strongroom_store::DatabaseUrl;
 use strongroom_tables::{Block, Result, Since, SnapshotInfo, SnapshotOptions, open_snapshot};
 use tokio::sync::mpsc;
 
-/// One table's rows, one a line, and what the snapshot says of itself afterwards.
+/// One table's rows, one per line, and the snapshot's information afterwards.
 async fn read(
     url: &str,
     options: &SnapshotOptions,
@@ -38,7 +38,7 @@ async fn read(
     Ok((lines, info))
 }
 
-/// `name: reason` of everything that is left out.
+/// `name: reason` for everything that is left out.
 fn skipped(info: &SnapshotInfo) -> Vec<String> {
     info.skipped.iter().map(|skipped| format!("{}: {}", skipped.name, skipped.reason)).collect()
 }

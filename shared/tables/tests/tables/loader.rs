@@ -1,7 +1,6 @@
-//! A plain loader: tables made from their schema entries alone, rows inserted from their JSON alone.
+//! A plain loader: tables created from their schema entries alone, rows inserted from their JSON alone.
 //!
-//! It is written for these tests and shares no code with the reader, so that a mistake in one does not
-//! cancel itself in the other.
+//! It is written for these tests and shares no code with the reader, so that mistakes in the two do not cancel out.
 
 pub mod postgres;
 pub mod sqlite;
@@ -17,7 +16,7 @@ use tokio::sync::mpsc;
 /// A row: column name to the value's JSON text.
 pub type Row = BTreeMap<String, Box<RawValue>>;
 
-/// Everything that an archive would hold of a database.
+/// Everything that an archive would contain of a database.
 pub struct Export {
     pub tables: Vec<(TableSchema, Vec<Row>)>,
     pub skipped: Vec<String>,
@@ -25,7 +24,7 @@ pub struct Export {
     pub kind: &'static str,
 }
 
-/// Reads a database through its public interface and takes the schema entries through JSON.
+/// Reads a database through the public interface and passes the schema entries through JSON.
 pub async fn export(url: &DatabaseUrl, options: &SnapshotOptions) -> Export {
     let mut snapshot = open_snapshot(url, options).await.unwrap();
     let info = snapshot.info().clone();
@@ -55,12 +54,12 @@ pub async fn export(url: &DatabaseUrl, options: &SnapshotOptions) -> Export {
     Export { tables, skipped, engine: info.engine, kind: info.kind }
 }
 
-/// An identifier as SQL wants it.
+/// A quoted SQL identifier.
 pub fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// Names of columns that are given and not computed.
+/// Names of columns whose values are given, not generated.
 pub fn given_columns(table: &TableSchema) -> Vec<&str> {
     table
         .columns

@@ -1,4 +1,5 @@
-//! Values exchanged under every sort of key: each row is found once, changed once, and never where it has changed meanwhile.
+//! Values are replaced under every kind of key: each row is found once and changed once, but never if it has changed
+//! meanwhile.
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
@@ -25,7 +26,7 @@ async fn page(rewriter: &mut Rewriter, after: Option<&RowKey>, rows: u32) -> Pag
     rewriter.page(0, Walk { after, rows, kid: NEW, longest: 100 }).await.unwrap()
 }
 
-/// Every value to be changed, in pages of seven rows.
+/// Every value to be replaced, read in pages of seven rows.
 async fn changes(rewriter: &mut Rewriter) -> Vec<Change> {
     let (mut all, mut after) = (Vec::new(), None);
     loop {
@@ -43,7 +44,7 @@ async fn changes(rewriter: &mut Rewriter) -> Vec<Change> {
     }
 }
 
-/// Walks, replaces, and finds nothing more; what has changed meanwhile stays.
+/// Scans, replaces, and then finds nothing more; values that have changed meanwhile stay.
 async fn exchange(db: &TestDb, shape: &str) {
     let mut rewriter = open(db).await.unwrap();
     let found = changes(&mut rewriter).await;

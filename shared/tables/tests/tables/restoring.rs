@@ -1,7 +1,7 @@
-//! Rows of one database in another one, put there by a role that owns it and nothing more.
+//! Rows of one database are restored into another one, by a role that only owns it.
 //!
-//! Needs `TEST_DATABASE_URL`: a superuser's URL on a server where databases and roles may be made; and `pg_dump` of its
-//! version. The superuser makes databases and looks; it restores nothing.
+//! Needs `TEST_DATABASE_URL`: a superuser's URL on a server where databases and roles may be created; and `pg_dump` in the
+//! server's version. The superuser creates and inspects databases; it restores nothing.
 mod again;
 mod archive;
 mod cascades;

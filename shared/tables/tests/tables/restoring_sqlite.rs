@@ -1,4 +1,4 @@
-//! Rows of an archive go back into SQLite databases that other connections use meanwhile.
+//! Rows of an archive are restored into SQLite databases that other connections use meanwhile.
 mod again;
 mod archive;
 mod dangling;
@@ -20,10 +20,10 @@ use std::path::Path;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, Connection};
 
-/// The id of the restore that most tests need only one of.
+/// The restore id used by tests that need only one.
 const ID: &str = "01900000-0000-7000-8000-000000000001";
 
-/// A connection of an application, to a file that is made if need be.
+/// An application's connection to a file, which is created if needed.
 async fn connect(path: &Path) -> SqliteConnection {
     let options = SqliteConnectOptions::new().filename(path).create_if_missing(true).foreign_keys(false);
     SqliteConnection::connect_with(&options).await.unwrap()
@@ -36,7 +36,7 @@ async fn run(connection: &mut SqliteConnection, sql: &str) {
     }
 }
 
-/// A database in WAL mode with what the statements make.
+/// A database in WAL mode, filled by the statements.
 async fn database(path: &Path, sql: &str) -> SqliteConnection {
     let mut connection = connect(path).await;
     run(&mut connection, sql).await;
@@ -44,7 +44,7 @@ async fn database(path: &Path, sql: &str) -> SqliteConnection {
     connection
 }
 
-/// SQLite finds nothing wrong with the file.
+/// Checks that SQLite finds no error in the file.
 async fn intact(connection: &mut SqliteConnection) {
     let found: Vec<String> =
         sqlx::query_scalar("PRAGMA integrity_check").fetch_all(connection).await.unwrap();
@@ -62,7 +62,7 @@ async fn schema(connection: &mut SqliteConnection) -> Vec<String> {
     .unwrap()
 }
 
-/// The names of files in a folder, sorted.
+/// The names of files in a directory, sorted.
 fn files(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).unwrap();
     let mut names: Vec<String> =

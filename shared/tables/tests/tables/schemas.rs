@@ -1,5 +1,5 @@
-//! Random databases: each element of their schema entries is compared with what the catalogue says, asked in another
-//! way. A failure names the seed, which makes the same database again.
+//! Random databases: each element of their schema entries is compared with the catalogue, which is queried in a different
+//! way. A failure names the seed, which generates the same database again.
 
 mod entries;
 pub mod facts;
@@ -58,7 +58,7 @@ async fn on_server(variable: &str, purpose: &str) {
         for statement in &draft.statements {
             run(&mut connection, seed, statement).await;
         }
-        // The server leaves out the schema of a name where that is in the path.
+        // The server omits the schema of a name if the schema is in the search path.
         run(&mut connection, seed, "SET search_path = pg_catalog").await;
         let catalogue = postgres::facts(&mut connection).await;
         let entries = read(&database.url).await;

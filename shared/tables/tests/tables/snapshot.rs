@@ -1,6 +1,6 @@
-//! Snapshots under writers, hang-ups, missing rights and wrong names.
+//! Snapshots with concurrent writers, dropped readers, missing rights and wrong names.
 //!
-//! The PostgreSQL half needs `TEST_DATABASE_URL`: a superuser's URL on a server where databases may be made.
+//! The PostgreSQL half needs `TEST_DATABASE_URL`: a superuser's URL on a server where databases may be created.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -24,7 +24,7 @@ fn options(only: &[&str]) -> SnapshotOptions {
     SnapshotOptions { only, ..SnapshotOptions::new("shop") }
 }
 
-/// Reads `a` with a tiny channel, runs `churn` after the first block, then reads on and reads `b`.
+/// Reads `a` through a tiny channel, runs `churn` after the first block, then reads the rest and `b`.
 async fn read_while<C: Future<Output = ()>>(url: &str, churn: C) {
     let url = DatabaseUrl::parse(url).unwrap();
     let mut snapshot = open_snapshot(&url, &options(&[])).await.unwrap();
@@ -79,7 +79,7 @@ async fn writers_do_not_tear_a_sqlite_snapshot() {
     read_while(&format!("sqlite:{}", path.display()), churn).await;
 }
 
-/// What a restore stages is neither listed nor left out: it is not the application's.
+/// A restore's staging tables are neither listed nor reported as left out: they are not the application's.
 #[tokio::test]
 async fn the_tables_of_restores_are_not_there() {
     let folder = tempfile::tempdir().unwrap();
@@ -111,8 +111,7 @@ async fn the_tables_of_restores_are_not_there() {
     }
 }
 
-/// Waits until none of our sessions is left. When the server notices is its own matter; the limit ends a test that
-/// hangs.
+/// Waits until none of our sessions is left. The server decides when it notices; the limit ends a test that hangs.
 async fn expect_no_backend(database: &FreshDatabase) {
     let mut connection = database.connect().await;
     let started = Instant::now();
@@ -143,7 +142,7 @@ async fn a_dropped_snapshot_leaves_no_backend() {
     drop(idle);
     expect_no_backend(&database).await;
 
-    // In the middle of a COPY that nobody reads.
+    // During a COPY that nobody reads.
     let mut stuck = open_snapshot(&url, &options(&[])).await.unwrap();
     let (blocks, mut received) = mpsc::channel::<Block>(1);
     let read = tokio::spawn(async move { stuck.read_table("a", None, &blocks).await.map(drop) });
@@ -152,7 +151,7 @@ async fn a_dropped_snapshot_leaves_no_backend() {
     assert!(read.await.unwrap_err().is_cancelled());
     expect_no_backend(&database).await;
 
-    // The receiver leaves, and the reader says so.
+    // The receiver goes away, and the reader reports that.
     let mut left = open_snapshot(&url, &options(&[])).await.unwrap();
     let (blocks, received) = mpsc::channel::<Block>(1);
     drop(received);
@@ -290,7 +289,7 @@ async fn kids_and_times(url: &str, by_date: u64) {
         let error = snapshot.read_table("times", Some(&since), &blocks).await.unwrap_err();
         assert_eq!(error.kind(), kind, "{error}");
     }
-    // A table with no rows in range sends no block, and the snapshot still serves.
+    // A table without rows in range sends no block, and the snapshot can still be used.
     let since = Since { column: "ts".to_owned(), from: i64::from(u32::MAX) * 1_000_000 };
     assert_eq!(snapshot.read_table("times", Some(&since), &blocks).await.unwrap(), 0);
     assert!(received.try_recv().is_err());
@@ -319,7 +318,7 @@ async fn sqlite_counts_kids_and_reads_since() {
     let mut connection = create_sqlite(&path).await;
     run_sqlite(&mut connection, &format!("{SEALED} {TIMES}")).await;
     kids_and_times(&format!("sqlite:{}", path.display()), 2).await;
-    // What SQLite cannot read as a time is kept.
+    // A value that SQLite cannot parse as a time is kept.
     run_sqlite(&mut connection, "INSERT INTO times (id, ts) VALUES (9, 'yesterday')").await;
     let url = DatabaseUrl::sqlite_file(&path).unwrap();
     let mut snapshot = open_snapshot(&url, &options(&["times"])).await.unwrap();

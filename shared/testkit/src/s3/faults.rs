@@ -1,4 +1,4 @@
-//! What goes wrong with an S3 service, and with which requests.
+//! Faults of an S3 service, and the requests that they affect.
 
 use std::time::Duration;
 
@@ -9,53 +9,53 @@ use super::{Recorded, Shared};
 /// Requests that fail, and how.
 #[derive(Debug, Clone)]
 pub struct Fault {
-    /// Of this method, or of any.
+    /// The method; `None` matches any.
     pub method: Option<Method>,
-    /// With this text in their path or query.
+    /// Text that the path or the query must contain.
     pub contains: &'static str,
-    /// What happens to them.
+    /// The effect on the request.
     pub effect: Effect,
-    /// How many of them.
+    /// Number of requests affected.
     pub times: usize,
 }
 
-/// What happens to a request.
+/// The effect of a fault on a request.
 #[derive(Debug, Clone, Copy)]
 pub enum Effect {
-    /// It is refused with this status and S3's code.
+    /// The request is refused with this status and S3 error code.
     Refuse(u16, &'static str),
-    /// It is answered so much later.
+    /// The response is delayed by this duration.
     Wait(Duration),
-    /// It is never answered.
+    /// The request is never answered.
     Silence,
-    /// Its answer ends after so many bytes of the body, in the middle of it.
+    /// The response ends after this many bytes of its body.
     Cut(usize),
-    /// It is done, and the connection is lost before the answer.
+    /// The request is carried out, but the connection is lost before the response.
     LoseAnswer,
-    /// It is done as if it had no `If-Match`, as some services do.
+    /// The request is carried out as if it had no `If-Match`, as in some services.
     IgnoreCondition,
 }
 
 impl Fault {
-    /// All requests, always.
+    /// Affects all requests, always.
     #[must_use]
     pub fn always(effect: Effect) -> Self {
         Self { method: None, contains: "", effect, times: usize::MAX }
     }
 
-    /// Only those of a method.
+    /// Affects only requests with this method.
     #[must_use]
     pub fn of(self, method: Method) -> Self {
         Self { method: Some(method), ..self }
     }
 
-    /// Only those with this text in their path or query.
+    /// Affects only requests with this text in their path or query.
     #[must_use]
     pub fn containing(self, contains: &'static str) -> Self {
         Self { contains, ..self }
     }
 
-    /// Only the first of them.
+    /// Affects only the first `times` matching requests.
     #[must_use]
     pub fn times(self, times: usize) -> Self {
         Self { times, ..self }
@@ -68,7 +68,7 @@ impl Fault {
     }
 }
 
-/// What happens to `request`; it is one of the times that a fault has.
+/// The effect on `request`, if any; this uses up one of the fault's `times`.
 pub(super) fn effect_on(shared: &Shared, request: &Recorded) -> Option<Effect> {
     let mut faults = shared.faults.lock().unwrap();
     let fault = faults.iter_mut().find(|fault| fault.fits(request))?;

@@ -1,5 +1,5 @@
-//! An S3 server that completes an upload as S3 does, without reading the parts again. `s3s-fs` hashes and copies them, which a
-//! measurement would take for the time of whoever uploads.
+//! An S3 server that completes an upload as S3 does, without reading the parts again. `s3s-fs` hashes and
+//! copies them, and a measurement would count that time as the uploader's.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Seek as _, SeekFrom};
@@ -11,13 +11,13 @@ use s3s::dto::*;
 use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
 use s3s_fs::FileSystem;
 
-/// Files, but for the completion.
+/// A file system, except for the completion of uploads.
 pub(super) struct Joining {
     files: FileSystem,
     root: PathBuf,
 }
 
-/// What `s3s-fs` does.
+/// Calls delegated to `s3s-fs`.
 macro_rules! delegated {
     ($($call:ident: $input:ident => $output:ident,)*) => {
         #[async_trait::async_trait]
@@ -80,8 +80,8 @@ impl Joining {
     }
 }
 
-/// Puts the others behind the first part, inside the system, and gives it the object's name. The files are those that `s3s-fs`
-/// makes.
+/// Appends the other parts to the first one, within the kernel, and renames it to the object's name. The
+/// files are those that `s3s-fs` creates.
 fn join(
     root: &Path,
     (bucket, key): (&str, &str),

@@ -26,7 +26,7 @@ use crate::Certificate;
 
 type Answer = Result<Response<Body>, io::Error>;
 
-/// Serves until the task is aborted, and the connections with it.
+/// Serves until the task is aborted, which also ends the connections.
 pub(super) async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, shared: Arc<Shared>) {
     let mut connections = JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
@@ -34,7 +34,7 @@ pub(super) async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, shar
         connections.spawn(async move {
             match tls {
                 None => serve(stream, shared).await,
-                // A client that does not trust us leaves.
+                // A client that does not trust our certificate disconnects.
                 Some(tls) => {
                     if let Ok(stream) = tls.accept(stream).await {
                         serve(stream, shared).await;
@@ -46,7 +46,7 @@ pub(super) async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, shar
     }
 }
 
-/// TLS with that certificate.
+/// TLS with this certificate.
 pub(super) fn acceptor(certificate: &Certificate) -> TlsAcceptor {
     let chain = CertificateDer::from_pem_slice(certificate.chain.as_bytes()).unwrap();
     let key = PrivateKeyDer::from_pem_slice(certificate.key.as_bytes()).unwrap();
@@ -55,7 +55,7 @@ pub(super) fn acceptor(certificate: &Certificate) -> TlsAcceptor {
     TlsAcceptor::from(Arc::new(config.with_single_cert(vec![chain], key).unwrap()))
 }
 
-/// A connection that a fault broke is no failure.
+/// A connection broken by a fault is not an error.
 async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, shared: Arc<Shared>) {
     let service = service_fn(move |request| answer(Arc::clone(&shared), request));
     let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
@@ -87,7 +87,7 @@ async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Answer {
     }
 }
 
-/// The request is read first: a client must get the answer, not a broken pipe.
+/// The request is read first: the client must receive the response, not a broken pipe.
 async fn refuse(request: Request<Incoming>, status: u16, code: &str) -> Answer {
     let is_head = request.method() == Method::HEAD;
     let mut body = BodyDataStream::new(request.into_body());
@@ -112,7 +112,7 @@ fn cut(body: Body, bytes: usize) -> Body {
     Body::http_body_unsync(StreamBody::new(pieces))
 }
 
-/// `s3s-fs` takes an upload that it does not know for one of somebody else.
+/// `s3s-fs` treats an unknown upload as one of another user.
 async fn upload(response: Response<Body>) -> Answer {
     if response.status() != StatusCode::FORBIDDEN {
         return Ok(response);
@@ -126,7 +126,7 @@ async fn upload(response: Response<Body>) -> Answer {
     Ok(Response::from_parts(parts, Body::from(body)))
 }
 
-/// `s3s-fs` does not know `If-Match` of reads.
+/// `s3s-fs` does not support `If-Match` for reads.
 fn conditional(request: &Recorded, response: Response<Body>) -> Response<Body> {
     let found = response.headers().get(header::ETAG).map(|etag| etag.to_str().unwrap());
     match request.header("if-match") {

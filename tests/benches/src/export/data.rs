@@ -1,8 +1,8 @@
 //! The data: a gateway's log, as wide and as repetitive as such logs are.
 //!
-//! Made by a fixed generator, so that two runs measure the same bytes; one million rows are about 650 MB of
-//! JSON. Prompts are drawn from few common and many rare words, because text that is all noise or all
-//! repetition would flatter one compressor or another.
+//! It comes from a deterministic generator, so that two runs measure the same bytes; one million rows are about 650 MB
+//! of JSON. Prompts consist of few common and many rare words, because pure noise or pure repetition would flatter one
+//! compressor or another.
 
 use std::fmt::Write as _;
 
@@ -11,10 +11,10 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, Connection as _};
 use strongroom_testkit::TestDb;
 
-/// The table.
+/// Name of the table.
 pub(super) const TABLE: &str = "gateway_logs";
 
-/// Bytes of COPY text that are sent at once.
+/// Bytes of COPY text sent at once.
 const PIECE: usize = 1 << 20;
 
 const CREATE_POSTGRES: &str = "CREATE TABLE gateway_logs (
@@ -29,15 +29,15 @@ const CREATE_SQLITE: &str = "CREATE TABLE gateway_logs (
     prompt_tokens INTEGER, completion_tokens INTEGER, cost REAL, cached INTEGER NOT NULL,
     metadata TEXT, prompt TEXT)";
 
-/// Rows that are made one by one; more are copies of them with other ids.
+/// Number of distinct rows; further rows are copies of these with other ids.
 const DISTINCT: u64 = 1_000_000;
 
-/// Fills a PostgreSQL database. The table is vacuumed, so that no reader has to write hint bits.
+/// Fills a PostgreSQL database. The table is vacuumed so that no reader has to write hint bits.
 pub(crate) async fn fill_postgres(database: &TestDb, rows: u64) {
     database.run(CREATE_POSTGRES);
     let made = rows.min(DISTINCT);
     copy_in(database, made).await;
-    // The copies lie too far away for any of the compressors to see them.
+    // The copies are too far apart for any of the compressors to notice them.
     let mut first = made;
     while first < rows {
         let more = made.min(rows - first);
@@ -92,7 +92,7 @@ pub(super) async fn fill_sqlite(database: &TestDb, rows: u64) {
     sqlx::raw_sql("COMMIT; PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut connection).await.unwrap();
 }
 
-/// Makes rows, one after the other.
+/// Generates rows, one after another.
 struct Log {
     random: u64,
     words: Vec<String>,
@@ -107,8 +107,8 @@ impl Default for Log {
 }
 
 impl Log {
-    /// The next number of xorshift64* (Vigna, "An experimental exploration of Marsaglia's xorshift
-    /// generators, scrambled"), below `end`.
+    /// The next number of xorshift64* (Vigna, "An experimental exploration of Marsaglia's xorshift generators,
+    /// scrambled"), below `end`.
     fn below(&mut self, end: u64) -> u64 {
         self.random ^= self.random >> 12;
         self.random ^= self.random << 25;
@@ -131,7 +131,7 @@ impl Log {
         word
     }
 
-    /// The smallest of three draws: few words are common and many are rare.
+    /// Text whose word ranks are the smallest of three draws: few words are common and many are rare.
     fn text(&mut self, length: usize) -> String {
         let mut text = String::with_capacity(length + 16);
         while text.len() < length {
@@ -158,7 +158,7 @@ impl Log {
         )
     }
 
-    /// Fourteen values as COPY text.
+    /// A row's fourteen values as COPY text.
     fn row(&mut self, id: u64) -> [String; 14] {
         let second = id / 11;
         let mut created = String::new();

@@ -7,26 +7,26 @@ pub(crate) fn resident(pid: u32) -> u64 {
     field(pid, "VmRSS:")
 }
 
-/// The most that it held since [`forget_peak`].
+/// Peak since [`forget_peak`].
 pub(crate) fn peak(pid: u32) -> u64 {
     field(pid, "VmHWM:")
 }
 
-/// Lets the peak begin again (`clear_refs` of proc(5)).
+/// Resets the peak (`clear_refs` of proc(5)).
 pub(crate) fn forget_peak(pid: u32) {
     std::fs::write(format!("/proc/{pid}/clear_refs"), "5").unwrap();
 }
 
-/// What all processes of a group hold together.
+/// Bytes that all processes of a group hold together.
 pub(crate) fn of_group(group: u32) -> u64 {
     let processes = std::fs::read_dir("/proc").unwrap();
     processes.filter_map(|entry| in_group(&entry.ok()?.path(), group)).sum()
 }
 
-/// Processes come and go meanwhile, hence no error.
+/// `None` instead of an error, because processes start and end meanwhile.
 fn in_group(process: &Path, group: u32) -> Option<u64> {
     let stat = std::fs::read_to_string(process.join("stat")).ok()?;
-    // The command's name may hold anything; behind it come the state, the parent and the group.
+    // The command's name can contain any character; after it come the state, the parent and the group.
     let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
     if fields.nth(2)?.parse() != Ok(group) {
         return None;

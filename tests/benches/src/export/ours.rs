@@ -1,4 +1,4 @@
-//! Our export as an operator runs it: three processes over real sockets.
+//! Our export as operators run it: three processes over real sockets.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -18,16 +18,16 @@ use super::recovery::{Recovery, check};
 use super::{Sample, memory};
 use crate::processors;
 
-/// A vault and a backup service that has one source.
+/// A vault, and a backup service with one source.
 pub(super) struct Ours {
     deployment: Deployment,
-    /// What the backup service holds before its first export.
+    /// Memory of the backup service before its first export.
     idle: u64,
     _vault_database: TestDb,
 }
 
 impl Ours {
-    /// Starts them on `database`; sealed archives open by `recovery`, and by the vault.
+    /// Starts both on `database`; `recovery` and the vault can open sealed archives.
     pub(super) fn start(database: &TestDb, recovery: &Recovery) -> Self {
         let vault_database = TestDb::sqlite();
         let seal = format!("[seal]\nrecovery_recipients = [\"{}\"]\n\n", recovery.recipient);
@@ -37,7 +37,7 @@ impl Ours {
         Self { deployment, idle, _vault_database: vault_database }
     }
 
-    /// One export, left in `folder`, and the memory that the backup service held above its idle state.
+    /// Runs one export, leaves it in `folder`, and measures the backup service's memory above its idle state.
     pub(super) async fn run(&self, folder: &Path, sealed: bool) -> Sample {
         let first_byte = Some(self.first_byte(sealed).await);
         let out = folder.join("ours");
@@ -57,7 +57,7 @@ impl Ours {
         Sample { seconds, processors, memory, size: out.metadata().unwrap().len(), first_byte }
     }
 
-    /// Panics unless the archive of the last run holds `rows` rows.
+    /// Panics unless the archive of the last run has `rows` rows.
     pub(super) fn check(folder: &Path, recovery: Option<&Recovery>, rows: u64) {
         let out = folder.join("ours");
         let opened = recovery.map(|recovery| recovery.open(&out));
@@ -67,7 +67,7 @@ impl Ours {
         opened.inspect(|opened| std::fs::remove_file(opened).unwrap());
     }
 
-    /// From the call to the first chunk, on a connection that is already there.
+    /// Time from the call to the first chunk, on an existing connection.
     async fn first_byte(&self, sealed: bool) -> Duration {
         let mut client = BackupServiceClient::new(self.channel());
         client.list_sources(strongroom_api::backup::v1::ListSourcesRequest {}).await.unwrap();
@@ -82,7 +82,7 @@ impl Ours {
         }
         let taken = began.elapsed();
         drop(stream);
-        // What the server still does for it must not be measured with the next one.
+        // The server's remaining work for this export must not count towards the next one.
         tokio::time::sleep(Duration::from_millis(500)).await;
         taken
     }

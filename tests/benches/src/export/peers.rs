@@ -1,4 +1,4 @@
-//! What operators do today, as they type it.
+//! Operators' present tools, with the commands that they type.
 
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
@@ -10,24 +10,24 @@ use super::recovery::{Recovery, check};
 use super::{Sample, memory};
 use crate::processors;
 
-/// How often the memory of a pipeline is looked at.
+/// Interval at which a pipeline's memory is sampled.
 const LOOK: Duration = Duration::from_millis(20);
-/// The repository's, which restic wants.
+/// The password that restic requires for the repository.
 pub(crate) const RESTIC_PASSWORD: &str = "only-a-bench";
 
-/// A way to make a backup.
+/// Another way to make a backup.
 #[derive(Clone, Copy)]
 pub(super) struct Peer {
     pub(super) name: &'static str,
-    /// What bash runs; `$URL`, `$TABLE` and `$OUT` are set.
+    /// The command for bash; `$URL`, `$TABLE` and `$OUT` are set.
     line: &'static str,
-    /// Whether `line` writes to standard output. If not, it seals what it keeps in `$OUT` by itself.
+    /// Whether `line` writes to standard output. If not, it seals its own files in `$OUT`.
     streams: bool,
-    /// Prints the rows again, from `$OUT`.
+    /// A command that prints the rows from `$OUT`.
     unpack: &'static str,
 }
 
-/// The slow ones last.
+/// The slowest last.
 pub(super) const PEERS: [Peer; 4] = [
     Peer {
         name: "pg_dump | zstd -3",
@@ -56,7 +56,8 @@ pub(super) const PEERS: [Peer; 4] = [
 ];
 
 impl Peer {
-    /// Runs it once and leaves its file in `folder`. The file reaches the disk before the clock stops, as ours does.
+    /// Runs the command once and leaves its file in `folder`. Like ours, the file reaches the disk before the clock
+    /// stops.
     pub(super) fn run(&self, url: &str, folder: &Path, recovery: Option<&Recovery>) -> Sample {
         let out = folder.join("peer");
         assert!(bash("rm -rf \"$OUT\"", url, &out).status().unwrap().success());
@@ -68,7 +69,7 @@ impl Peer {
         sample
     }
 
-    /// Panics unless the file of the last run holds `rows` rows.
+    /// Panics unless the file of the last run has `rows` rows.
     pub(super) fn check(&self, url: &str, folder: &Path, recovery: Option<&Recovery>, rows: u64) {
         let out = folder.join("peer");
         let opened = recovery.filter(|_| self.streams).map(|recovery| recovery.open(&out));
@@ -83,7 +84,7 @@ impl Peer {
     }
 }
 
-/// Runs a command that is a process group of its own; `size` is not looked at.
+/// Runs a command that is its own process group; does not set `size`.
 pub(crate) fn timed(mut command: Command) -> Sample {
     let (began, busy) = (Instant::now(), processors::busy());
     let mut child = command.spawn().unwrap();

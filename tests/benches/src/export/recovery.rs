@@ -1,15 +1,15 @@
-//! The key that both sides seal to, and the proof that what they wrote is whole.
+//! The key to which both sides seal, and the proof that their output is complete.
 //!
-//! A backup is worth its time only when its last row can be read again: one file of each kind is opened with the
-//! stock `age` and unpacked, outside the clock.
+//! A backup is worth its time only if its last row can be read again: one file of each kind is opened with the stock
+//! `age` and unpacked, outside the measured time.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// A row of JSON or of COPY text begins so; no other line of a backup does.
+/// The start of a row in JSON or COPY text; no other line of a backup starts like this.
 const ROW: &str = r"^(\[?\{|[0-9]+\t)";
 
-/// A recovery key, as `age-keygen` makes it.
+/// A recovery key made by `age-keygen`.
 pub(crate) struct Recovery {
     key: PathBuf,
     /// Its public half, `age1…`.
@@ -17,7 +17,7 @@ pub(crate) struct Recovery {
 }
 
 impl Recovery {
-    /// A new one whose private half stays in `folder`.
+    /// Creates a key whose private half stays in `folder`.
     pub(crate) fn create(folder: &Path) -> Self {
         let key = folder.join("recovery.key");
         let made = Command::new("age-keygen").arg("-o").arg(&key).stderr(Stdio::null()).status();
@@ -27,7 +27,7 @@ impl Recovery {
         Self { key, recipient }
     }
 
-    /// Opens `file`; where the plain one is.
+    /// Opens `file` and returns the path of the plain file.
     pub(super) fn open(&self, file: &Path) -> PathBuf {
         let opened = file.with_extension("opened");
         let mut age = Command::new("age");
@@ -37,7 +37,7 @@ impl Recovery {
     }
 }
 
-/// Panics unless the text that `unpack` prints has exactly `rows` rows.
+/// Panics unless the output of `unpack` has exactly `rows` rows.
 pub(super) fn check(mut unpack: Command, rows: u64) {
     let mut unpacking = unpack.stdout(Stdio::piped()).spawn().unwrap();
     let text = unpacking.stdout.take().unwrap();

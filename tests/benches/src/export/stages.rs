@@ -1,4 +1,4 @@
-//! Each stage of an export alone: what one costs when nothing else runs, so that the slowest is known.
+//! Each stage of an export alone: its cost when nothing else runs, to find the slowest one.
 
 mod copying;
 mod grpc;
@@ -14,10 +14,10 @@ use super::data::TABLE;
 use super::megabytes;
 use crate::processors;
 
-/// Runs of a stage; the middle one counts.
+/// Runs of a stage; the median counts.
 const ROUNDS: usize = 3;
 
-/// Prints what each stage does in a second, and how long all rows of `postgres` take it.
+/// Prints each stage's throughput and its time for all rows of `postgres`.
 pub(super) async fn measure(postgres: &TestDb, sqlite: &TestDb) {
     println!("\nstages alone; {ROUNDS} runs, the middle one. \"own\" is the processor time of this process.");
     println!("{:<46} {:>6} {:>11} {:>7} {:>7}", "", "MB/s", "s for all", "own s", "all s");
@@ -26,13 +26,13 @@ pub(super) async fn measure(postgres: &TestDb, sqlite: &TestDb) {
     grpc::measure(archive).await;
 }
 
-/// What one run of a stage took.
+/// Cost of one run of a stage.
 #[derive(Clone, Copy)]
 struct Cost {
     seconds: f64,
-    /// Of this process's threads.
+    /// Processor time of this process's threads.
     own: Duration,
-    /// Of all processes.
+    /// Processor time of all processes.
     all: Duration,
 }
 
@@ -42,7 +42,7 @@ impl Cost {
         costs[costs.len() / 2]
     }
 
-    /// Prints it for a run over `bytes` of a stage that takes `whole` bytes in an export.
+    /// Prints the cost of a run over `bytes` for a stage that processes `whole` bytes in an export.
     fn print(self, stage: &str, bytes: u64, whole: u64) {
         let share = megabytes(whole) / megabytes(bytes);
         let rate = megabytes(bytes) / self.seconds;
@@ -69,7 +69,7 @@ impl Clock {
     }
 }
 
-/// Runs a stage that computes only.
+/// Runs a stage that only computes.
 fn middle(mut stage: impl FnMut()) -> Cost {
     let run = |_| {
         let clock = Clock::start();

@@ -1,4 +1,4 @@
-//! The application: a table of sealed values, and somebody who changes other columns of its rows all the time.
+//! The application: a table of sealed values, and a writer that constantly changes other columns of its rows.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,11 +11,11 @@ use strongroom_api::vault::v1::{BatchEncryptRequest, EncryptRequest};
 use strongroom_runtime::client::{Bearer, Target};
 use strongroom_testkit::TestDb;
 
-/// The caller key.
+/// Name of the caller key.
 pub(super) const KEY: &str = "gateway";
-/// The usual length of a secret.
+/// A typical length of a secret.
 const VALUE: [u8; 64] = [7; 64];
-/// Values of one call, and of one statement.
+/// Values per call and per statement.
 const TOGETHER: u32 = 1000;
 
 pub(super) struct Application {
@@ -31,7 +31,7 @@ pub(super) fn create_table(database: &TestDb) {
 }
 
 impl Application {
-    /// Seals so many values by the vault.
+    /// Seals this many values with the vault.
     pub(super) async fn fill(database: TestDb, operator: &Operator, values: u32) -> Self {
         let target = Target { url: operator.vault_url.clone(), ..Target::default() };
         let channel = target.authorized(Bearer::new(&operator.token).unwrap()).unwrap();
@@ -54,7 +54,7 @@ impl Application {
         Self { database: Arc::new(database), values }
     }
 
-    /// One row after the other, until it is stopped.
+    /// Writes one row after another until it is stopped.
     pub(super) fn begin_to_write(&self) -> Writer {
         let (database, values, stop) =
             (Arc::clone(&self.database), self.values, Arc::new(AtomicBool::new(false)));
@@ -73,14 +73,14 @@ impl Application {
     }
 }
 
-/// Somebody who writes.
+/// A running writer.
 pub(super) struct Writer {
     stop: Arc<AtomicBool>,
     running: JoinHandle<Duration>,
 }
 
 impl Writer {
-    /// Stops it; the longest that one write took, with the making of its connection.
+    /// Stops the writer and returns its longest write, including the time to connect.
     pub(super) fn end(self) -> Duration {
         self.stop.store(true, Ordering::Relaxed);
         self.running.join().unwrap()

@@ -1,4 +1,4 @@
-//! Clients that read and write while rows are replaced, and how long each had to wait at most.
+//! Clients that read and write while rows are replaced, and the longest wait of each.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,14 +8,14 @@ use std::time::Instant;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use strongroom_testkit::TestDb;
 
-/// One client that reads rows by their keys, and one that changes a row.
+/// One client that reads rows by key, and one that changes a row.
 pub(super) struct Load {
     stop: Arc<AtomicBool>,
     reader: JoinHandle<f64>,
     writer: JoinHandle<f64>,
 }
 
-/// Seconds.
+/// Longest waits in seconds.
 pub(super) struct Longest {
     pub(super) reader: f64,
     pub(super) writer: f64,

@@ -1,4 +1,4 @@
-//! Restores by the operator's command: vault, backup service and client are processes of their own.
+//! Restores with the operator's command: vault, backup service and client are separate processes.
 
 use std::path::Path;
 use std::time::Instant;
@@ -19,12 +19,12 @@ pub(super) struct Ours {
     _vault_database: TestDb,
 }
 
-/// What one restore took.
+/// Cost of one restore.
 pub(super) struct Applied {
     pub(super) seconds: f64,
-    /// How long writers were held.
+    /// Seconds for which writers were paused.
     pub(super) paused: f64,
-    /// Bytes at the peak, above idle.
+    /// Peak memory in bytes, above idle.
     pub(super) memory: u64,
 }
 
@@ -50,7 +50,7 @@ impl Ours {
         Self { deployment, backup, idle, _vault_database: vault_database }
     }
 
-    /// Plans, and then applies against the clock.
+    /// Makes a plan, then measures its application.
     pub(super) fn restore(&self, mode: &str) -> Applied {
         let admin = &self.deployment.admin;
         let plan = admin.json(&["restore", "plan", &self.backup, "--mode", mode, "--sources", "gateway"]);
@@ -66,7 +66,7 @@ impl Ours {
     }
 }
 
-/// Seconds of a protobuf duration as JSON: `1.5s`.
+/// Seconds of a JSON protobuf duration such as `1.5s`.
 fn duration(value: &Value) -> f64 {
     value.as_str().and_then(|text| text.strip_suffix('s')?.parse().ok()).unwrap_or(0.0)
 }

@@ -1,4 +1,4 @@
-//! The same rows by PostgreSQL's own programs.
+//! The same rows restored by PostgreSQL's own programs.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use strongroom_testkit::TestDb;
 
-/// What `pg_dump` and `\copy` made of the tables.
+/// The output of `pg_dump` and `\copy` for the tables.
 pub(super) struct Peers {
     url: String,
     custom: PathBuf,
@@ -31,7 +31,7 @@ impl Peers {
         peers
     }
 
-    /// Into tables that it creates, in a database of its own.
+    /// Restores into tables that it creates, in a separate database.
     pub(super) fn pg_restore(&self) -> f64 {
         let (server, _) = self.url.rsplit_once('/').unwrap();
         let fresh = format!("{server}/strongroom_bench_peer");
@@ -44,7 +44,7 @@ impl Peers {
         seconds
     }
 
-    /// Into the empty tables, with their indexes in place.
+    /// Copies into the empty tables, with their indexes in place.
     pub(super) fn copy(&self) -> f64 {
         let copies: String = TABLES
             .iter()

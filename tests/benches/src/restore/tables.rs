@@ -1,11 +1,11 @@
-//! The tables: a gateway's log with three indexes and a foreign key, and the keys that it references, owned by an unprivileged
-//! role.
+//! The tables: a gateway's log with three indexes and a foreign key, and the keys that it references, owned by an
+//! unprivileged role.
 
 use strongroom_testkit::TestDb;
 
 use crate::export::fill_postgres;
 
-/// Whom the tables belong to.
+/// Owner of the tables.
 pub(super) const OWNER: &str = "strongroom_bench_owner";
 
 const MORE: &str = "
@@ -42,7 +42,7 @@ pub(super) fn empty(database: &TestDb) {
     database.run("CHECKPOINT");
 }
 
-/// Changes a hundredth of the rows: half of that, a quarter removed, a quarter new.
+/// Changes a hundredth of the rows: half of them updated, a quarter removed, a quarter new.
 pub(super) fn change(database: &TestDb, rows: u64, round: usize) {
     let round = round % 50;
     for statement in [

@@ -1,4 +1,4 @@
-//! Exports and stored backups of one deployment: vault, backup service and client are processes of their own.
+//! Exports and stored backups of one deployment: vault, backup service and client are separate processes.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -16,24 +16,24 @@ use crate::export::memory;
 use crate::export::recovery::Recovery;
 use crate::processors;
 
-/// How often the client asks whether the backup is stored. The answer ends the measurement; asking more often would cost
-/// processor time.
+/// Interval at which the client asks whether the backup is stored. The answer ends the measurement; asking more often
+/// would cost processor time.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// What one backup took.
+/// Cost of one backup.
 pub(super) struct Cost {
     pub(super) seconds: f64,
-    /// Of all processors together, whoever used them.
+    /// Processor time of all processes together.
     pub(super) processors: f64,
-    /// The S3 server's share of them.
+    /// The S3 server's share of that time.
     pub(super) server: f64,
-    /// Seconds in which the S3 server put the parts together.
+    /// Seconds in which the S3 server assembled the parts.
     pub(super) completion: f64,
-    /// Bytes at the peak, above idle.
+    /// Peak memory in bytes, above idle.
     pub(super) memory: u64,
 }
 
-/// The names of the destinations.
+/// Names of the destinations.
 pub(super) const DISK: &str = "disk";
 pub(super) const BUCKET: &str = "bucket";
 
@@ -41,15 +41,15 @@ pub(super) const BUCKET: &str = "bucket";
 pub(super) struct Ours {
     deployment: Deployment,
     client: BackupServiceClient<AuthorizedChannel>,
-    /// Where an export goes.
+    /// File of an export.
     out: PathBuf,
-    /// What the backup service holds before its first backup.
+    /// Memory of the backup service before its first backup.
     idle: u64,
     _vault_database: TestDb,
 }
 
 impl Ours {
-    /// Stores backups below `folder` and in `s3`; sealed archives open by `recovery`, and by the vault.
+    /// Stores backups below `folder` and in `s3`; `recovery` and the vault can open sealed archives.
     pub(super) async fn start(database: &TestDb, recovery: &Recovery, folder: &Path, s3: &Server) -> Self {
         let vault_database = TestDb::sqlite();
         let disk = folder.join("disk");
@@ -72,7 +72,7 @@ impl Ours {
         Self { deployment, client, out: folder.join("export"), idle, _vault_database: vault_database }
     }
 
-    /// An export to a file by the operator's command.
+    /// Exports to a file with the operator's command.
     pub(super) fn export(&self) -> Cost {
         let _ = std::fs::remove_file(&self.out);
         let arguments = ["backup", "export", "--out", self.out.to_str().unwrap()];
@@ -88,7 +88,7 @@ impl Ours {
         Cost { seconds, processors, server: 0.0, completion: 0.0, memory }
     }
 
-    /// A backup in `destination`, from the call until it is available.
+    /// Stores a backup in `destination`, measured from the call until the backup is available.
     pub(super) async fn create(&self, destination: &str, s3: &Server) -> Cost {
         let pid = self.deployment.backup.pid();
         memory::forget_peak(pid);
@@ -118,7 +118,7 @@ impl Ours {
         }
     }
 
-    /// Panics unless the newest backup passes a verification: a fast backup that cannot be read is void.
+    /// Panics unless the newest backup passes a verification: a fast but unreadable backup is void.
     pub(super) fn verify_newest(&self) {
         let newest = self.deployment.admin.json(&["backup", "list"]);
         let id = newest[0]["id"].as_str().unwrap().to_owned();

@@ -1,4 +1,4 @@
-//! The same database by `pg_dump` through restic, into a repository of the same kind.
+//! The same database through `pg_dump` and restic, into a repository of the same kind.
 
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -10,30 +10,30 @@ use super::ours::Cost;
 use super::s3::Server;
 use crate::export::{RESTIC_PASSWORD, timed};
 
-/// A repository that begins anew for each backup.
+/// A repository that is recreated for each backup.
 pub(super) struct Restic {
     url: String,
-    /// As restic has it.
+    /// Its address in restic's syntax.
     repository: String,
-    /// Its files, and what it caches.
+    /// Its folder and its cache folder.
     folders: [PathBuf; 2],
 }
 
 impl Restic {
-    /// Below `folder`.
+    /// A repository below `folder`.
     pub(super) fn local(folder: &Path, url: &str) -> Self {
         let files = folder.join("restic");
         let repository = files.to_str().unwrap().to_owned();
         Self { url: url.to_owned(), repository, folders: [files, folder.join("cache")] }
     }
 
-    /// In the bucket of `s3`.
+    /// A repository in the bucket of `s3`.
     pub(super) fn remote(folder: &Path, url: &str, s3: &Server) -> Self {
         let repository = format!("s3:{}/{BUCKET}/restic", s3.endpoint);
         Self { url: url.to_owned(), repository, folders: [s3.folder.join("restic"), folder.join("cache")] }
     }
 
-    /// One backup into an empty repository, which is made before the clock starts.
+    /// One backup into an empty repository, which is created before the clock starts.
     pub(super) fn run(&self, s3: &Server) -> Cost {
         for folder in &self.folders {
             let _ = std::fs::remove_dir_all(folder);

@@ -1,4 +1,4 @@
-//! The S3 server of the measurement: this program again, in a process of its own.
+//! The S3 server of the measurement: another process of this program.
 
 use std::cell::RefCell;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -13,7 +13,7 @@ use tokio::io::{AsyncBufReadExt as _, BufReader as AsyncBufReader};
 
 use crate::processors;
 
-/// Serves until standard input ends. To each line it answers how long the last completion of an upload took.
+/// Serves until standard input ends. Answers each input line with the duration of the last upload completion.
 pub(crate) async fn serve() {
     let s3 = S3::start_joining().await;
     println!("{} {}", s3.endpoint(), s3.bucket_folder().display());
@@ -23,7 +23,8 @@ pub(crate) async fn serve() {
     }
 }
 
-/// From the arrival of the last request to complete an upload to that of the next request, which waits for the answer.
+/// Time from the arrival of the last request that completes an upload to that of the next request, which waits for the
+/// answer.
 fn completion(requests: &[Recorded]) -> Duration {
     let is_completion =
         |request: &Recorded| request.method == Method::POST && request.query.contains("uploadId=");
@@ -35,10 +36,10 @@ fn completion(requests: &[Recorded]) -> Duration {
 /// A running server.
 pub(super) struct Server {
     process: Child,
-    /// For questions and their answers.
+    /// Pipes for questions and answers.
     talk: RefCell<Option<(ChildStdin, BufReader<ChildStdout>)>>,
     pub(super) endpoint: String,
-    /// Where the bucket's objects are files.
+    /// The folder in which the bucket's objects are files.
     pub(super) folder: PathBuf,
 }
 
@@ -55,7 +56,7 @@ impl Server {
         Self { endpoint: endpoint.to_owned(), folder: folder.into(), talk, process }
     }
 
-    /// Seconds that it took to complete the last upload.
+    /// Duration of the last upload completion in seconds.
     pub(super) fn completion(&self) -> f64 {
         let mut talk = self.talk.borrow_mut();
         let (questions, answers) = talk.as_mut().unwrap();
@@ -65,12 +66,12 @@ impl Server {
         line.trim().parse().unwrap()
     }
 
-    /// How long it has used the processors.
+    /// Its processor time so far.
     pub(super) fn busy(&self) -> Duration {
         processors::of(self.process.id())
     }
 
-    /// A destination called `bucket`, whose credentials are written below `folder`.
+    /// A destination called `bucket`; its credentials are written below `folder`.
     pub(super) fn destination(&self, folder: &Path) -> String {
         let credentials = folder.join("s3.credentials");
         strongroom_testkit::write_private(&credentials, S3::credentials(KEYS).as_bytes());

@@ -36,7 +36,7 @@ pub(super) async fn measure(vaults: &[BenchVault], plan: Plan) {
     println!();
 }
 
-/// Values a second, sealed as the vault seals a caller's.
+/// Values a second, sealed as the vault seals a caller's values.
 fn in_process(time: Duration) -> f64 {
     let root = RootKey::generate();
     let ring = KeyRing::open(&[&root], &[KeyVersion::create(&root, KEY, Purpose::Caller, 1)]).unwrap();

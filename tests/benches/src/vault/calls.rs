@@ -1,5 +1,5 @@
-//! Encrypt, Decrypt and Reveal against the echo, with the audit log as durable as it always is, and against the KV read
-//! of another vault where that is installed.
+//! Encrypt, Decrypt and Reveal compared with the echo, with the audit log as durable as always, and with the KV read of
+//! another vault if that is installed.
 
 use std::time::Duration;
 
@@ -15,12 +15,12 @@ use super::server::{AAD, BenchVault, KEY, encrypt_request};
 use super::{Plan, echo};
 
 const CONCURRENCY: [usize; 4] = [1, 16, 64, 256];
-/// Callers of a call that is measured alone.
+/// Number of callers for a call that is measured alone.
 const ALONE: usize = 64;
-/// Callers that share a connection: one connection is one task on each side.
+/// Number of callers that share a connection: one connection is one task on each side.
 const CALLERS_A_CONNECTION: usize = 16;
 
-/// What one caller calls with.
+/// A caller's connection and data.
 #[derive(Clone)]
 struct State {
     channel: AuthorizedChannel,
@@ -30,11 +30,11 @@ struct State {
 
 const CALLS: [&str; 3] = ["Encrypt", "Decrypt", "Reveal"];
 
-/// What was measured side by side.
+/// Samples measured side by side.
 struct Round {
     echo: Sample,
     peer: Option<Sample>,
-    /// Of each vault in turn, in the order of [`CALLS`].
+    /// Samples of each vault in turn, in the order of [`CALLS`].
     ours: Vec<Sample>,
 }
 
@@ -81,7 +81,7 @@ async fn round(
     Round { echo, peer, ours }
 }
 
-/// The medians of all rounds.
+/// Prints the medians of all rounds.
 fn print(vaults: &[BenchVault], commits: &[f64], callers: usize, rounds: &[Round]) {
     let echo = load::middle(rounds.iter().map(|round| round.echo));
     let peers: Option<Vec<Sample>> = rounds.iter().map(|round| round.peer).collect();

@@ -1,4 +1,4 @@
-//! What the database itself takes for one durable commit of one row.
+//! The database's own time for one durable commit of one row.
 
 use std::time::Instant;
 

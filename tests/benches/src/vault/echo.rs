@@ -1,4 +1,4 @@
-//! The bare echo: one unary method on tonic alone, with no layer, no token and nothing behind it.
+//! The bare echo: one unary method on tonic alone, with no layer, no token and no backend.
 
 use std::convert::Infallible;
 use std::task::{Context, Poll};
@@ -49,7 +49,7 @@ impl tower::Service<Request<Body>> for Echo {
     }
 }
 
-/// Serves it until the process ends; where.
+/// Serves the echo until the process ends, and returns its URL.
 pub(super) async fn serve() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -58,7 +58,7 @@ pub(super) async fn serve() -> String {
     url
 }
 
-/// A connection of its own.
+/// A separate connection.
 pub(super) fn channel(url: &str) -> Channel {
     Endpoint::from_shared(url.to_owned()).unwrap().tcp_nodelay(true).connect_lazy()
 }

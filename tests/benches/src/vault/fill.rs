@@ -1,4 +1,4 @@
-//! Many credentials, sealed as the vault seals them but put straight into its table: through the service each
+//! Many credentials, sealed as the vault seals them but written directly into its table: through the service, each
 //! would cost a durable commit.
 
 use strongroom_crypto::{Cell, KeyRing, Purpose};
@@ -6,7 +6,7 @@ use strongroom_testkit::{Planted, TestDb};
 
 use super::server::{BenchVault, VALUE};
 
-/// Rows of one statement.
+/// Rows per statement.
 const ROWS: u32 = 5000;
 /// Adds `count` credentials, numbered from 0.
 pub(super) async fn credentials(vault: &BenchVault, count: u32) {
@@ -17,7 +17,7 @@ pub(super) async fn credentials(vault: &BenchVault, count: u32) {
     vault.database.run("ANALYZE");
 }
 
-/// The credential's id: ascending, and after every UUIDv7.
+/// The credential's id: ascending, and greater than every UUIDv7.
 pub(super) fn id(number: u32) -> String {
     format!("ff{number:08}-0000-7000-8000-000000000000")
 }

@@ -1,15 +1,15 @@
-//! Callers that do the same thing over and over, each waiting for its answer.
+//! Callers that repeat one call, each waiting for its answer.
 
 use std::time::{Duration, Instant};
 
-/// What some callers did together.
+/// Combined result of some callers.
 #[derive(Clone, Copy)]
 pub(super) struct Sample {
     /// Calls a second.
     pub(super) rate: f64,
-    /// Milliseconds.
+    /// Median in milliseconds.
     pub(super) p50: f64,
-    /// Milliseconds.
+    /// 99th percentile in milliseconds.
     pub(super) p99: f64,
 }
 

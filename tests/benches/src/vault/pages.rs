@@ -38,7 +38,7 @@ async fn page_time(client: &mut CredentialServiceClient<AuthorizedChannel>, toke
     median(times)
 }
 
-/// Walks the list in the biggest pages; where the last of them begins.
+/// Reads the list in the largest pages and returns the token of the last one.
 async fn token_of_last_page(client: &mut CredentialServiceClient<AuthorizedChannel>) -> String {
     let mut token = String::new();
     loop {

@@ -1,6 +1,6 @@
-//! RustyVault, another vault in Rust, as it is meant to run: its file storage, unsealed, a token with every call. The
-//! KV read is what a client of it does where ours calls Decrypt or Reveal. It keeps no audit log, so its read
-//! writes nothing, while ours commits an event.
+//! RustyVault, another vault in Rust, in its intended setup: file storage, unsealed, a token with every call. Its
+//! clients use the KV read where ours call Decrypt or Reveal. It keeps no audit log, so its read writes nothing, while
+//! ours commits an event.
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -23,7 +23,7 @@ const PROGRAM: &str = "rvault";
 const PATH: &str = "/v1/secret/bench";
 const TOKEN_HEADER: &str = "x-rustyvault-token";
 
-/// A running server with one secret. Dropping it ends the process.
+/// A running server with one secret; ended when dropped.
 pub(super) struct Peer {
     server: Child,
     address: String,
@@ -31,7 +31,7 @@ pub(super) struct Peer {
     _folder: tempfile::TempDir,
 }
 
-/// What one caller reads with: a connection of its own, kept alive.
+/// A caller's own connection, kept alive.
 #[derive(Clone)]
 pub(super) struct Reader {
     connection: Arc<Mutex<SendRequest<Full<Bytes>>>>,
@@ -57,7 +57,7 @@ impl Peer {
         Some(peer)
     }
 
-    /// One for each caller.
+    /// One reader for each caller.
     pub(super) async fn readers(&self, callers: usize) -> Vec<Reader> {
         let mut readers = Vec::with_capacity(callers);
         for _ in 0..callers {
@@ -67,7 +67,7 @@ impl Peer {
         readers
     }
 
-    /// Initialises and unseals it, and stores a secret of the length that ours has.
+    /// Initialises and unseals the server, and stores a secret as long as ours.
     async fn prepare(&mut self) {
         let connection = &mut self.connect().await;
         let shares = json!({"secret_shares": 1, "secret_threshold": 1});
@@ -79,7 +79,7 @@ impl Peer {
         answer(connection, request(Method::POST, PATH, &self.token, &secret)).await;
     }
 
-    /// Waits for a server that has just been started.
+    /// Connects, waiting for a server that has just been started.
     async fn connect(&self) -> SendRequest<Full<Bytes>> {
         let mut tries = 0;
         let stream = loop {
@@ -122,7 +122,7 @@ fn request(method: Method, path: &str, token: &str, body: &Value) -> Request<Ful
     request.body(Full::new(body.to_string().into())).unwrap()
 }
 
-/// The body, `null` where there is none.
+/// The answer's body as JSON, `null` if there is none.
 async fn answer(connection: &mut SendRequest<Full<Bytes>>, request: Request<Full<Bytes>>) -> Value {
     connection.ready().await.unwrap();
     let answered = connection.send_request(request).await.unwrap();

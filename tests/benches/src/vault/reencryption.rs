@@ -16,7 +16,7 @@ use super::server::{BenchVault, VALUE};
 
 const READERS: u32 = 4;
 
-/// What one reader saw.
+/// One reader's results.
 #[derive(Default)]
 struct Reads {
     done: u32,
@@ -55,7 +55,7 @@ async fn one_run(vault: &BenchVault, readers: u32, credentials: u32) {
     );
 }
 
-/// Runs it to its end; the rows that it moved.
+/// Runs a re-encryption to its end and returns the number of rows moved.
 async fn reencrypt(client: &mut KeyServiceClient<AuthorizedChannel>) -> u32 {
     let request = ReencryptRequest { rows_per_second: 0 };
     let mut progress = client.reencrypt(request).await.unwrap().into_inner();
@@ -68,7 +68,7 @@ async fn reencrypt(client: &mut KeyServiceClient<AuthorizedChannel>) -> u32 {
     }
 }
 
-/// Reveals credentials all over the table, one after the other.
+/// Reveals credentials from all over the table, one after another.
 async fn read(channel: AuthorizedChannel, reader: u32, credentials: u32, stop: Arc<AtomicBool>) -> Reads {
     let mut client = CredentialServiceClient::new(channel);
     let (mut reads, mut at) = (Reads::default(), reader.wrapping_mul(7919));

@@ -1,4 +1,4 @@
-//! A vault to be measured: one caller key, one credential, one sealed value.
+//! A vault for measurements: one caller key, one credential, one sealed value.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -19,11 +19,11 @@ use strongroom_testkit::{TestDb, open_ring};
 use strongroom_vault::VaultConfig;
 use tokio::net::TcpListener;
 
-/// The caller key.
+/// Name of the caller key.
 pub(super) const KEY: &str = "bench";
 /// The additional data of its values.
 pub(super) const AAD: &[u8] = b"mcp_servers/bearer/0190c5a2-7b1d-7000-8000-000000000000";
-/// The usual length of a secret.
+/// A typical length of a secret.
 pub(super) const VALUE: [u8; 64] = [7; 64];
 
 pub(super) struct BenchVault {
@@ -60,13 +60,13 @@ impl BenchVault {
         vault
     }
 
-    /// A connection of its own.
+    /// A separate connection.
     pub(super) fn channel(&self) -> AuthorizedChannel {
         let channel = Target { url: self.url.clone(), ..Target::default() }.channel().unwrap();
         AuthorizedChannel::new(Traced::new(channel), Bearer::new(&self.token).unwrap())
     }
 
-    /// The vault's own ring, to seal many rows as it does.
+    /// The vault's own key ring, for sealing many rows as the vault does.
     pub(super) async fn ring(&self) -> KeyRing {
         let mut client = KeyServiceClient::new(self.channel());
         let versions =

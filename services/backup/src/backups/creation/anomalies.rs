@@ -1,37 +1,38 @@
-//! What a schedule's backup has less of than those before it. A database that was emptied, or the wrong one, makes good archives.
+//! Detects that a schedule's backup has less content than earlier ones: a database that was emptied, or a wrong one,
+//! makes good archives.
 
 use crate::backups::record::{Content, from_json};
 use crate::error::{Result, ScheduleError};
 use crate::store::{BackupFilter, BackupRow, BackupState, Store};
 
-/// Backups before it that it is compared with.
+/// Number of earlier backups to compare with.
 const COMPARED: usize = 5;
-/// Newest ones of the schedule among which they are looked for.
+/// Number of the schedule's newest backups among which they are searched.
 const LOOKED_AT: i64 = 20;
-/// With fewer of them a median says nothing.
+/// Minimum number for which a median is meaningful.
 const LEAST: usize = 3;
-/// Sentences that are kept.
+/// Maximum number of sentences that are kept.
 const MOST: usize = 20;
 
-/// What a backup of a schedule is compared with: stored ones of the same schedule and selection.
+/// Selects the backups to compare with: stored ones of the same schedule and selection.
 pub(super) struct Comparison {
     schedule: String,
     selection: String,
-    /// Nobody has asked for it: an empty one is not wanted.
+    /// The run was due and nobody requested it, so an empty backup is an error.
     is_due: bool,
 }
 
 impl Comparison {
-    /// Of a backup that begins; `None` unless a schedule makes it.
+    /// For a backup that begins; `None` unless a schedule makes it.
     pub(super) fn of(row: &BackupRow) -> Option<Self> {
         let (schedule, selection) = (row.schedule.clone()?, row.selection.clone());
         Some(Self { schedule, selection, is_due: row.due_time.is_some() })
     }
 
-    /// What is odd about `content`, as sentences.
+    /// The anomalies of `content`, as sentences.
     ///
     /// # Errors
-    /// [`ScheduleError::Empty`] where nothing but the vault's rows is left, unless somebody has asked for the backup.
+    /// [`ScheduleError::Empty`] if only the vault's rows are left, unless somebody requested the backup.
     pub(super) async fn anomalies(&self, store: &dyn Store, content: &Content) -> Result<Vec<String>> {
         let filter = BackupFilter::of_schedule(&self.schedule, &[BackupState::Available]);
         let last = store.backups(&filter, LOOKED_AT).await?;
@@ -41,7 +42,7 @@ impl Comparison {
     }
 }
 
-/// `before`: the newest first.
+/// `before` has the newest first.
 fn judge(content: &Content, before: &[Content], is_due: bool) -> Result<Vec<String>> {
     let Some(last) = before.first() else { return Ok(Vec::new()) };
     let had = last.rows_beside_vault + last.files;
@@ -53,7 +54,7 @@ fn judge(content: &Content, before: &[Content], is_due: bool) -> Result<Vec<Stri
     Ok(odd)
 }
 
-/// Nothing where tables were not counted.
+/// Empty if tables were not counted.
 fn emptied(content: &Content, last: &Content) -> impl Iterator<Item = String> {
     let is_counted = !content.table_rows.is_empty();
     let had_rows = last.table_rows.iter().filter(move |(_, rows)| is_counted && **rows > 0);
@@ -64,7 +65,7 @@ fn emptied(content: &Content, last: &Content) -> impl Iterator<Item = String> {
     })
 }
 
-/// Whether there are fewer than half of the median.
+/// Reports fewer than half of the median number of rows.
 fn shrunk(rows: i64, before: &[Content]) -> Option<String> {
     let mut all: Vec<i64> = before.iter().map(|content| content.rows).collect();
     all.sort_unstable();

@@ -1,4 +1,4 @@
-//! One backup in the making, from its archive to its row that says AVAILABLE.
+//! Makes one backup, from its archive to its row with the state AVAILABLE.
 
 use std::sync::Arc;
 
@@ -17,14 +17,14 @@ use crate::store::{BackupRow, BackupState, CopyRow, CopyState, OperationRow, Rep
 use crate::vault_client::VaultClient;
 use strongroom_runtime::failpoint;
 
-/// One backup in the making.
+/// One backup being made.
 pub(super) struct Making {
     pub(super) assembly: Assembly,
     pub(super) upload: Arc<Upload>,
     pub(super) store: Arc<dyn Store>,
     pub(super) vault: VaultClient,
     pub(super) operation: OperationRow,
-    /// Of one that a schedule makes.
+    /// For a backup that a schedule makes.
     pub(super) run: Option<Comparison>,
 }
 
@@ -69,13 +69,13 @@ impl Making {
     }
 }
 
-/// The backup's row as it is now: recording its progress has changed it.
+/// The backup's current row: recording its progress has changed it.
 async fn current(store: &dyn Store, operation: &OperationRow) -> Result<BackupRow> {
     let found = store.backup(&operation.id).await?;
     found.map(|backup| backup.row).ok_or_else(|| Error::BackupNotFound(operation.id.clone()))
 }
 
-/// Writes the sidecar of every complete copy. An error only if there is no copy with one.
+/// Writes the sidecar of every complete copy. Fails only if no copy has a sidecar then.
 async fn record_copies(
     row: &BackupRow,
     uploaded: Vec<Uploaded>,

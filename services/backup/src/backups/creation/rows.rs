@@ -1,4 +1,4 @@
-//! The rows with which a backup begins.
+//! The initial rows of a backup.
 
 use sha2::{Digest as _, Sha256};
 use strongroom_runtime::Caller;
@@ -56,7 +56,7 @@ pub(super) fn copy_row(assembly: &Assembly, position: usize, destination: &str) 
     }
 }
 
-/// Sorts by time, and no other archive has it: `<app>-backup-<time>-<id>.zip.age`.
+/// Sorts by time and is unique to the archive: `<app>-backup-<time>-<id>.zip.age`.
 fn key(assembly: &Assembly) -> String {
     let (name, id) = (&assembly.file_name, &assembly.archive_id);
     match name.split_once(".zip") {
@@ -78,7 +78,7 @@ pub(super) fn operation_row(caller: &Caller, assembly: &Assembly, member: &Membe
     }
 }
 
-/// What finds the backup of a repeated request: of one caller only.
+/// Identifies a repeated request of the same caller.
 pub(super) fn request_of(caller: &Caller, request_id: &str) -> Result<Option<String>> {
     if request_id.is_empty() {
         return Ok(None);

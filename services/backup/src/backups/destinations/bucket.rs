@@ -1,7 +1,7 @@
 //! A bucket of S3, or of a service that speaks S3's protocol.
 //!
-//! `object_store` signs and words the requests. `transport` carries them and decides what is a failure; nothing is tried
-//! again below [`Destination`](super::Destination), so that each try is signed with the credentials of its moment.
+//! `object_store` signs and encodes the requests. `transport` carries them and classifies failures; nothing is retried
+//! below [`Destination`](super::Destination), so each attempt is signed with the credentials valid at that time.
 
 mod builder;
 mod credentials;
@@ -28,7 +28,7 @@ use crate::config::DestinationConfig;
 use crate::error::Result;
 use problem::{Verb, of};
 
-/// A bucket, or what is below a prefix in it.
+/// A bucket, or the part of it below a prefix.
 #[derive(Clone)]
 pub(super) struct Bucket {
     store: AmazonS3,
@@ -36,7 +36,7 @@ pub(super) struct Bucket {
 }
 
 impl Bucket {
-    /// `silence` is how long the server may say nothing.
+    /// `silence`: how long the server may be silent.
     pub(super) fn create(
         config: &DestinationConfig,
         bucket: String,
@@ -98,7 +98,7 @@ impl Place for Bucket {
                 let nameless = || Problem::Failed("it gives its objects no ETag, as S3 does".into());
                 Ok(Object { etag: found.e_tag.ok_or_else(nameless)?, size: found.size })
             }
-            // The answer has no body that could say whether it is the bucket that is missing.
+            // The answer has no body, so check whether the bucket itself is missing.
             Err(Problem::ObjectMissing) => self.check().await.and(Err(Problem::ObjectMissing)),
             Err(problem) => Err(problem),
         }
@@ -133,7 +133,7 @@ impl Place for Bucket {
         }
     }
 
-    /// Of all objects of one level below the prefix, page by page.
+    /// Lists all objects of one level below the prefix, page by page.
     fn keys(&self) -> BoxStream<'static, Answer<String>> {
         let pages = stream::try_unfold((self.clone(), Some(None)), |(bucket, token)| async move {
             let Some(page_token) = token else { return Ok(None) };

@@ -1,15 +1,15 @@
-//! What can go wrong with a destination: which one, which object, why, and what helps.
+//! Errors of destinations: which destination and object, the reason, and the remedy.
 
 use std::fmt;
 
 use tonic::Code;
 
-/// A failed verb of a destination. Its text holds no credentials, and nothing that a server sent beyond its error code.
+/// A failed operation of a destination. Its text contains no credentials, and nothing from a server except its error
+/// code.
 #[derive(Debug)]
 pub struct StorageError {
     destination: String,
     key: Option<String>,
-    /// What it is.
     pub(crate) problem: Problem,
 }
 
@@ -25,7 +25,7 @@ impl StorageError {
 }
 
 impl StorageError {
-    /// What a caller can do about it.
+    /// The status code, which tells a caller how to react.
     pub(crate) fn code(&self) -> Code {
         match self.problem {
             Problem::Unavailable(_) => Code::Unavailable,
@@ -52,30 +52,30 @@ impl fmt::Display for StorageError {
     }
 }
 
-/// Why a destination did not do what it should.
+/// The reason why an operation of a destination failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Problem {
-    /// It did not answer, or not now. It was tried again before.
+    /// It did not answer, or is unavailable now. Retries have failed too.
     #[error("it cannot be reached: {0}; try again when it can")]
     Unavailable(String),
-    /// It does not accept who asks.
+    /// It refuses access.
     #[error(
         "it refuses access ({0}); check the credentials and their permissions, or the folder's owner and mode"
     )]
     Denied(String),
-    /// The bucket or folder is not there.
+    /// The bucket or folder does not exist.
     #[error("the {0} does not exist; create it, or mount it, or correct the url")]
     Missing(&'static str),
-    /// Nothing more fits.
+    /// It is full.
     #[error("it is full ({0}); free space, or raise its quota")]
     Full(String),
-    /// It cannot be changed.
+    /// It is read-only.
     #[error("it is read-only; mount it writable")]
     ReadOnly,
-    /// There is no object of that key.
+    /// The key has no object.
     #[error("it does not exist any more; somebody deleted it without this service")]
     ObjectMissing,
-    /// The object is another than before.
+    /// The object has changed.
     #[error("it was replaced or changed while it was read; start again")]
     ObjectChanged,
     /// The upload is neither unfinished nor completed.
@@ -84,30 +84,30 @@ pub(crate) enum Problem {
     /// The object is protected.
     #[error("its deletion is refused ({0}); wait until its retention ends, or permit deletion")]
     DeleteRefused(String),
-    /// Fewer or more bytes than there must be.
+    /// The object has another number of bytes than expected.
     #[error(
         "{found} bytes were found where there must be {expected}; try again, and check the storage if it repeats"
     )]
     Short {
-        /// How many there must be.
+        /// Expected number of bytes.
         expected: u64,
-        /// How many there were.
+        /// Actual number of bytes.
         found: u64,
     },
-    /// A small object is not small.
+    /// A small object exceeds its limit.
     #[error(
         "it has more than {limit} bytes, which no object of its kind has; it was not written by this service"
     )]
     TooLarge {
-        /// The most bytes.
+        /// Maximum number of bytes.
         limit: usize,
     },
-    /// No name of an object.
+    /// Not a valid object name.
     #[error(
         "this is no name of an object; names have 1 to 200 characters A-Z, a-z, 0-9, ., _ and -, and no . at the start"
     )]
     BadKey,
-    /// Anything else.
+    /// Any other failure.
     #[error("it failed: {0}; see the storage's own log")]
     Failed(String),
 }

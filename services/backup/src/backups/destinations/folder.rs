@@ -1,7 +1,7 @@
 //! A folder: an upload is a hidden file beside its object until it is complete.
 //!
-//! The folder itself is never created. A disk that is not mounted would otherwise fill the one below it, and its backups
-//! would be gone with the next mount.
+//! The folder itself is never created. Otherwise, if a disk is not mounted, backups would fill the disk below its mount
+//! point, and would disappear at the next mount.
 
 mod problem;
 mod reading;
@@ -26,10 +26,10 @@ use problem::{of, of_deletion};
 use strongroom_runtime::failpoint;
 
 const FILE_MODE: u32 = 0o600;
-/// Keys that a listing reads ahead of its reader.
+/// Number of keys that a listing reads ahead of its reader.
 const KEYS_AHEAD: usize = 64;
 
-/// A folder of this machine, or one that is mounted here.
+/// A folder of this machine, or one that is mounted on it.
 #[derive(Clone)]
 pub(super) struct Folder(PathBuf);
 
@@ -38,7 +38,7 @@ impl Folder {
         Self(path)
     }
 
-    /// The file of an unfinished upload, whose id may come from a damaged catalogue.
+    /// The file of an unfinished upload. Its id may come from a damaged catalogue.
     fn partial(&self, key: &str, id: &str) -> Answer<PathBuf> {
         if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err(Problem::UploadMissing);
@@ -110,7 +110,7 @@ impl Place for Folder {
                 publish(&file, &partial, &path, folder)
             });
             written.map_err(|error| {
-                // The first error counts.
+                // Return the first error.
                 let _ = fs::remove_file(&partial);
                 of(&error, folder)
             })
@@ -139,7 +139,8 @@ impl Place for Folder {
         reading::pieces(self.clone(), file, range, etag).await
     }
 
-    /// Also what processes that died while they wrote it have left: nobody may know the id of their uploads.
+    /// Also removes partial files of processes that died while writing them: perhaps nobody knows the ids of their
+    /// uploads.
     async fn delete(&self, key: &str) -> Answer<()> {
         let (path, key) = (self.0.join(key), key.to_owned());
         self.blocking(move |folder| {
@@ -151,7 +152,7 @@ impl Place for Folder {
         .await
     }
 
-    /// Of all files, unfinished uploads aside.
+    /// Lists all files except unfinished uploads.
     fn keys(&self) -> BoxStream<'static, Answer<String>> {
         let (sender, keys) = mpsc::channel(KEYS_AHEAD);
         let folder = self.0.clone();
@@ -183,7 +184,7 @@ fn create(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(path)
 }
 
-/// Links are not followed: one that somebody planted must not lead elsewhere.
+/// Links are not followed: a planted one must not lead elsewhere.
 fn flags() -> i32 {
     (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed()
 }
@@ -204,7 +205,7 @@ fn open_upload(path: &Path, folder: &Path) -> Answer<File> {
     })
 }
 
-/// On disk before it has its name, and the name on disk before anybody hears of it.
+/// The content is on disk before it has its name, and the name is on disk before success is reported.
 fn publish(file: &File, partial: &Path, path: &Path, folder: &Path) -> io::Result<()> {
     file.sync_all()?;
     fs::rename(partial, path)?;

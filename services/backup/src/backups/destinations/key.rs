@@ -1,11 +1,12 @@
-//! Names of objects. They come from the catalogue and from listings, and must never lead out of their folder or prefix.
+//! Names of objects. They come from the catalogue and from listings, and must never lead outside their folder or
+//! prefix.
 
 use super::Problem;
 
-/// A file name has 255 bytes on most systems; the name of an unfinished upload adds its id.
+/// A file name can have 255 bytes on most systems; the name of an unfinished upload adds its id.
 const LONGEST: usize = 200;
 
-/// Refuses what is no plain file name.
+/// Refuses everything except a plain file name.
 pub(super) fn check(key: &str) -> Result<(), Problem> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
     if !key.is_empty() && key.len() <= LONGEST && !key.starts_with('.') && key.bytes().all(plain) {

@@ -1,10 +1,10 @@
-//! The size of an upload's parts. S3 takes at most 10,000 parts, and some services want all but the last to be equal; so
-//! the size is chosen before the first part, from an estimate of the whole.
+//! The size of an upload's parts. S3 takes at most 10,000 parts, and some services require all but the last to be
+//! equal; so the size is chosen before the first part, from an estimate of the whole size.
 
 /// S3's limit.
 pub(crate) const MOST_PARTS: u64 = 10_000;
 const MIB: u64 = 1 << 20;
-/// Below it, requests cost more than they carry. S3 allows 5 MiB.
+/// With smaller parts, requests would cost more than their content. S3 allows 5 MiB.
 const SMALLEST: u64 = 8 * MIB;
 /// S3's limit.
 const LARGEST: u64 = 5 << 30;
@@ -16,7 +16,7 @@ pub(crate) struct PartSize {
     estimate: u64,
 }
 
-/// An archive that outgrew its parts, or that no parts can hold.
+/// The archive outgrew its parts, or no parts can hold it.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "the archive has more than {limit} bytes, and its upload ends there: its size was estimated at {estimate} bytes, and \
@@ -29,8 +29,8 @@ pub struct TooManyParts {
 }
 
 impl PartSize {
-    /// Of an archive of about `estimate` bytes: whole MiB, from 8 MiB to 5 GiB, so that an archive that is a quarter
-    /// larger still fits.
+    /// For an archive of about `estimate` bytes: whole MiB, from 8 MiB to 5 GiB, so that an archive a quarter larger
+    /// still fits.
     pub(crate) fn for_estimate(estimate: u64) -> Self {
         let with_margin = estimate.saturating_add(estimate / 4);
         let bytes =
@@ -38,7 +38,7 @@ impl PartSize {
         Self { bytes, estimate }
     }
 
-    /// Parts that are too small for S3.
+    /// Allows parts that are too small for S3.
     #[cfg(test)]
     pub(crate) fn of(bytes: u64) -> Self {
         Self { bytes, estimate: 0 }
@@ -52,7 +52,7 @@ impl PartSize {
     /// The offset of part `number`, counted from 0.
     ///
     /// # Errors
-    /// [`TooManyParts`] for one part more than S3 takes.
+    /// [`TooManyParts`] if the number exceeds S3's limit.
     pub(crate) fn offset(self, number: u64) -> Result<u64, TooManyParts> {
         if number < MOST_PARTS {
             return Ok(number * self.bytes);
@@ -72,7 +72,7 @@ mod tests {
 
     #[test]
     fn an_archive_that_is_a_quarter_larger_than_its_estimate_fits_at_any_size() {
-        // Up to what S3 stores with its largest parts: around each power of two, and pseudo-random in between.
+        // Sizes up to S3's limit with its largest parts: around each power of two, and pseudo-random in between.
         let mut state = 0x9e37_79b9_7f4a_7c15_u64;
         let powers = (0..45).flat_map(|power| [(1_u64 << power) - 1, 1 << power, (1 << power) + 1]);
         let mixed = (0..10_000).map(|_| {

@@ -1,4 +1,4 @@
-//! What a folder and a bucket do each in their own way. [`Destination`](super::Destination) describes the verbs.
+//! Operations that a folder and a bucket implement separately. [`Destination`](super::Destination) describes them.
 
 use std::ops::Range;
 
@@ -8,18 +8,18 @@ use futures_util::stream::BoxStream;
 
 use super::{Answer, Object, Part, PartId};
 
-/// One try of each verb. Keys are checked before.
+/// One attempt of each operation. Keys have been checked.
 #[async_trait]
 pub(super) trait Place: Send + Sync {
-    /// What it is, for people.
+    /// Its kind, for display.
     fn kind(&self) -> &'static str;
 
     async fn begin(&self, key: &str) -> Answer<String>;
 
-    /// The part's `number` counts for buckets, its `offset` for folders.
+    /// Buckets use the part's `number`, folders its `offset`.
     async fn put_part(&self, key: &str, id: &str, number: usize, offset: u64, part: Part) -> Answer<PartId>;
 
-    /// A folder knows the size before the object is visible, a bucket the parts.
+    /// A folder checks the size before the object is visible, a bucket the parts.
     async fn complete(&self, key: &str, id: &str, parts: &[PartId], size: u64) -> Answer<()>;
 
     async fn abort(&self, key: &str, id: &str) -> Answer<()>;
@@ -37,7 +37,7 @@ pub(super) trait Place: Send + Sync {
 
     async fn delete(&self, key: &str) -> Answer<()>;
 
-    /// The names of all objects, also of those that nobody here wrote.
+    /// The names of all objects, including foreign ones.
     fn keys(&self) -> BoxStream<'static, Answer<String>>;
 
     async fn check(&self) -> Answer<()>;

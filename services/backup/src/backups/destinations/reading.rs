@@ -1,7 +1,7 @@
-//! A range of one object as a stream that is whole, or ends with an error.
+//! A range of one object, as a stream that is complete or ends with an error.
 //!
-//! A connection that breaks in the middle of a long range is replaced by another for the rest, provided that the etag is
-//! known: the rest of another object would not fit.
+//! If a connection breaks in the middle of a long range, another one reads the rest, provided that the etag is known:
+//! the rest of another object would not match.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -16,21 +16,21 @@ use super::place::Place;
 use super::retry::Retry;
 use super::{Answer, Problem};
 
-/// What is being read.
+/// The object being read.
 pub(super) struct Reading {
     pub(super) place: Arc<dyn Place>,
     pub(super) key: String,
-    /// What is still to come.
+    /// The range still to be read.
     pub(super) rest: Range<u64>,
     pub(super) etag: Option<String>,
-    /// Counts from the last piece on.
+    /// Counted from the last piece.
     pub(super) retries: Duration,
 }
 
 type Pieces = BoxStream<'static, Answer<Bytes>>;
 
 impl Reading {
-    /// The pieces, of which `first` are those of the request that found the object.
+    /// The pieces; `first` are those of the request that found the object.
     pub(super) fn continued(self, first: Pieces) -> Pieces {
         let expected = self.rest.end.saturating_sub(self.rest.start);
         try_unfold((self, Some(first)), move |(mut reading, mut pieces)| async move {

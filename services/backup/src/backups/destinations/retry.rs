@@ -1,4 +1,4 @@
-//! When a verb is tried again: while the destination is away, and not for long.
+//! Retries an operation for a short time while the destination is unavailable.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::Problem;
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
-/// The tries of one verb.
+/// The attempts at one operation.
 pub(super) struct Retry {
     within: Duration,
     ends: Option<Instant>,
@@ -17,12 +17,12 @@ pub(super) struct Retry {
 }
 
 impl Retry {
-    /// A try may begin until `within` after the first failure.
+    /// An attempt may begin up to `within` after the first failure.
     pub(super) fn within(within: Duration) -> Self {
         Self { within, ends: None, wait: FIRST_WAIT }
     }
 
-    /// How long to wait before the next try; `None` if there is none.
+    /// The wait before the next attempt; `None` if there is none.
     pub(super) fn wait_after(&mut self, problem: &Problem) -> Option<Duration> {
         let now = Instant::now();
         let ends = *self.ends.get_or_insert(now + self.within);

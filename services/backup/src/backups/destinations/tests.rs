@@ -17,10 +17,10 @@ use super::*;
 const KEY: &str = "app-20261129T010203Z-0190.zip.age";
 const MIB: usize = 1 << 20;
 
-/// Tests do not wait for half a minute.
+/// Tests do not wait half a minute.
 const HASTY: Patience = Patience { retries: Duration::from_secs(2), silence: Duration::from_secs(1) };
 
-/// A destination and what it needs to be there.
+/// A destination with its dependencies.
 struct Fixture {
     destination: Destination,
     folder: TempDir,
@@ -50,7 +50,7 @@ impl Fixture {
         self.s3.as_ref().unwrap()
     }
 
-    /// Where the objects are files.
+    /// The folder with the objects' files.
     fn files(&self) -> PathBuf {
         match &self.s3 {
             Some(s3) => s3.bucket_folder().join("prefix"),

@@ -1,4 +1,4 @@
-//! What a sidecar changes in the catalogue: it adds and tightens, and never loosens.
+//! Applies a sidecar to the catalogue: it adds and tightens, and never loosens.
 
 use super::super::destinations::Destination;
 use super::super::pinning::assert_pins;
@@ -9,29 +9,29 @@ use crate::incoming::shown;
 use crate::store::{BackupRow, BackupState, CopyRow, CopyState, Replaced, Store, StoredBackup};
 use crate::vault_client::VaultClient;
 
-/// Whether the catalogue had the backup.
+/// Whether the catalogue already had the backup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Adopted {
     New,
     Known,
 }
 
-/// Takes the records of one destination into the catalogue.
+/// Applies the records of one destination to the catalogue.
 pub(super) struct Adoption<'a> {
     pub(super) store: &'a dyn Store,
     pub(super) vault: &'a VaultClient,
     pub(super) destination: &'a Destination,
-    /// Until then no backup that a scan finds deleted is purged.
+    /// A backup that a scan finds deleted is not purged before this time.
     pub(super) not_before: i64,
 }
 
 impl Adoption<'_> {
-    /// A record that the vault has signed, with its object of this etag beside it.
+    /// A record that the vault has signed, whose object has this etag.
     pub(super) async fn complete(&self, record: &Record, etag: &str) -> Result<Adopted> {
         let state = if record.delete_time.is_some() { BackupState::Deleted } else { BackupState::Available };
         let mut found = self.found(record, state);
         etag.clone_into(&mut found.copies[0].etag);
-        // Another destination may have a later record, which brings it back.
+        // Another destination may have a later record that undeletes it.
         found.row.purge_time = found.row.purge_time.map(|time| time.max(self.not_before));
         if self.store.adopt_backup(&found).await? {
             assert_pins(self.store, self.vault, &found).await?;
@@ -45,7 +45,7 @@ impl Adoption<'_> {
                 assert_pins(self.store, self.vault, &found).await?;
             }
             BackupState::Available | BackupState::Deleted => self.tighten(record, &known, found).await?,
-            // What is left of a backup that has failed is removed.
+            // The remains of a failed backup are removed.
             BackupState::Failed => {
                 let copy = CopyRow { state: CopyState::Aborting, ..found.copies[0].clone() };
                 self.replace(&raised(&known), &known, copy).await?;
@@ -55,11 +55,11 @@ impl Adoption<'_> {
         Ok(Adopted::Known)
     }
 
-    /// A record of an unknown signer; `None` where it stands in the place of one that the vault had signed. Anybody may have
-    /// written it: of what it says, only what is short is listed.
+    /// A record of an unknown signer; `None` if the catalogue has the backup from a record that the vault signed.
+    /// Anybody may have written it, so only its short fields are listed.
     pub(super) async fn unverified(&self, record: &Record) -> Result<Option<Adopted>> {
         let Content { size_bytes, tables, rows, files, .. } = record.content;
-        // Whoever reads the archive compares it with this, and verifies it by itself.
+        // A reader compares the archive with this digest, and verifies the archive itself.
         let is_digest =
             |text: &&String| text.len() == 64 && text.bytes().all(|digit| digit.is_ascii_hexdigit());
         let sha256 = Some(&record.content.sha256).filter(is_digest).cloned().unwrap_or_default();
@@ -73,7 +73,7 @@ impl Adoption<'_> {
             hold: false,
             delete_time: None,
             purge_time: None,
-            // It takes no part in a schedule's history.
+            // It is not part of a schedule's history.
             schedule: None,
             ..record.clone()
         };
@@ -86,8 +86,8 @@ impl Adoption<'_> {
         Ok((!is_verified).then_some(Adopted::Known))
     }
 
-    /// What a later record says, a hold in any record, a copy, and whether the sidecar must be written again. A copy that is
-    /// on its way in or out is left alone.
+    /// Takes over the state from a later record, a hold from any record, and the copy, and decides whether the sidecar
+    /// must be written again. A copy that is being uploaded or removed is left alone.
     async fn tighten(&self, record: &Record, known: &StoredBackup, found: StoredBackup) -> Result<()> {
         let mut row = raised(known);
         if record.revision > known.row.record_revision {
@@ -102,7 +102,7 @@ impl Adoption<'_> {
             row.purge_time = None;
         }
         let known_copy = known.copies.iter().find(|copy| copy.destination == self.destination.name);
-        // Somebody has put an older record back.
+        // Somebody has put back an older record.
         let is_older = known_copy.is_some_and(|copy| record.revision < copy.recorded);
         if record.revision > known.row.record_revision || row.hold != known.row.hold || is_older {
             row.record_revision = record.revision.max(known.row.record_revision) + 1;
@@ -119,13 +119,13 @@ impl Adoption<'_> {
         Ok(())
     }
 
-    /// A backup that somebody changes meanwhile is left to the next scan.
+    /// If the backup changes meanwhile, the next scan handles it.
     async fn replace(&self, row: &BackupRow, known: &StoredBackup, copy: CopyRow) -> Result<()> {
         self.replace_all(row, known, vec![copy]).await
     }
 
-    /// The verified copy, and those that strangers have claimed in other destinations: if they are real, a scan of their
-    /// destination finds them.
+    /// The verified copy, and the copies that the unknown signer claimed in other destinations: if they are real, a
+    /// scan of their destination finds them.
     fn instead_of(&self, claimed: &[CopyRow], verified: &CopyRow) -> Vec<CopyRow> {
         let elsewhere = claimed.iter().filter(|copy| copy.destination != self.destination.name);
         let mut copies = vec![verified.clone()];
@@ -165,7 +165,7 @@ impl Adoption<'_> {
             revision: 1,
             record_revision: record.revision,
             schedule: record.schedule.clone(),
-            // Another run may have been due then since the catalogue was lost.
+            // The catalogue was lost, and another run may have been due at that time since.
             due_time: None,
         };
         let copy = CopyRow {
@@ -184,19 +184,19 @@ impl Adoption<'_> {
     }
 }
 
-/// Whether nothing was known to be there.
+/// Whether the copy was known not to exist.
 fn is_lost(copy: &CopyRow) -> bool {
     matches!(copy.state, CopyState::Missing | CopyState::Failed | CopyState::Deleted)
 }
 
-/// The row as a change of it begins.
+/// The row with the revision of its next change.
 fn raised(known: &StoredBackup) -> BackupRow {
     BackupRow { revision: known.row.revision + 1, ..known.row.clone() }
 }
 
-/// What the catalogue says of a copy of `backup` in `destination` whose sidecar was not found, or was refused: with its object
-/// the sidecar is written again, without it the copy is MISSING, and this says true. Of an unverified backup nothing is left
-/// but the listing, which goes.
+/// Updates a copy of `backup` in `destination` whose sidecar was not found, or was refused. If its object exists, the
+/// sidecar is written again; otherwise the copy becomes MISSING, and this returns true. For an unverified backup, only
+/// the listing exists, and it is removed.
 pub(super) async fn unseen(
     store: &dyn Store,
     destination: &Destination,
@@ -228,7 +228,7 @@ pub(super) async fn unseen(
     Ok(!is_there && replaced == Replaced::Done)
 }
 
-/// A backup of an unknown signer whose record is gone with `copy`. Nothing but the record told of it.
+/// Removes a backup of an unknown signer whose record is gone with `copy`. Only the record described it.
 async fn forget(store: &dyn Store, backup: &StoredBackup, copy: &CopyRow) -> Result<()> {
     let is_elsewhere =
         |other: &CopyRow| other.destination != copy.destination && other.state == CopyState::Stored;
@@ -240,7 +240,7 @@ async fn forget(store: &dyn Store, backup: &StoredBackup, copy: &CopyRow) -> Res
     Ok(())
 }
 
-/// The copy as a scan leaves it that did not find it.
+/// The copy, marked as not found by a scan.
 fn missing(copy: &CopyRow) -> CopyRow {
     CopyRow {
         state: CopyState::Missing,

@@ -1,4 +1,4 @@
-//! Uploads that get too many parts, and the memory that they take.
+//! Uploads with too many parts, and the memory that uploads take.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,7 +14,7 @@ use crate::store::{BackupRow, BackupState, CopyState, ProcessRow, StoredBackup, 
 
 const KEY: &str = "app-20261129T010203Z-0190.zip.age";
 
-/// An upload of a backup `b`, and what it needs.
+/// An upload of a backup `b`, with its dependencies.
 struct Fixture {
     upload: Upload,
     destinations: Destinations,
@@ -24,13 +24,13 @@ struct Fixture {
 }
 
 impl Fixture {
-    /// Into so many slow S3 services, or into a folder where there are none, in parts of so many bytes.
+    /// Uploads to so many slow S3 services, or to a folder if there are none, in parts of so many bytes.
     async fn create(buckets: usize, part: u64) -> Self {
         let (folder, database) = (tempfile::tempdir().unwrap(), TestDb::sqlite());
         let (mut s3, mut configs) = (Vec::new(), Vec::new());
         for at in 0..buckets {
             let service = S3::start().await;
-            // Each at a pace of its own.
+            // Each has a pace of its own.
             service.fail(Fault::always(Effect::Wait(Duration::from_millis(5 + 10 * at as u64))));
             configs.push(bucket(at, &service, folder.path()));
             s3.push(service);
@@ -160,7 +160,7 @@ async fn an_archive_of_as_many_parts_as_there_may_be_is_stored_and_one_byte_more
     assert_eq!(std::fs::read_dir(longer.folder.path()).unwrap().count(), 0);
 }
 
-/// Counts the pieces that somebody still has.
+/// Counts the pieces that are still held.
 struct Counted(Arc<AtomicUsize>);
 
 impl AsRef<[u8]> for Counted {
@@ -175,7 +175,7 @@ impl Drop for Counted {
     }
 }
 
-/// The most pieces at the same time, when parts have eight.
+/// Maximum number of pieces held at once, with eight pieces per part.
 async fn most_pieces(buckets: usize) -> usize {
     let fixture = Fixture::create(buckets, 8 * 1024).await;
     fixture.upload.begin().await.unwrap();
@@ -185,7 +185,7 @@ async fn most_pieces(buckets: usize) -> usize {
         fixture.send(Bytes::from_owner(Counted(Arc::clone(&live)))).await.unwrap();
         most = most.max(live.load(Ordering::SeqCst));
     }
-    // S3 completes no upload of such small parts.
+    // S3 does not complete an upload of such small parts.
     drop(fixture);
     while live.load(Ordering::SeqCst) > 0 {
         tokio::task::yield_now().await;

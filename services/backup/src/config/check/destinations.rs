@@ -1,4 +1,4 @@
-//! Mistakes in destinations.
+//! Checks destinations for mistakes.
 
 use std::collections::HashSet;
 use std::net::IpAddr;
@@ -10,7 +10,7 @@ use super::is_plain;
 use crate::config::{DestinationConfig, DestinationUrl};
 use crate::error::{Error, Result};
 
-/// Refuses what cannot be meant. Nothing is opened.
+/// Refuses invalid destinations. Opens nothing.
 pub(super) fn check(destinations: &[DestinationConfig]) -> Result<()> {
     let mut names = HashSet::new();
     for (at, destination) in destinations.iter().enumerate() {
@@ -37,7 +37,7 @@ fn check_destination(destination: &DestinationConfig) -> std::result::Result<(),
     }
 }
 
-/// An option that a folder does not know would be without effect.
+/// Refuses options that do not apply to a folder, because they would have no effect.
 fn check_folder(destination: &DestinationConfig) -> std::result::Result<(), String> {
     let given = [
         ("endpoint", destination.endpoint.is_some()),

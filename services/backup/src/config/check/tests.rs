@@ -1,4 +1,4 @@
-//! Every mistake in a configuration that is refused, with its sentence.
+//! Every mistake that makes a configuration invalid, with its message.
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
@@ -12,7 +12,11 @@ use crate::config::WITHOUT_RECOVERY;
 const KEY: &str = "age1t7rxyev2z3rw82stdlrrepyc39nvn86l5078zqkf5uasdy86jp6svpy7pa";
 const APP: &str = "app = { name = 'App' }\n";
 
-/// As the process reads a file, without its environment.
+fn post_quantum_key() -> String {
+    strongroom_age::HybridIdentity::generate().recipient().to_string()
+}
+
+/// Reads a file as the process does, without its environment.
 fn read(text: &str) -> strongroom_runtime::Result<Config> {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(text.as_bytes()).unwrap();
@@ -23,7 +27,7 @@ fn problem(text: &str) -> String {
     check(&read(&format!("{APP}{text}")).unwrap()).unwrap_err().to_string()
 }
 
-/// Each text is refused with its sentence.
+/// Asserts that each text is refused with its message.
 fn refuses<'a>(cases: impl IntoIterator<Item = (String, &'a str)>) {
     for (text, expected) in cases {
         let found = problem(&text);
@@ -200,6 +204,10 @@ fn each_mistake_about_the_service_and_its_seal_has_its_sentence() {
         (
             format!("[seal]\nrecovery_recipients = ['{KEY}', '{KEY}']"),
             "recovery_recipients[1] is there twice",
+        ),
+        (
+            format!("[seal]\nrecovery_recipients = ['{KEY}', '{}']", post_quantum_key()),
+            "recovery_recipients: post-quantum recipients",
         ),
         ("[seal]\nwithout_recovery = 'yes'".to_owned(), "I accept that without the root key nobody opens"),
         (

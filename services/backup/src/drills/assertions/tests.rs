@@ -18,7 +18,7 @@ use crate::vault_client::VaultClient;
 
 const CANARY_TEXT: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 
-/// People, and orders that refer to them, of which one may lead nowhere.
+/// People, and orders that refer to them; one reference may dangle.
 struct Sample {
     kind: &'static str,
     orders: &'static [&'static str],
@@ -62,7 +62,7 @@ impl Sample {
         [table("people", "name", text, serde_json::json!([])), table("orders", "person", id, key)]
     }
 
-    /// The bytes of an archive.
+    /// The sample as an archive.
     fn archive(&self) -> Vec<u8> {
         let [people, orders] = self.schemas();
         let mut archive = writer();
@@ -91,7 +91,7 @@ async fn opened(bytes: &[u8]) -> Archive {
     archive
 }
 
-/// The sample in a scratch database of its own.
+/// The sample in its own scratch database.
 struct Filled {
     sample: Sample,
     part: Part,
@@ -119,7 +119,7 @@ impl Filled {
         Self { sample, part, scratch, _place: (place, folder) }
     }
 
-    /// Changes what was restored.
+    /// Changes the restored data.
     async fn change(&self, sql: &str) {
         let sql = AssertSqlSafe(sql.to_owned());
         match self.scratch.url().engine() {
@@ -145,7 +145,7 @@ impl Filled {
     }
 }
 
-/// One for each engine that is there.
+/// One for each available engine.
 fn samples(orders: &'static [&'static str]) -> Vec<(Sample, TestDb)> {
     let kind = |db: &TestDb| if db.file().is_some() { "sqlite" } else { "postgres" };
     TestDb::each().into_iter().map(|db| (Sample { kind: kind(&db), orders }, db)).collect()
@@ -204,13 +204,13 @@ async fn rows_that_are_missing_doubled_or_changed_are_found() {
     }
 }
 
-/// Also where the database does not look itself.
+/// Also if the database does not check it itself.
 #[tokio::test]
 async fn a_foreign_key_that_leads_nowhere_is_found() {
     for (sample, db) in samples(ORDERS) {
         let is_sqlite = sample.kind == "sqlite";
         let filled = Filled::of(sample, db).await;
-        // Declared NOT VALID, so that nobody looks; what is looked at is the declaration.
+        // Declared NOT VALID, so that the database does not check it; the declaration decides whether a drill does.
         let unchecked = filled.scratch.follow(&filled.sample.schemas()).await.unwrap();
         assert_eq!((unchecked.checked, unchecked.unchecked), if is_sqlite { (1, 0) } else { (0, 1) });
         let mut schemas = filled.sample.schemas();
@@ -254,7 +254,7 @@ async fn a_scratch_database_is_gone_after_it_was_removed() {
     }
 }
 
-/// Rows of tables that inherit are not the parent's, and what a key does not demand is not looked at.
+/// Rows of inheriting tables do not belong to the parent, and references that a key does not enforce are not checked.
 #[tokio::test]
 async fn keys_are_followed_as_the_database_means_them() {
     for (sample, db) in samples(ORDERS) {
@@ -275,7 +275,7 @@ async fn keys_are_followed_as_the_database_means_them() {
                 assert_eq!((report.checked, report.unchecked), (0, 1), "{definition}");
             }
         } else {
-            // A text is the number that it says, for a key of SQLite.
+            // In a key of SQLite, a text equals the number that it represents.
             filled.change("CREATE TABLE texts (id TEXT PRIMARY KEY); INSERT INTO texts VALUES ('1');
                 CREATE TABLE untyped (id INTEGER PRIMARY KEY, text REFERENCES TEXTS (id)); INSERT INTO untyped VALUES (1, 1)").await;
             let mut schemas = filled.sample.schemas();

@@ -1,4 +1,4 @@
-//! The same on real databases, in real time.
+//! The same with real databases, in real time.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Who is taken over, when, and by whom.
+//! Which processes are taken over, when, and by which heir.
 
 use tokio::time::{Instant, sleep};
 

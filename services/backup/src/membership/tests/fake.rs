@@ -1,5 +1,5 @@
-//! A database in memory, which answers after a millisecond of the test's clock: on a clock that stands still, a real one
-//! would seem to take for ever.
+//! A database in memory, which answers after a millisecond of the test's clock: while that clock stands still, a real
+//! database would seem to take forever.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -13,7 +13,7 @@ use crate::store::{OperationRow, OperationStore, ProcessRow, ProcessStore};
 
 const LATENCY: Duration = Duration::from_millis(1);
 
-/// What all connections share.
+/// State shared by all connections.
 pub(super) type Shared = Arc<Mutex<Tables>>;
 
 #[derive(Default)]

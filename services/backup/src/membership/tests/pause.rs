@@ -1,4 +1,4 @@
-//! A process that stands still, as under SIGSTOP, and does not know it.
+//! A process that is paused, as by SIGSTOP, and does not know it.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -11,8 +11,8 @@ use super::fake::{Fake, Shared};
 use super::{HEARTBEAT, Running, SECOND};
 use crate::membership::heartbeat::Heartbeat;
 
-/// A process that beats for a while, stands still for `pause`, and goes on. Its ids before and after, and whether the
-/// first one was lost.
+/// A process that sends heartbeats for a while, pauses for `pause`, and continues. Returns its ids before and after,
+/// and whether the first one was lost.
 async fn paused(database: &Shared, pause: Duration) -> (String, String, bool) {
     let connection = Arc::new(Fake::connect(database));
     let clock = Arc::new(ManualClock::default());

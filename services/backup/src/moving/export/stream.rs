@@ -1,4 +1,4 @@
-//! The document as the messages of `ExportTables`: header, chunks, trailer.
+//! Sends the document as the messages of `ExportTables`: header, chunks, trailer.
 
 use std::io;
 use std::sync::mpsc::{Receiver, channel};
@@ -19,7 +19,7 @@ use crate::metrics::Size;
 use crate::operation::Outlet;
 use crate::sources::OpenSource;
 
-/// Blocks that may wait for the client, about 128 KiB each.
+/// Number of blocks that can wait for the client, about 128 KiB each.
 const BLOCKS: usize = 4;
 
 type HandOn = Box<dyn FnMut(Piece) -> io::Result<()> + Send>;
@@ -28,13 +28,13 @@ type HandOn = Box<dyn FnMut(Piece) -> io::Result<()> + Send>;
 pub(super) struct Document {
     id: String,
     writer: DocumentWriter<ChunkWriter<HandOn>>,
-    /// Chunks that are full. Only what one call writes waits here.
+    /// Full chunks. Only the output of a single write call waits here.
     full: Receiver<Piece>,
     outlet: Outlet<ExportTablesResponse>,
     tables: Vec<ExportedTable>,
 }
 
-/// A document that the client has, but for its trailer.
+/// A document that was sent completely except for its trailer.
 pub(super) struct Sent {
     pub(super) size: Size,
     pub(super) sha256: String,
@@ -42,7 +42,7 @@ pub(super) struct Sent {
 }
 
 impl Document {
-    /// Sends the header. All sources are open by then, so that a document that has begun is likely to end well.
+    /// Sends the header. All sources are open at that point, so a document that has begun is likely to be completed.
     pub(super) async fn begin(export: &Exporting, outlet: Outlet<ExportTablesResponse>) -> Result<Self> {
         let header = Header {
             export_id: export.id.clone(),
@@ -58,7 +58,7 @@ impl Document {
         Ok(Self { id: export.id.clone(), writer, full, outlet, tables: Vec::new() })
     }
 
-    /// Reads a table by its `own` name, and sends it as `schema` calls it.
+    /// Reads a table by its `own` name, and sends it under the names in `schema`.
     pub(super) async fn table(
         &mut self,
         schema: &TableSchema,
@@ -69,7 +69,7 @@ impl Document {
         let (blocks, received) = mpsc::channel(BLOCKS);
         let reading = async move { open.read_table(own, &blocks).await };
         let (read, sent) = tokio::join!(reading, self.rows(received));
-        // Where sending failed, reading was only cancelled.
+        // If sending failed, reading was merely cancelled.
         sent?;
         let rows = i64::try_from(read?).unwrap_or(i64::MAX);
         self.writer.finish_table().map_err(|error| written(&error))?;
@@ -81,7 +81,7 @@ impl Document {
 
     async fn rows(&mut self, mut blocks: mpsc::Receiver<Block>) -> Result<()> {
         while let Some(Block { bytes, .. }) = blocks.recv().await {
-            // A block may be one long row: it is not held twice.
+            // A block may be one long row: it is not kept in memory twice.
             let mut pieces = bytes.chunks(CHUNK_SIZE);
             self.writer.write_rows(pieces.next().unwrap_or_default()).map_err(|error| written(&error))?;
             self.send_full().await?;
@@ -97,7 +97,7 @@ impl Document {
         send_all(&mut self.full, &self.outlet).await
     }
 
-    /// Sends the rest of it.
+    /// Sends the rest of the document.
     pub(super) async fn finish(mut self) -> Result<Sent> {
         let rows = self.tables.iter().map(|table| table.rows).sum();
         let file = self.writer.finish().and_then(ChunkWriter::finish).map_err(|error| written(&error))?;
@@ -125,7 +125,7 @@ fn reply(message: Message) -> ExportTablesResponse {
     ExportTablesResponse { message: Some(message) }
 }
 
-/// Nothing is written but into our own queue.
+/// The only writes are to our own queue.
 fn written(error: &io::Error) -> Error {
     Error::Defect(format!("a document could not be written: {error}"))
 }

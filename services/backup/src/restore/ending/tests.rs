@@ -38,7 +38,7 @@ fn row(state: RestoreState, in_charge: &str) -> RestoreRow {
     }
 }
 
-/// An operation that its process left may find another process's rollback in the middle of its restore.
+/// An operation left by its process may find that another process is rolling back the same restore.
 #[test]
 fn an_operation_brings_its_own_restore_to_its_end() {
     for state in RestoreState::ALL {
@@ -51,7 +51,7 @@ fn an_operation_brings_its_own_restore_to_its_end() {
     }
 }
 
-/// An application that was taken back meanwhile had been applied, or was given up with whoever took it back.
+/// An application that was rolled back meanwhile had either been applied, or was abandoned by the rollback.
 #[test]
 fn what_an_operation_was_for_is_done_where_the_restore_says_so() {
     for state in RestoreState::ALL {

@@ -1,4 +1,4 @@
-//! What stands against a restore, from the archive as a whole down to single tables.
+//! The reasons to refuse a restore, from the archive as a whole down to single tables.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use super::super::record::Request;
 use crate::vault_client::InspectedRing;
 use crate::verification::Findings;
 
-/// How many are named.
+/// Maximum number that is named.
 const MOST: usize = 1_000;
 
 /// In the order in which they were found.
@@ -21,7 +21,7 @@ pub(super) struct Refusals {
 }
 
 impl Refusals {
-    /// What the verification says.
+    /// Refusals from the verification.
     pub(super) fn of(findings: &Findings, has_signer: bool) -> Self {
         let mut refusals = Self::default();
         for level in &findings.verdict().levels {
@@ -50,17 +50,17 @@ impl Refusals {
         refusals
     }
 
-    /// Whether nothing in the archive can be relied on.
+    /// Whether nothing in the archive is reliable.
     pub(super) fn is_damaged(&self) -> bool {
         self.is_damaged
     }
 
-    /// Whether nobody who is known made it: its rows do not get near a database.
+    /// Whether the signer is unknown: such rows do not get near a database.
     pub(super) fn is_foreign(&self) -> bool {
         self.is_foreign
     }
 
-    /// Sealed values of the tables that are restored; those of others are of no matter.
+    /// Checks sealed values of the tables to restore; those of other tables do not matter.
     pub(super) fn check_values(&mut self, findings: &Findings, has: impl Fn(&str) -> bool) {
         let values = i32::from(VerifyLevel::Values);
         let found = findings.verdict().levels.iter().find(|level| level.level == values);
@@ -68,7 +68,7 @@ impl Refusals {
         let problem = match (findings.values_in(has), findings.closed_values()) {
             ((_, 0), 1..) => return,
             ((values, closed @ 1..), _) => format!("{closed} of {values} sealed values would not open"),
-            // Not all of them could be looked at.
+            // Not all of them could be checked.
             _ => level.problem.clone(),
         };
         let message = format!(
@@ -78,8 +78,8 @@ impl Refusals {
         self.push("VALUES_UNDECRYPTABLE", &message);
     }
 
-    /// The archive must be of the vault's own deployment, or of the one that the request names; or the vault itself is restored
-    /// and has no credentials yet, so that it becomes that deployment, or stays a copy.
+    /// The archive must belong to the vault's own deployment, or to the one that the request names. The exception is a
+    /// restore of a vault without credentials, which becomes that deployment, or stays a copy.
     pub(super) fn check_deployment(
         &mut self,
         inspected: Option<&InspectedRing>,
@@ -108,8 +108,8 @@ impl Refusals {
         self.push("FOREIGN_DEPLOYMENT", &message);
     }
 
-    /// Under another root key, what the archive's ring has sealed must be sealed anew, and nobody knows how a column that is not
-    /// declared was sealed.
+    /// Under another root key, all values sealed by the archive's ring must be sealed again, which is impossible for an
+    /// undeclared column, because nobody knows how it was sealed.
     pub(super) fn check_undeclared(
         &mut self,
         findings: &Findings,
@@ -132,7 +132,7 @@ impl Refusals {
         self.add(refused);
     }
 
-    /// What was found in a source.
+    /// Adds the refusals of a source.
     pub(super) fn add(&mut self, found: Vec<proto::RestoreRefusal>) {
         let room = MOST.saturating_sub(self.all.len());
         self.all.extend(found.into_iter().take(room));

@@ -1,4 +1,4 @@
-//! A database that is restored: what `strongroom_tables::load` does, in the order that a restore needs.
+//! A database being restored: the steps of `strongroom_tables::load`, in the order that a restore needs.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,10 +18,10 @@ use crate::restore::selection::Selected;
 use crate::sources::SqlSource;
 use strongroom_runtime::failpoint;
 
-/// How long the locks of a swap, or of a rollback, are tried for.
+/// How long a swap, or a rollback, tries to get its locks.
 const LOCK: Duration = Duration::from_secs(60);
 
-/// Into empty tables nothing needs to be compared: every row is a new one.
+/// For empty tables, no comparison is needed: every row is new.
 pub(super) async fn compare(
     source: &SqlSource,
     archive: Archive,
@@ -54,7 +54,7 @@ pub(super) async fn compare(
     let loaded = load(archive, selected, None, &mut stage, progress).await;
     match loaded {
         Ok(_) => {}
-        // What a column does not take stands against the restore as a missing column does.
+        // A value that a column does not accept is a reason to refuse, like a missing column.
         Err(Error::Tables(error @ (TablesError::Value { .. } | TablesError::Constraint { .. }))) => {
             stage.close().await;
             return Ok(refused(selected, wanted, &inspection, &error.into()));
@@ -93,7 +93,7 @@ fn compared(
     }
 }
 
-/// Whether it still is what it was when the restore was planned.
+/// Checks that it has not changed since the restore was planned.
 pub(super) async fn check(source: &SqlSource, wanted: &Wanted, planned: &str) -> Result<()> {
     source.check_same().await?;
     let mut target = source.open_target().await?;

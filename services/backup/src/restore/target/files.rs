@@ -1,4 +1,4 @@
-//! A set of files that is restored: what [`crate::sources`] does in a directory, in threads that may block.
+//! A set of files being restored: the work of [`crate::sources`] in a directory, in blocking threads.
 
 use std::io;
 use std::sync::{Arc, PoisonError};
@@ -14,7 +14,7 @@ use crate::restore::selection::Selected;
 use crate::sources::{FilesMarker, FilesRefusal, FilesSource, FilesTarget, WantedFiles};
 use strongroom_runtime::failpoint;
 
-/// Live files are read and compared with the manifest's digests. The archive itself is not needed for that.
+/// Reads live files and compares them with the manifest's digests. The archive itself is not needed for that.
 pub(super) async fn compare(
     source: &FilesSource,
     selected: &Selected,
@@ -41,7 +41,7 @@ pub(super) async fn stage(
 ) -> Result<()> {
     let (wanted, entries, progress) = (Arc::clone(wanted), selected.entries.clone(), Arc::clone(progress));
     let (id, fingerprint, own) = (id.to_owned(), fingerprint.to_owned(), source.clone());
-    // Whoever does not wait any more has settled the restore without what is staged from now on.
+    // If the caller no longer waits, it has settled the restore without the files staged from now on.
     let stop = CancellationToken::new();
     let _stops = stop.clone().drop_guard();
     blocking(source, move |target| {
@@ -81,7 +81,7 @@ pub(super) async fn marker(source: &FilesSource, id: &str) -> Result<Option<Mark
     Ok(found.map(Marker::from))
 }
 
-/// A thread that nobody waits for any more goes on with what it has begun, under the set's lock.
+/// A thread whose caller no longer waits continues its work under the set's lock.
 pub(super) async fn final_marker(source: &FilesSource, id: &str) -> Result<Option<Marker>> {
     let id = id.to_owned();
     let found = blocking(source, move |target| target.final_state_of(&id)).await?;
@@ -123,7 +123,7 @@ fn tell(progress: &Shared, path: &str) {
     path.clone_into(&mut progress.table);
 }
 
-/// Counts what is read.
+/// Counts the bytes read.
 struct Counted<'a, R> {
     from: &'a mut R,
     progress: &'a Shared,

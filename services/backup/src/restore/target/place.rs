@@ -1,13 +1,13 @@
-//! Where the rows and files of a source are. A restore leaves its markers there under its own id, so that two of its sources
-//! must not share a place.
+//! The location of a source's rows and files. A restore stores its markers there under its own id, so two of its
+//! sources must not share a location.
 
 use std::path::PathBuf;
 
-/// A place as the source itself tells it, whatever the configuration says.
+/// The location as reported by the source itself, independent of the configuration.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::restore) enum Place {
     Database(String),
-    /// Without links.
+    /// Without links in its path.
     Folder(PathBuf),
     /// Its address.
     Service(String),

@@ -1,4 +1,4 @@
-//! A service that is restored, through `strongroom.source.v1`: it stages, commits and undoes by itself.
+//! A service being restored through `strongroom.source.v1`: it stages, commits and undoes by itself.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
@@ -30,14 +30,14 @@ use crate::restore::selection::Selected;
 use crate::sources::ServiceSource;
 use strongroom_runtime::failpoint;
 
-/// Messages that wait for the service.
+/// Number of messages that can wait for the service.
 const MESSAGES: usize = 4;
-/// Bytes of rows in a message, at most. The protocol allows 3 MiB.
+/// Maximum number of bytes of rows in a message. The protocol allows 3 MiB.
 const PART: usize = 512 << 10;
 
 type What<'a> = (&'a Selected, &'a [WantedTable], &'a Request);
 
-/// The service counts what a commit would change; it is asked only for tables that it has.
+/// The service counts the changes that a commit would make; it is asked only about tables that it has.
 pub(super) async fn compare(
     source: &ServiceSource,
     archive: Archive,
@@ -66,7 +66,7 @@ pub(super) async fn compare(
         }
     }
     let taken: Vec<&WantedTable> = wanted.iter().filter(|table| is_taken(table, &described)).collect();
-    // A table without a group only repeats what others say.
+    // A table without a group only repeats data of others.
     let is_own = |table: &&WantedTable| {
         described
             .iter()
@@ -124,7 +124,7 @@ pub(super) async fn discard(
     source.abort_stage(id, grant(source, request), only == Marker::Staged).await
 }
 
-/// What is left of a stage that was rolled back is dropped, so that nothing of the restore remains.
+/// Also drops the remains of the rolled-back stage, so that nothing of the restore remains.
 pub(super) async fn roll_back(
     source: &ServiceSource,
     (id, request): (&str, &Request),
@@ -136,7 +136,7 @@ pub(super) async fn roll_back(
     Ok(counts.fold(0, |sum: u64, count| sum.saturating_add(count.unsigned_abs())))
 }
 
-/// The name that the service gave its table: archives may have another one.
+/// The service's own name of its table: archives may use another one.
 fn own_name(table: &WantedTable) -> &str {
     &table.schema.table
 }
@@ -165,7 +165,7 @@ fn refused(
     Some(report::refused(selected.source(), &table.schema.name, reason, message))
 }
 
-/// `None` where the service's table has all columns of the archive's.
+/// `None` if the service's table has all of the archive's columns.
 fn missing_columns(schema: &TableSchema, found: &Table) -> Option<String> {
     let live: Result<TableSchema, _> = serde_json::from_slice(&found.schema_json);
     let live = live.map(|live| live.columns).unwrap_or_default();
@@ -175,7 +175,7 @@ fn missing_columns(schema: &TableSchema, found: &Table) -> Option<String> {
     (!missing.is_empty()).then(|| missing.join(", "))
 }
 
-/// Over the shapes of the wanted tables, as the service describes them.
+/// A digest of the schemas of the wanted tables, as described by the service.
 fn fingerprint(wanted: &[WantedTable], described: &[Table]) -> String {
     let described: HashMap<&str, &Table> =
         described.iter().map(|table| (table.name.as_str(), table)).collect();
@@ -190,12 +190,13 @@ fn fingerprint(wanted: &[WantedTable], described: &[Table]) -> String {
     hex::encode(digest.finalize())
 }
 
-/// Whether the service takes rows of the table back.
+/// Whether the service accepts rows of the table.
 fn is_taken(table: &WantedTable, described: &[Table]) -> bool {
     !described.iter().any(|other| other.name == own_name(table) && other.read_only)
 }
 
-/// Sends every table that is taken back. A table counts only once its entry was read to its end and has its digest: only then does its end leave.
+/// Sends every table that the service accepts. A table counts only after its entry was read to its end and its digest
+/// matches: only then is its end sent.
 async fn send(
     source: &ServiceSource,
     mut archive: Archive,
@@ -215,7 +216,7 @@ async fn send(
     let parts = wanted.iter().zip(&selected.entries).zip(&selected.rows);
     let parts = parts.filter(|((table, _), _)| is_taken(table, described));
     let parts = parts.map(|((table, entry), chosen)| {
-        // The vault seals its own values anew.
+        // The vault seals its own values again.
         let resealing = resealing.filter(|_| !source.is_vault());
         let resealing = resealing.map(|all| all.of_table(&table.schema.name)).transpose()?.flatten();
         let (entry, chosen) = (*entry, chosen.clone());
@@ -226,19 +227,19 @@ async fn send(
     let reading = tokio::task::spawn_blocking(move || feed.all(archive, begin, parts));
     let (read, staged) = tokio::join!(reading, source.stage(queue));
     match (read?.map_err(Error::from), staged) {
-        // A service that took no more has said why, or is away.
+        // If the service stopped taking messages, its own error has the reason, or it is unavailable.
         (Err(Error::ClientLeft), Err(error)) => Err(error),
         (Err(error), _) => Err(error),
         (Ok(()), staged) => staged,
     }
 }
 
-/// Only the vault demands one, and no other service has any business with it.
+/// Only the vault requires a grant, and no other service should see it.
 fn grant(source: &ServiceSource, request: &Request) -> Option<RestoreGrant> {
     source.is_vault().then(|| RestoreGrant { statement: request.grant_statement() })
 }
 
-/// What the vault goes by, beside the rows.
+/// Data for the vault in addition to the rows.
 fn of_vault(begin: Begin, archive: &mut Archive, request: &Request) -> Result<Begin> {
     let ring = archive.ring(RING_BYTES as u64)?.unwrap_or_default();
     Ok(Begin {
@@ -295,7 +296,7 @@ struct Part {
     resealing: Option<TableResealing>,
 }
 
-/// Turns rows into messages.
+/// Converts rows into messages.
 struct Feed {
     messages: mpsc::Sender<Message>,
     progress: Shared,
@@ -320,7 +321,7 @@ impl Feed {
     }
 
     fn send(&self, message: Message) -> strongroom_archive::Result<()> {
-        // The service has ended the call, with an answer of its own.
+        // The service has ended the call; it reports its own error.
         self.messages.blocking_send(message).map_err(|_| to_archive(Error::ClientLeft))
     }
 
@@ -344,10 +345,10 @@ impl Feed {
     }
 }
 
-/// One table.
+/// A table being read.
 struct Reading<'a> {
     feed: &'a mut Feed,
-    /// Only these rows, where some were chosen.
+    /// Only these rows, if any were chosen.
     chosen: Option<ChosenRows>,
     is_first: bool,
 }

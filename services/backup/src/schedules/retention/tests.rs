@@ -1,4 +1,4 @@
-//! Retention against a model that is written from the sentences of `RetentionPolicy` alone, over random histories.
+//! Compares retention with a model written only from the text of `RetentionPolicy`, over random histories.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::{BTreeSet, HashSet};
@@ -44,10 +44,10 @@ fn date(candidate: &Candidate, zone: &TimeZone) -> Date {
     Timestamp::from_microsecond(candidate.create_time).unwrap().to_zoned(zone.clone()).date()
 }
 
-/// The year, and a number in it.
+/// The year, and a number within it.
 type Period<'a> = &'a dyn Fn(&Candidate) -> (i16, i8);
 
-/// The ids that stay, by quantifiers instead of a walk.
+/// The ids that stay, computed by quantifiers instead of a walk.
 fn model(policy: Policy, zone: &TimeZone, all: &[Candidate]) -> HashSet<String> {
     let good: Vec<&Candidate> = all.iter().filter(|one| one.verified != Some(false)).collect();
     let mut stay = HashSet::new();
@@ -60,7 +60,7 @@ fn model(policy: Policy, zone: &TimeZone, all: &[Candidate]) -> HashSet<String> 
         (policy.monthly, &|one| (date(one, zone).year(), date(one, zone).month())),
     ];
     for (at, (count, period)) in periods.iter().enumerate() {
-        // A day is told by its number in the year as well.
+        // A day is also identified by its number within the year.
         let key = |one: &Candidate| {
             let day = if at == 0 { date(one, zone).day_of_year() } else { 0 };
             (period(one), day)

@@ -1,7 +1,7 @@
-//! A year of three replicas that die, stop and wake: each run happens once, or is made up for by one.
+//! A year of three replicas that die, stop and wake: each run happens once, or is made up for by one other run.
 //!
-//! Time is virtual, and goes from one event to the next: a start, an end, a fault. Everything else is real: the database, and
-//! what replicas do in it. Faults come from a seed.
+//! Time is virtual, and jumps from one event to the next: a start, an end, a fault. Everything else is real: the
+//! database, and the replicas' work in it. Faults come from a seed.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod model;
@@ -19,7 +19,8 @@ const DAY: i64 = 24 * HOUR;
 /// 2026-01-01.
 const BEGIN: i64 = 1_767_225_600_000_000;
 
-/// Half an hour after two is skipped or doubled in each of these zones once a year, in one of them by half an hour.
+/// Once a year, the half hour after two is skipped or repeated in each of these zones; in one of them the shift is half
+/// an hour.
 const ZONES: [&str; 4] = ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "America/Santiago"];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -62,7 +63,7 @@ async fn a_due_time_that_has_its_backup_does_not_hold_the_schedule_up() {
         let mut world = World::new(store, 4).await;
         world.schedule("UTC", "0 3 * * *", 0).await;
         world.quiet_until(BEGIN + DAY).await;
-        // It is deleted, the clock is set back, and it is made anew.
+        // It is deleted, the clock is set back, and it is created again.
         let before = world.store.schedule("s0").await.unwrap().unwrap();
         assert!(world.store.remove_schedule("s0", before.revision).await.unwrap());
         world.set_back(DAY);

@@ -1,17 +1,17 @@
-//! Putting files of an archive back into a set while applications use it.
+//! Restores files of an archive into a set while applications use it.
 //!
-//! Files are never written over live ones. They go into a folder of ours inside the set (the stage); then each changes places
-//! with the live one by one atomic rename, so that whoever opens a path gets the old file or the new one, and whoever has a file
-//! open keeps it. Displaced files stay in that folder (the undo), by which the restore can be taken back. Why so is written in
-//! docs/decisions/restore.md.
+//! Live files are never overwritten. New files are written into a folder of ours inside the set (the stage); then each
+//! changes places with the live one by one atomic rename, so a reader that opens a path gets the old file or the new
+//! one, and a process that has a file open keeps it. Displaced files stay in that folder (the undo), for a rollback of
+//! the restore. The reasons are in docs/decisions/restore.md.
 //!
-//! The order of calls: [`FilesTarget::inspect`], then [`FilesTarget::stage`] with what was found, [`FilesStage::add`] for each file
-//! that it needs, and [`FilesStage::keep`], which makes the stage last through a crash. [`FilesTarget::swap`] applies it, and
-//! goes on where a crash ended it. What there is of a restore is found by its id: [`FilesTarget::state_of`],
+//! Order of calls: [`FilesTarget::inspect`], then [`FilesTarget::stage`] with its result, [`FilesStage::add`] for each
+//! file that the stage needs, and [`FilesStage::keep`], which makes the stage survive a crash. [`FilesTarget::swap`]
+//! applies it, and continues after a crash. The data of a restore is found by its id: [`FilesTarget::state_of`],
 //! [`FilesTarget::roll_back`], [`FilesTarget::discard`].
 //!
-//! No path is followed out of the set, also of the list of actions that a swap reads back: it may have been edited. Files are
-//! renamed by open folders and single names.
+//! No path is followed out of the set, not even one from the list of actions that a swap reads back, since it may have
+//! been edited. Files are renamed by open folders and single names.
 
 mod actions;
 mod compare;
@@ -51,20 +51,21 @@ use owner::Owner;
 
 type Result<T, E = FilesError> = std::result::Result<T, E>;
 
-/// Files of a set that a restore removes, and folders that it creates, at most: as many as an archive has entries.
+/// Maximum number of files of a set that a restore removes, and of folders that it creates: as many as an archive has
+/// entries.
 const MOST: usize = 100_000;
 
-/// A set that files are restored into. Its directory is opened once.
+/// A set into which files are restored. Its directory is opened once.
 pub(crate) struct FilesTarget {
     name: String,
     path: PathBuf,
     root: Root,
-    /// As configured, `user:group`.
+    /// As configured: `user:group`.
     owner: Option<String>,
 }
 
 impl FilesSource {
-    /// Opens the directory to restore into it.
+    /// Opens the directory for a restore.
     ///
     /// # Errors
     /// [`crate::error::Error::FileUnreadable`].
@@ -76,7 +77,7 @@ impl FilesSource {
 }
 
 impl FilesTarget {
-    /// Whom restored files are given to, if to anybody.
+    /// The owner of restored files, if configured.
     fn owner(&self) -> Result<Option<Owner>> {
         let owner = self.owner.as_deref().map(Owner::resolve).transpose();
         owner.map_err(|problem| FilesError::Failed {

@@ -1,8 +1,8 @@
-//! A directory whose links are never followed, whoever changes it meanwhile.
+//! A directory whose links are never followed, even if it is changed meanwhile.
 //!
 //! The directory is opened once. Everything below it is opened relative to that descriptor, by one call that refuses
-//! links (`openat2`, <https://man7.org/linux/man-pages/man2/openat2.2.html>), or folder by folder where a kernel or a
-//! sandbox does not have that call. A path that was checked and is then opened by name could lead elsewhere by then.
+//! links (`openat2`, <https://man7.org/linux/man-pages/man2/openat2.2.html>), or folder by folder if a kernel or a
+//! sandbox does not support that call. A path that is checked and then opened by name could lead elsewhere by then.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -15,14 +15,14 @@ use jiff::Timestamp;
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, open, openat, statat};
 use rustix::io::Errno;
 
-/// Without `NONBLOCK`, a pipe in the place of a file would wait for a writer.
+/// Without `NONBLOCK`, opening a pipe in the place of a file would wait for a writer.
 const FILE: OFlags = OFlags::RDONLY
     .union(OFlags::NONBLOCK)
     .union(OFlags::NOCTTY)
     .union(OFlags::NOFOLLOW)
     .union(OFlags::CLOEXEC);
 const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
-/// Only a step on the way: the right to search the folder is enough.
+/// Only an intermediate step: search permission on the folder is enough.
 #[cfg(target_os = "linux")]
 const STEP: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 #[cfg(not(target_os = "linux"))]
@@ -31,36 +31,36 @@ const STEP: OFlags = FOLDER;
 /// An open directory.
 pub(super) struct Root(OwnedFd);
 
-/// An entry of a folder, itself and not what it links to.
+/// An entry of a folder, without following links.
 pub(super) struct Found {
     pub(super) name: OsString,
     pub(super) kind: FileType,
-    /// Bytes, of a file.
+    /// Size of a file, in bytes.
     pub(super) bytes: u64,
     pub(super) identity: Identity,
 }
 
-/// A file that is open, in the moment it was looked at.
+/// The state of an open file when it was examined.
 #[derive(Debug, PartialEq)]
 pub(super) struct Opened {
     pub(super) identity: Identity,
-    /// With the bits of its kind.
+    /// Including the file type bits.
     pub(super) mode: u32,
     pub(super) modified_at: Timestamp,
 }
 
-/// Device and inode: whether two names or two moments are about the same file.
+/// Device and inode: they show whether two names, or two points in time, refer to the same file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Identity(u64, u64);
 
 impl Root {
-    /// Opens `path`, which the configuration names: links on the way to it are followed.
+    /// Opens `path`, which comes from the configuration: links in it are followed.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         let flags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
         Ok(Self(open(path, flags, Mode::empty())?))
     }
 
-    /// Opens the file at `path` below the directory, whatever it is: only [`look_at`] says that.
+    /// Opens the file at `path` below the directory, whatever its kind: only [`look_at`] determines that.
     ///
     /// # Errors
     /// [`is_elsewhere`] for links.
@@ -68,11 +68,11 @@ impl Root {
         Ok(File::from(self.open_below(path, FILE)?))
     }
 
-    /// Calls `visit` for what is in the folder at `path` below the directory, which is "" for the directory itself.
-    /// Entries that go meanwhile are left out.
+    /// Calls `visit` for each entry of the folder at `path` below the directory; "" is the directory itself. Entries
+    /// that disappear meanwhile are skipped.
     ///
     /// # Errors
-    /// [`is_elsewhere`] for links, and those of `visit`.
+    /// [`is_elsewhere`] for links, and errors of `visit`.
     pub(super) fn list<E: From<io::Error>>(
         &self,
         path: &Path,
@@ -96,7 +96,7 @@ impl Root {
         Ok(())
     }
 
-    /// Opens the folder at `path` below the directory, to change what is in it. Files can be renamed into it.
+    /// Opens the folder at `path` below the directory, to change its entries. Files can be renamed into it.
     ///
     /// # Errors
     /// [`is_elsewhere`] for links, and for a folder on another file system or under another mount.
@@ -112,14 +112,14 @@ impl Root {
         }
     }
 
-    /// The descriptor, for what is done in this very folder by a name without a slash.
+    /// The descriptor, for operations in this very folder by a name without a slash.
     pub(super) fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
 
     fn open_below(&self, path: &Path, flags: OFlags) -> io::Result<OwnedFd> {
         match self.open_at_once(path, flags) {
-            // EPERM is a sandbox's way to say that it does not know the call.
+            // A sandbox reports an unknown call as EPERM.
             Err(Errno::NOSYS | Errno::PERM) => Ok(self.open_by_steps(path, flags)?),
             opened => Ok(opened?),
         }
@@ -156,7 +156,7 @@ impl Root {
         let mut parts = path.components().peekable();
         while let Some(part) = parts.next() {
             let Component::Normal(name) = part else {
-                // Only the directory itself is asked for as ".".
+                // Only the directory itself is requested as ".".
                 return openat(&self.0, ".", flags, Mode::empty());
             };
             let flags = if parts.peek().is_none() { flags } else { STEP };
@@ -182,7 +182,7 @@ impl Identity {
     }
 }
 
-/// Of an open file; `None` when it is something else, such as a pipe.
+/// Examines an open file; `None` if it is something else, such as a pipe.
 pub(super) fn look_at(file: &File) -> io::Result<Option<Opened>> {
     let stat = rustix::fs::fstat(file)?;
     let is_file = FileType::from_raw_mode(stat.st_mode).is_file();
@@ -190,7 +190,7 @@ pub(super) fn look_at(file: &File) -> io::Result<Option<Opened>> {
     Ok(is_file.then_some(Opened { identity, mode: stat.st_mode, modified_at }))
 }
 
-/// The nearest time that a timestamp can be: some file systems know times of other ages.
+/// The nearest representable timestamp: some file systems support times outside its range.
 #[expect(clippy::unnecessary_cast, reason = "the types of these fields are not the same on every system")]
 fn modified_at(stat: &Stat) -> Timestamp {
     let seconds = stat.st_mtime as i64;
@@ -198,7 +198,7 @@ fn modified_at(stat: &Stat) -> Timestamp {
     Timestamp::new(seconds, stat.st_mtime_nsec as i32).unwrap_or(nearest)
 }
 
-/// Whether a path led to a link or a socket, or through something that is no folder (any more).
+/// Whether a path led to a link or a socket, or through something that is not (or no longer) a folder.
 pub(super) fn is_elsewhere(error: &io::Error) -> bool {
     let code = Errno::from_io_error(error);
     matches!(code, Some(Errno::LOOP | Errno::NOTDIR | Errno::XDEV | Errno::NXIO))

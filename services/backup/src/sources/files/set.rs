@@ -1,4 +1,4 @@
-//! The files of a source as they were listed, to be opened one after the other.
+//! The listed files of a source, to be opened one after the other.
 
 use std::borrow::Cow;
 use std::ffi::OsStr;
@@ -29,14 +29,14 @@ pub(crate) struct FileSet {
 
 /// A file at the time of the listing.
 pub(crate) struct ListedFile {
-    /// Below the set's directory, with `/` between its parts.
+    /// Path below the set's directory, with `/` between its parts.
     pub(crate) path: TruePath,
-    /// Its size then: what the archive will hold.
+    /// Its size at that time, which is the size in the archive.
     pub(crate) bytes: u64,
     identity: Identity,
 }
 
-/// A listed file that is open. What the archive says beside its bytes is of the descriptor that they come from.
+/// A listed file that is open. Its metadata in the archive comes from the same descriptor as its bytes.
 pub(crate) struct OpenFile {
     pub(crate) file: File,
     pub(crate) mode: u32,
@@ -44,7 +44,7 @@ pub(crate) struct OpenFile {
 }
 
 impl ListedFile {
-    /// Its path for people.
+    /// Its path for display.
     pub(crate) fn shown(&self) -> Cow<'_, str> {
         self.path.to_string_lossy()
     }
@@ -61,12 +61,12 @@ impl FileSet {
         Self { name, path, root: None, record, files: Vec::new(), left_out: FirstFew::default() }
     }
 
-    /// The set's name, which is its source's.
+    /// The set's name, which is that of its source.
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
-    /// By path.
+    /// All files, sorted by path.
     pub(crate) fn files(&self) -> &[ListedFile] {
         &self.files
     }
@@ -108,7 +108,7 @@ impl FileSet {
         self.left_out.add(Skipped { name, reason: reason.to_owned() });
     }
 
-    /// Everything was listed.
+    /// Completes the listing.
     pub(super) fn complete(mut self, root: Root) -> Self {
         self.files.sort_unstable_by(|one, other| one.path.cmp(&other.path));
         self.record.skipped = std::mem::take(&mut self.left_out).into_skipped("links and special files");
@@ -116,10 +116,10 @@ impl FileSet {
         self
     }
 
-    /// Opens the very file that was listed; `None` when it is gone by now.
+    /// Opens the file that was listed; `None` if it no longer exists.
     ///
     /// # Errors
-    /// [`Error::FileReplaced`] when there is another, or a link on the way to it, and [`Error::FileUnreadable`].
+    /// [`Error::FileReplaced`] if there is another file, or a link in its path, and [`Error::FileUnreadable`].
     pub(crate) fn open(&self, file: &ListedFile) -> Result<Option<OpenFile>> {
         let Some(root) = &self.root else {
             return Err(Error::Defect(format!("the set {} was not listed", self.name)));
@@ -137,7 +137,7 @@ impl FileSet {
         Ok(Some(OpenFile { file: open, mode: opened.mode, modified_at: opened.modified_at }))
     }
 
-    /// What reading the file failed with.
+    /// The error of reading the file.
     pub(crate) fn failed(&self, file: &ListedFile, error: std::io::Error) -> Error {
         Error::FileUnreadable { name: self.name.clone(), path: self.path.join(file.below()), source: error }
     }

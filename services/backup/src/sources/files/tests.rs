@@ -10,7 +10,7 @@ fn source(folder: &TempDir) -> FilesSource {
     FilesSource { name: "recs".into(), path: folder.path().join("inside"), group: None, restore_owner: None }
 }
 
-/// `inside/a/b/file`, and beside it a folder that the service may read and the set does not hold.
+/// `inside/a/b/file`, and beside it a folder that the service can read but that is not part of the set.
 fn folders() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     for side in ["inside", "outside"] {
@@ -28,7 +28,7 @@ fn a_folder_that_becomes_a_link_after_the_listing_is_not_read_through() {
         let (inside, outside) = (folder.path().join("inside"), folder.path().join("outside"));
         fs::rename(inside.join(swapped), folder.path().join("aside")).unwrap();
         symlink(outside.join(swapped), inside.join(swapped)).unwrap();
-        // Even the same inode is no excuse: the link is what is refused.
+        // Even a link to the same inode is refused.
         fs::remove_file(outside.join("a/b/file")).unwrap();
         let moved = match swapped {
             "a" => "aside/b/file",

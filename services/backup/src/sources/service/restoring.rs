@@ -1,7 +1,7 @@
-//! Handing rows back to a service: the writing half of `strongroom.source.v1`.
+//! Sends rows back to a service: the writing half of `strongroom.source.v1`.
 //!
-//! A service stages, commits and undoes by itself, under the restore's id. What it says of a stage is the marker of the restore,
-//! as a row of ours is in a database.
+//! A service stages, commits and undoes by itself, under the restore's id. Its state of a stage is the restore's
+//! marker, like our row in a database.
 
 use std::time::Duration;
 
@@ -20,14 +20,14 @@ use super::{ANSWER, ServiceSource};
 use crate::error::{Error, RestoreError, Result};
 use crate::vault_client::is_away;
 
-/// The longest that a service may take to stage, commit or undo: it works on whole tables.
+/// Maximum time for a service to stage, commit or undo: it processes whole tables.
 const WORK: Duration = Duration::from_secs(3600);
 
 impl ServiceSource {
-    /// Its tables with their shapes.
+    /// Its tables with their schemas.
     ///
     /// # Errors
-    /// As of every read.
+    /// As for every read.
     pub(crate) async fn described(&self) -> Result<Vec<Table>> {
         let mut request = Request::new(DescribeSourceRequest {});
         request.set_timeout(ANSWER);
@@ -38,7 +38,7 @@ impl ServiceSource {
     /// Sends `messages` until their sender is dropped. A sender that gives up must not end a table.
     ///
     /// # Errors
-    /// [`RestoreError::SourceRefused`], and those of a service that is away.
+    /// [`RestoreError::SourceRefused`], and errors of an unavailable service.
     pub(crate) async fn stage(&self, messages: mpsc::Receiver<Message>) -> Result<Stage> {
         let messages = ReceiverStream::new(messages);
         let messages = messages.map(|message| StageTablesRequest { message: Some(message) });
@@ -47,10 +47,10 @@ impl ServiceSource {
         answer.into_inner().stage.ok_or_else(|| self.unexpected("an answer without its stage"))
     }
 
-    /// Where a stage stands; `None` where there is none.
+    /// The state of a stage; `None` if it does not exist.
     ///
     /// # Errors
-    /// As of [`Self::stage`].
+    /// As for [`Self::stage`].
     pub(crate) async fn stage_state(&self, id: &str) -> Result<Option<State>> {
         let mut request = Request::new(GetStageRequest { stage_id: id.to_owned() });
         request.set_timeout(ANSWER);
@@ -61,20 +61,20 @@ impl ServiceSource {
         }
     }
 
-    /// Makes a stage live; once more is harmless.
+    /// Makes a stage live; repeating it is harmless.
     ///
     /// # Errors
-    /// As of [`Self::stage`].
+    /// As for [`Self::stage`].
     pub(crate) async fn commit_stage(&self, id: &str) -> Result<CommitStageResponse> {
         let mut client = self.client()?;
         let request = CommitStageRequest { stage_id: id.to_owned() };
         Ok(self.within(client.commit_stage(request)).await?.into_inner())
     }
 
-    /// Puts the tables back as they were; once more is harmless.
+    /// Restores the previous state of the tables; repeating it is harmless.
     ///
     /// # Errors
-    /// As of [`Self::stage`]: `STAGE_CHANGED` for rows that were changed since, unless these changes are discarded.
+    /// As for [`Self::stage`]: `STAGE_CHANGED` for rows that have changed since, unless these changes are discarded.
     pub(crate) async fn roll_back_stage(
         &self,
         id: &str,
@@ -87,10 +87,11 @@ impl ServiceSource {
         answer.into_inner().stage.ok_or_else(|| self.unexpected("an answer without its stage"))
     }
 
-    /// Drops a stage, or what is left of one. False, and nothing is dropped, where it must be `only_staged` and was committed.
+    /// Drops a stage, or its remains. Returns false, without dropping anything, if `only_staged` is set and the stage
+    /// was committed.
     ///
     /// # Errors
-    /// As of [`Self::stage`].
+    /// As for [`Self::stage`].
     pub(crate) async fn abort_stage(
         &self,
         id: &str,
@@ -115,7 +116,7 @@ impl ServiceSource {
         answered.map_err(|_| self.silent(WORK))?.map_err(|status| self.refused(status))
     }
 
-    /// What it was asked to write, and did not.
+    /// The error for a write that the service refused.
     fn refused(&self, status: Status) -> Error {
         if is_away(status.code()) {
             return self.failed(status);

@@ -7,10 +7,10 @@ use tokio::time::Instant;
 
 use super::*;
 
-/// What a PostgreSQL server says to whoever connects without a password: `AuthenticationOk`, `ReadyForQuery`.
+/// A PostgreSQL server's answer to a connection without a password: `AuthenticationOk`, `ReadyForQuery`.
 const WELCOME: &[u8] = b"R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I";
 
-/// A database that takes a connection and then a query, says nothing to that, and tells when it came.
+/// A database that accepts a connection and a query, does not answer it, and reports when it arrived.
 fn silent() -> (Source, oneshot::Receiver<TcpStream>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("postgres://x@{}/x?sslmode=disable", listener.local_addr().unwrap());
@@ -23,13 +23,13 @@ fn silent() -> (Source, oneshot::Receiver<TcpStream>) {
         let _startup = connection.read(&mut bytes).unwrap();
         connection.write_all(WELCOME).unwrap();
         let _query = connection.read(&mut bytes).unwrap();
-        // Held open by whoever waits for the query.
+        // The receiver of the query keeps it open.
         let _ = asked.send(connection);
     });
     (source, seen)
 }
 
-/// It waits in real time until the query is sent, and then the clock runs to whatever ends the waiting.
+/// Waits in real time until the query is sent; then the clock runs until the waiting ends.
 async fn given_up(listing: impl Future<Output = Result<Listing>>, seen: oneshot::Receiver<TcpStream>) {
     let mut listing = pin!(listing);
     let _connection = tokio::select! {

@@ -1,4 +1,5 @@
-//! The encrypted columns of a database: which there are, a connection to write them, and how many values each version has.
+//! The encrypted columns of a database: their declarations, a connection to rewrite them, and the number of values per
+//! key version.
 
 use strongroom_archive::{AadTemplate, EncryptedColumn};
 use strongroom_tables::reencrypt::{Rewriter, SealedColumn};
@@ -13,16 +14,16 @@ impl SqlSource {
         !self.config.encrypted_columns.is_empty()
     }
 
-    /// Whether the owner of its tables is known.
+    /// Whether a role that owns its tables is configured.
     pub(crate) fn is_restorable(&self) -> bool {
         self.restore_url.is_some()
     }
 
-    /// A connection that exchanges values, and the columns in the order in which it has them.
+    /// A connection that rewrites values, and the columns in its order.
     ///
     /// # Errors
     /// [`crate::error::RestoreError::NoRestoreUrl`], [`crate::error::RestoreError::OtherDatabase`],
-    /// [`crate::error::Error::ColumnMissing`], and the database's for what cannot be written.
+    /// [`crate::error::Error::ColumnMissing`], and the database's errors for columns that cannot be written.
     pub(crate) async fn open_rewriter(&self) -> Result<(Rewriter, Vec<EncryptedColumn>)> {
         let target = self.target_url()?;
         self.check_same().await?;
@@ -35,7 +36,7 @@ impl SqlSource {
     /// Counts the values of all encrypted columns in one snapshot.
     ///
     /// # Errors
-    /// The database's.
+    /// The database's errors.
     pub(crate) async fn count_encrypted(&self) -> Result<Vec<ColumnCount>> {
         let mut snapshot = open_snapshot(&self.url, &self.of_encrypted()).await?;
         let mut counted = Vec::new();
@@ -47,7 +48,7 @@ impl SqlSource {
         Ok(counted)
     }
 
-    /// Reading only the tables that have encrypted columns, excluded or not: the configuration names both.
+    /// Reads only the tables that have encrypted columns, excluded or not: the configuration names both.
     fn of_encrypted(&self) -> SnapshotOptions {
         let parts = self.config.encrypted_columns.iter().filter_map(|column| column.parts());
         let mut tables: Vec<String> = parts.map(|(table, _)| table.to_owned()).collect();

@@ -7,7 +7,7 @@ use crate::store::{
     BackupFilter, BackupRow, BackupState, CatalogueStore, CopyRow, CopyState, Store, StoredBackup,
 };
 
-/// One with another value in each column.
+/// A backup with a different value in each column.
 fn full(id: &str) -> StoredBackup {
     let row = BackupRow {
         file_name: "full.zip.age".into(),
@@ -27,7 +27,7 @@ fn full(id: &str) -> StoredBackup {
         revision: 5,
         record_revision: 6,
         schedule: Some("nightly".into()),
-        // Of one schedule each has another.
+        // Backups of one schedule need different due times.
         due_time: Some(id.len() as i64),
         ..backup(id, 10).row
     };

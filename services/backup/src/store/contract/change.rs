@@ -3,7 +3,7 @@
 use super::{ROUNDS, backup, begin, copy, serve, stores};
 use crate::store::{BackupRow, BackupState, CopyRow, CopyState, Replaced, Store, StoredBackup};
 
-/// The same row changed.
+/// The same row after a change.
 fn changed(stored: &StoredBackup) -> BackupRow {
     let (revision, hold) = (stored.row.revision + 1, true);
     BackupRow { revision, hold, state: BackupState::Available, ..stored.row.clone() }

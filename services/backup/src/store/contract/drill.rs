@@ -117,7 +117,7 @@ async fn places_of_drills_are_known_once_they_have_ended_until_they_are_forgotte
         assert_eq!(store.ended_scratches().await.unwrap(), [noted("postgres"), noted("sqlite")]);
         store.forget_scratch("1", "postgres").await.unwrap();
         assert_eq!(store.ended_scratches().await.unwrap(), [noted("sqlite")]);
-        // It is older than 400 days, and is not forgotten while something may be left of it.
+        // It is older than 400 days, but is not forgotten while leftovers of it may exist.
         let later = drill("2", 99 + 401 * 24 * 3600 * 1_000_000);
         store.begin_drill(&later, &drilling("2", "p")).await.unwrap();
         assert!(store.drill("1").await.unwrap().is_some());

@@ -25,7 +25,7 @@ fn planned(id: &str, create_time: i64) -> RestoreRow {
     }
 }
 
-/// One with another value in each column.
+/// A restore with a different value in each column.
 fn full(id: &str) -> RestoreRow {
     RestoreRow {
         state: RestoreState::Failed,

@@ -28,7 +28,7 @@ fn schedule(name: &str) -> ScheduleRow {
     }
 }
 
-/// With another value in each column.
+/// A schedule with a different value in each column.
 fn full(name: &str) -> ScheduleRow {
     ScheduleRow {
         rules: "{}".into(),

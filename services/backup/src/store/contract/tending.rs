@@ -1,4 +1,4 @@
-//! `CatalogueStore`: which backups need something to be done.
+//! `CatalogueStore`: backups that need work.
 
 use super::{backup, copy, stores};
 use crate::store::{BackupRow, BackupState, CopyRow, CopyState, StoredBackup};
@@ -16,7 +16,7 @@ fn deleted(id: &str, purge_time: i64) -> StoredBackup {
     StoredBackup { row: BackupRow { purge_time: Some(purge_time), ..stored.row }, ..stored }
 }
 
-/// With a record of its own that is newer than its sidecars'.
+/// With a newer record than that of its sidecars.
 fn edited(stored: StoredBackup) -> StoredBackup {
     StoredBackup { row: BackupRow { record_revision: 2, ..stored.row }, ..stored }
 }

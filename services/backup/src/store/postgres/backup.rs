@@ -137,7 +137,7 @@ pub(super) async fn put(tx: &mut Connection, copies: &[CopyRow]) -> Result<()> {
     Ok(())
 }
 
-/// `sql` with a row's columns as its arguments, in the order of their declaration.
+/// `sql` with a row's columns as its arguments, in the order of declaration.
 pub(super) fn bind<'q>(
     sql: &'static str,
     row: &'q BackupRow,

@@ -1,10 +1,10 @@
-//! Reading what a change goes by in PostgreSQL: it stays as it was read until the change commits.
+//! Reads the rows that a change depends on in PostgreSQL, and locks them until the change commits.
 
 use crate::store::process::select_processes;
 
 pub(super) const LOCK_PROCESS: &str = select_processes!("WHERE id = $1 FOR UPDATE");
 
-/// In one order, so that two processes that take each other over do not wait for each other.
+/// In a fixed order, so that two processes that take each other over do not deadlock.
 pub(super) const LOCK_PROCESSES: &str = select_processes!("WHERE id IN ($1, $2) ORDER BY id FOR UPDATE");
 
 pub(super) const LOCK_UNFENCED: &str =

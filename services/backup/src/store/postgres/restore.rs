@@ -44,7 +44,7 @@ impl RestoreStore for Store {
         for source in sources {
             let done = sqlx::query(RESERVE).bind(source).bind(&row.id).execute(&mut *tx).await?;
             if done.rows_affected() == 0 {
-                // Released since: whoever asks may begin again.
+                // Released meanwhile: the caller may try again.
                 let taken: Option<TargetRow> =
                     sqlx::query_as(TARGET).bind(source).fetch_optional(&mut *tx).await?;
                 match taken {
@@ -98,7 +98,7 @@ impl RestoreStore for Store {
     }
 }
 
-/// `sql` with a row's columns as its arguments, in the order of their declaration.
+/// `sql` with a row's columns as its arguments, in the order of declaration.
 fn bind<'q>(
     sql: &'static str,
     row: &'q RestoreRow,

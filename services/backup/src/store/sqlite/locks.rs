@@ -1,4 +1,4 @@
-//! Reading what a change goes by in SQLite: the change has the only writer, so nothing needs a lock.
+//! Reads the rows that a change depends on in SQLite: the change has the only writer, so nothing needs a lock.
 
 use crate::store::operation;
 use crate::store::process::select_processes;

@@ -62,7 +62,7 @@ pub(super) async fn insert(tx: &mut Connection, operation: &OperationRow) -> Res
     Ok(true)
 }
 
-/// Whether an operation is not taken over; nobody takes it over before the change commits.
+/// Whether an operation was not taken over; it cannot be taken over before the change commits.
 pub(super) async fn is_unfenced(tx: &mut Connection, operation: &OperationRow) -> Result<bool> {
     let found = sqlx::query(LOCK_UNFENCED)
         .bind(&operation.id)

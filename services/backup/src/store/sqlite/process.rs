@@ -38,7 +38,7 @@ impl ProcessStore for Store {
 
     async fn leave(&self, id: &str) -> Result<bool> {
         let mut tx = self.pools.begin().await?;
-        // A statement of its own: what commits while this one waits, the next one sees.
+        // A separate statement: the next one sees everything that is committed while this one waits.
         sqlx::query(LOCK_PROCESS).bind(id).execute(&mut *tx).await?;
         let done = sqlx::query(REMOVE).bind(id).execute(&mut *tx).await?;
         tx.commit().await?;

@@ -94,7 +94,7 @@ async fn replace(tx: &mut Connection, turn: &Turn) -> Result<bool> {
     Ok(done.rows_affected() == 1)
 }
 
-/// `sql` with a row's columns as its arguments, in the order of their declaration.
+/// `sql` with a row's columns as its arguments, in the order of declaration.
 fn bind<'q>(
     sql: &'static str,
     row: &'q ScheduleRow,

@@ -1,7 +1,7 @@
-//! From rows to questions: which of their values are sealed, with which additional data, and what the row is called.
+//! Converts rows into questions: which values are sealed, with which additional data, and the row's id.
 //!
-//! The archive decides how long its values are and how often one is repeated, so that nothing is built here before it
-//! is known to be short.
+//! The archive decides how long its values are and how often one is repeated, so nothing is built here until it is
+//! known to be short.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -15,14 +15,14 @@ use strongroom_archive::{AadTemplate, BoundedText, EncryptedColumn, FilledAad, c
 use super::batch::{Batch, ValueLocation};
 use crate::error::Result;
 
-/// Reasons for what needs no vault.
+/// Reasons for verdicts that do not need the vault.
 const INVALID: &str = "CIPHERTEXT_INVALID";
 const NO_AAD: &str = "NO_AAD";
 
-/// Characters of a row's id.
+/// Maximum number of characters of a row's id.
 const MAX_ID: usize = 200;
 
-/// Gathers questions about rows until they are a batch.
+/// Collects questions about rows until they fill a batch.
 pub(in crate::verification) struct Questions {
     columns: Vec<Declared>,
     table: Table,
@@ -36,7 +36,7 @@ struct Declared {
     aad: AadTemplate,
 }
 
-/// The table whose rows come now.
+/// The current table.
 #[derive(Default)]
 struct Table {
     name: String,
@@ -48,17 +48,17 @@ struct Table {
 
 /// An encrypted column of the table.
 struct Encrypted {
-    /// Its position among the declared ones.
+    /// Its index among the declared columns.
     declared: usize,
     /// Its position in a row.
     position: usize,
-    /// Positions of the values that its additional data is made of. They are looked for once a table, because the archive
-    /// decides how many columns there are, and how often each is needed.
+    /// Positions of the values in its additional data. They are looked up once per table, because the archive decides
+    /// how many columns there are, and how often each is needed.
     aad: Vec<Option<usize>>,
 }
 
 impl Questions {
-    /// About the values of `columns`.
+    /// Questions about the values of `columns`.
     ///
     /// # Errors
     /// None for columns of a manifest that was read.
@@ -72,17 +72,17 @@ impl Questions {
         Ok(Self { columns: declared, table: Table::default(), batch: Batch::default() })
     }
 
-    /// Another table begins, or the same one anew.
+    /// Another table begins, or the same one again.
     pub(in crate::verification) fn begin_entry(&mut self) {
         self.table = Table::default();
     }
 
-    /// Whether rows of the table have values to ask about. Known from its first row on.
+    /// Whether rows of the table have values to ask about; known from its first row on.
     pub(in crate::verification) fn has_sealed(&self) -> bool {
         !self.table.encrypted.is_empty()
     }
 
-    /// Takes a row. What is a batch then goes to `hand_on`, whose error ends it.
+    /// Adds a row. Full batches go to `hand_on`, whose error ends this.
     pub(in crate::verification) fn add(
         &mut self,
         schema: &TableSchema,
@@ -103,7 +103,7 @@ impl Questions {
         Ok(())
     }
 
-    /// What is left.
+    /// The rest.
     pub(in crate::verification) fn finish(self) -> Batch {
         self.batch
     }
@@ -122,7 +122,7 @@ impl Questions {
         let mut key: Vec<_> = schema.primary_key.iter().filter_map(|name| position(name)).collect();
         let sealed: HashSet<usize> = encrypted.iter().map(|column| column.position).collect();
         if key.iter().any(|position| sealed.contains(position)) {
-            // It would show a value that nobody may see, and that may not be sealed at all.
+            // The id would reveal a value that must stay secret, and that may not even be sealed.
             key.clear();
         }
         Table { name: schema.name.clone(), encrypted, key, rows: 0 }
@@ -134,8 +134,8 @@ impl Questions {
         if sealed.get() == "null" {
             return;
         }
-        // Whether the value opens is known later, when the row is gone: its id, which is short and the same for all of
-        // its values, goes along.
+        // The row is gone when the verdict about the value arrives, so the question carries its id, which is short and
+        // shared by all of its values.
         let row = row_id.get_or_insert_with(|| self.table.row_id(values));
         let location = ValueLocation { column: *declared, row: Arc::clone(row) };
         let declared = &self.columns[*declared];
@@ -146,7 +146,7 @@ impl Questions {
             (BoundedText::Text(text), FilledAad::Text(aad)) if !text.is_empty() => (text.into_owned(), aad),
             _ => return self.batch.refuse(location, INVALID),
         };
-        // For its own columns the vault makes the additional data itself, and has to know the column.
+        // For its own columns, the vault builds the additional data itself, and needs to know the column.
         let own = declared.key == CREDENTIAL_KEY;
         let column = if own { format!("{}.{}", declared.table, declared.column) } else { String::new() };
         let item = Item { key_id: declared.key.clone(), ciphertext, aad: aad.into_bytes().into(), column };
@@ -155,8 +155,8 @@ impl Questions {
 }
 
 impl Table {
-    /// The primary key's values, or the row's number where there is no key, or none that may be shown. No more of them is
-    /// decoded than is shown.
+    /// The primary key's values, or the row's number if there is no key or it must not be shown. Decodes only as much
+    /// as is shown.
     fn row_id(&self, values: &[&RawValue]) -> Arc<str> {
         if self.key.is_empty() {
             return format!("#{}", self.rows).into();

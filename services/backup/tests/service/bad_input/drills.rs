@@ -1,4 +1,4 @@
-//! Bad input of the methods about drills.
+//! Bad input of the drill methods.
 
 use strongroom_api::backup::v1 as proto;
 use strongroom_api::backup::v1::drill_service_client::DrillServiceClient;

@@ -21,7 +21,7 @@ fn names(field: &str, refused: &Status) {
     assert_eq!((refused.code(), fields), (Code::InvalidArgument, vec![field.to_owned()]), "{refused:?}");
 }
 
-/// What is no id.
+/// Invalid ids.
 fn strange() -> Vec<String> {
     ["", " ", "../x", "a\0", "é"].iter().map(|text| (*text).to_owned()).chain(["x".repeat(65)]).collect()
 }

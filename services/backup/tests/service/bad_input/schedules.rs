@@ -1,4 +1,4 @@
-//! Bad input of the methods about schedules.
+//! Bad input of the schedule methods.
 
 use strongroom_api::backup::v1 as proto;
 use strongroom_api::backup::v1::schedule_service_client::ScheduleServiceClient;

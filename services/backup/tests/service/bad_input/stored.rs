@@ -1,4 +1,4 @@
-//! Bad input of the methods about stored backups.
+//! Bad input of the methods for stored backups.
 
 use strongroom_api::backup::v1 as proto;
 use strongroom_api::backup::v1::create_backup_request::Seal;
@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::support::{Client, FakeVault, LOGS, Service, database};
 
-/// A service with one folder for backups, called `disk`, and a client that may do everything with them.
+/// A service with one backup folder, called `disk`, and a client with all permissions for it.
 struct Storing {
     client: Client,
     service: Service,
@@ -41,7 +41,7 @@ impl Storing {
         Self { client, service, _disk: disk }
     }
 
-    /// A backup that is there.
+    /// An existing backup.
     async fn backup(&self) -> proto::Backup {
         let mut client = self.client.clone();
         let begun = client.create_backup(proto::CreateBackupRequest::default()).await.unwrap();
@@ -72,7 +72,7 @@ fn assert_refused(status: &Status, code: Code, reason: &str) {
     assert!(status.message().len() < 1100, "{}", status.message());
 }
 
-/// What every method answers that takes the id of a backup. Streams fail in their first message or before.
+/// The answers of all methods that take a backup's id. Streams fail in their first message or before.
 async fn by_id(client: &mut Client, id: &str) -> Vec<(&'static str, Result<(), Status>)> {
     let id = id.to_owned();
     let (destination, etag) = (String::new(), String::new());

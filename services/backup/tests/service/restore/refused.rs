@@ -1,4 +1,4 @@
-//! What is not planned, not applied and not taken back, each by its name.
+//! Refused plans, applications and rollbacks, each with its reason.
 
 use strongroom_api::backup::v1 as proto;
 use strongroom_api::backup::v1::{RestoreMode, RestoreState};
@@ -31,7 +31,7 @@ async fn a_plan_says_what_stands_against_it() {
     assert_eq!((applied.code(), reason_of(&applied).as_str()), (Code::FailedPrecondition, "RESTORE_STATE"));
 }
 
-/// The markers of one restore would be those of both.
+/// The two sources would share one restore's markers.
 #[tokio::test(flavor = "multi_thread")]
 async fn two_sources_in_one_place_are_not_restored_together() {
     let folder = database::folder().await;
@@ -68,7 +68,7 @@ async fn two_sources_in_one_place_are_not_restored_together() {
     assert_eq!(client.plan(one).await.unwrap().state(), RestoreState::Planned);
 }
 
-/// What would be restored must be what the safety backup is of.
+/// The restored database must be the one in the safety backup.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restore_url_of_another_database_is_refused() {
     let folder = database::folder().await;
@@ -94,7 +94,7 @@ async fn a_restore_url_of_another_database_is_refused() {
     }
 }
 
-/// What the vault seals with its own keys is in none of these tables.
+/// The tables to be restored hold no values sealed with the vault's own keys.
 #[tokio::test(flavor = "multi_thread")]
 async fn only_sealed_values_of_the_planned_tables_count() {
     let folder = database::folder().await;
@@ -181,7 +181,7 @@ async fn another_vault_knows_neither_the_signer_nor_the_deployment() {
     let (stored, backup) = with_backup().await;
     let stored = stored.beside(FakeVault::start().await).await;
     let mut client = Restoring::of(&stored.service);
-    // The fake opens no other vault's seal.
+    // The fake vault cannot open another vault's seal.
     let plan = client.plan(of_backup(&backup, RestoreMode::Replace)).await.unwrap();
     assert_eq!(plan.state(), RestoreState::Refused);
     assert_eq!(reasons(&plan), ["SEAL_CLOSED"], "{plan:?}");
@@ -194,7 +194,7 @@ async fn a_restore_without_its_safety_backup_does_not_happen() {
     let mut client = Restoring::of(&stored.service);
     run(&folder, "UPDATE users SET name = 'Eve'").await;
     let plan = client.planned(of_backup(&backup, RestoreMode::Replace)).await;
-    // Backups cannot be written any more, and can be read.
+    // Backups can no longer be written, but can be read.
     let offsite = folder.join("offsite");
     let sub = std::fs::read_dir(&offsite).unwrap().next().unwrap().unwrap().path();
     let _ = sub;

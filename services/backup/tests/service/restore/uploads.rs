@@ -1,4 +1,4 @@
-//! Archives that are sent up to be restored.
+//! Archives that are uploaded to be restored.
 
 use sha2::{Digest as _, Sha256};
 use strongroom_api::backup::v1 as proto;
@@ -19,7 +19,7 @@ fn message(message: Message) -> proto::UploadArchiveRequest {
     proto::UploadArchiveRequest { message: Some(message) }
 }
 
-/// `file` from `from` on, up to `to`, and the end if that is its end.
+/// The messages that upload `file[from..to]`, with the end message if `to` is the end of the file.
 fn stream(file: &[u8], (from, to): (usize, usize), upload_id: &str) -> Vec<proto::UploadArchiveRequest> {
     let header =
         Header { file_name: "a.zip.age".into(), size_bytes: file.len() as i64, upload_id: upload_id.into() };
@@ -77,7 +77,7 @@ async fn a_sealed_and_a_plain_archive_are_sent_and_restored() {
     }
 }
 
-/// What is in the staging folder of this service. The system's folder is shared with others.
+/// The contents of staged uploads. The system's folder is shared with others.
 fn staged(_folder: &std::path::Path) -> Vec<Vec<u8>> {
     let entries = std::fs::read_dir(std::env::temp_dir()).unwrap();
     let files = entries.filter_map(|entry| {

@@ -1,4 +1,4 @@
-//! The vault, or the service's own database, is away for a moment.
+//! The vault, or the service's own database, is briefly unavailable.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! Objects that somebody replaces, truncates or deletes.
+//! Objects that are replaced, truncated or deleted by others.
 
 use std::path::PathBuf;
 

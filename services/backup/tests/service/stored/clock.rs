@@ -1,4 +1,4 @@
-//! A clock that is set back, and one that stands still.
+//! A clock that is set back, and a clock that stands still.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::support::stored::{KINDS, Stored};
 const DAY: Duration = Duration::from_secs(24 * 3600);
 /// 2026-11-29.
 const TODAY: i64 = 1_796_000_000_000_000;
-/// Longer than it takes until somebody looks whether anything is to be purged.
+/// Longer than the interval between purge checks.
 const LOOKED: Duration = Duration::from_secs(7);
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,4 +1,4 @@
-//! A full disk and a read-only folder, in a mount namespace of their own.
+//! A full disk and a read-only folder, each in its own mount namespace.
 
 use std::path::Path;
 use std::process::Command;
@@ -16,7 +16,7 @@ use strongroom_testkit::{ManualClock, in_mount_namespace};
 use crate::support::database;
 use crate::support::stored::{Stored, files};
 
-/// Two looks at schedules, and a backup.
+/// Two schedule checks and a backup.
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// A service of some 12 MB that stores backups in `folder`.
@@ -39,7 +39,7 @@ async fn a_full_disk_fails_the_backup_and_the_next_run_works() {
     stored.download(&next.id).await.unwrap();
 }
 
-/// What the status calls failing is what `StrongroomScheduleFailing` fires for: both are made of the same.
+/// The status calls a schedule failing exactly when `StrongroomScheduleFailing` fires: both use the same data.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_fails_a_scheduled_run_that_is_seen_and_the_next_run_works() {
     let script = "mount -t tmpfs -o size=20m tmpfs \"$1\"; head -c 14m /dev/zero > \"$1/ballast\"";

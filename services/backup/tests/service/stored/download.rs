@@ -1,4 +1,4 @@
-//! Downloads from any byte on.
+//! Downloads that start at any byte.
 
 use strongroom_runtime::status::reason_of;
 use tonic::Code;
@@ -7,7 +7,7 @@ use super::field;
 use crate::support::database;
 use crate::support::stored::{KINDS, Stored};
 
-/// With rows that do not compress, so that an archive has some 300 KiB: more than a chunk.
+/// Rows that do not compress, for an archive of some 300 KiB: more than a chunk.
 const NOISE: &str = "CREATE TABLE noise (id INTEGER PRIMARY KEY, data BLOB);
     INSERT INTO noise (data) WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 75)
     SELECT randomblob(4000) FROM n;";
@@ -22,7 +22,7 @@ async fn a_download_that_is_cut_anywhere_and_resumed_is_byte_identical() {
         let whole = stored.download(&id).await.unwrap();
         let (size, etag) = (whole.bytes.len(), whole.header.etag);
         assert!(size > 256 << 10, "{size}");
-        // Every few KiB, around the bounds of chunks, and at both ends.
+        // Every few KiB, around chunk boundaries, and at both ends.
         let regular = (0..size).step_by(3 * 1024 + 7);
         let bounds = [1, 65_535, 65_536, (256 << 10) - 1, 256 << 10, (256 << 10) + 1, size - 1, size];
         for offset in regular.chain(bounds) {

@@ -1,4 +1,4 @@
-//! Drills of a whole service: each fault that a backup may have is found.
+//! Drills with a whole service: they find every kind of fault in a backup.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -36,7 +36,7 @@ impl Drilled {
         Self::of(database::folder().await, "").await
     }
 
-    /// With `source` more in its configuration.
+    /// With `source` added to its configuration.
     async fn of(folder: TempDir, source: &str) -> Self {
         let scratch = folder.path().join("scratch");
         std::fs::create_dir(&scratch).unwrap();
@@ -60,7 +60,7 @@ impl Drilled {
         Ok(self.client.run_drill(request).await?.into_inner().drill.unwrap())
     }
 
-    /// A drill to its end.
+    /// Runs a drill to its end.
     async fn run(&mut self, backup: &str) -> proto::Drill {
         let id = self.begin(backup).await.unwrap().id;
         self.ended(id).await
@@ -81,7 +81,7 @@ impl Drilled {
     }
 }
 
-/// The drill has failed by this check alone, and says why.
+/// Asserts that the drill failed by this check first and names the problem.
 fn assert_failed(drill: &proto::Drill, check: &str, problem: &str) {
     assert_eq!((drill.state(), &*drill.reason), (DrillState::Failed, "DRILL_FAILED"), "{drill:?}");
     assert!(drill.problem.contains(check) && drill.problem.contains(problem), "{}", drill.problem);
@@ -131,7 +131,8 @@ async fn a_damaged_file_fails() {
     assert_failed(&all.run(&backup.id).await, "archive", "SHA-256");
 }
 
-/// Its storage gives last week's file in place of this week's; in the second case the catalogue says that this is right.
+/// The storage returns last week's file instead of this week's; in the second case the catalogue agrees with the old
+/// file.
 #[tokio::test(flavor = "multi_thread")]
 async fn last_weeks_archive_fails() {
     let mut all = Drilled::start().await;
@@ -160,7 +161,7 @@ async fn last_weeks_archive_fails() {
     assert_eq!(all.run(&old.id).await.state(), DrillState::Passed);
 }
 
-/// The catalogue knows how many rows each table had.
+/// The catalogue records how many rows each table had.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_table_with_other_rows_than_when_the_backup_was_made_fails() {
     let mut all = Drilled::start().await;
@@ -170,7 +171,7 @@ async fn a_table_with_other_rows_than_when_the_backup_was_made_fails() {
     assert_failed(&all.run(&backup.id).await, "rows", "table users had 4 rows");
 }
 
-/// The schedule's backups before it say so.
+/// The schedule's earlier backups reveal it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_table_that_was_emptied_since_the_last_backup_fails() {
     let mut all = Drilled::start().await;
@@ -200,7 +201,7 @@ async fn a_table_that_was_emptied_since_the_last_backup_fails() {
     }
 }
 
-/// Its key version was destroyed, or is of another vault.
+/// Its key version was destroyed or belongs to another vault.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_value_whose_key_is_missing_fails() {
     const SEALED: &str =
@@ -221,7 +222,7 @@ async fn a_value_whose_key_is_missing_fails() {
     assert_failed(&all.run("").await, "values", "would not open");
 }
 
-/// SQLite lets applications do that.
+/// SQLite allows applications to do this.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_foreign_key_that_leads_nowhere_fails() {
     let folder = database::folder().await;
@@ -264,7 +265,7 @@ async fn what_cannot_be_drilled_is_refused_with_the_reason() {
     assert!(refused.message().contains("scratch_dir"), "{}", refused.message());
 }
 
-/// The folder, or the server, is away: the drill has failed, and says that it could not be done.
+/// The folder or the server is unavailable: the drill ends and reports that it could not be done.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_drill_that_cannot_be_done_says_why() {
     let mut all = Drilled::start().await;
@@ -320,7 +321,7 @@ async fn a_month_goes_by_and_the_newest_backup_is_drilled_in_the_creators_name()
     assert_ne!(second.backup_id, first.backup_id);
 }
 
-/// The schedule would otherwise be drilled at each look: its last drill would never be one of its own.
+/// Otherwise every check would start a drill for the schedule: its last drill would never count as its own.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_drill_counts_for_the_schedule_where_the_file_of_a_newer_backup_is_gone() {
     let mut all = Drilled::start().await;
@@ -347,14 +348,14 @@ async fn a_drill_counts_for_the_schedule_where_the_file_of_a_newer_backup_is_gon
     assert_eq!(drill.schedule, "nightly");
 }
 
-/// A live database by another name, and by another address.
+/// A live database under another name and at another address.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_scratch_database_that_is_a_live_one_is_refused() {
     let Some(live) = TestDb::postgres() else { return };
     live.run("CREATE TABLE people (id int PRIMARY KEY); INSERT INTO people VALUES (1)");
     let name = live.url_text().rsplit('/').next().unwrap().to_owned();
     let server = live.url_text().replace(&name, "postgres");
-    // Any scratch database is the live one.
+    // The pooler answers with the live database for every scratch database.
     let by_name =
         {
             let name = name.clone();
@@ -362,7 +363,7 @@ async fn a_scratch_database_that_is_a_live_one_is_refused() {
                 if asked.starts_with("strongroom_drill_") { name.clone() } else { asked.to_owned() }
             })
         };
-    // What the source calls its own is the scratch database.
+    // The pooler answers with the scratch database for the source's own.
     let newest = Arc::new(TestDb::postgres().unwrap());
     let by_address = {
         let name = name.clone();

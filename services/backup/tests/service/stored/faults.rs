@@ -1,4 +1,4 @@
-//! What an S3 service does to its clients, while backups are made, read and deleted.
+//! Faults of an S3 service while backups are made, read and deleted.
 
 use std::time::{Duration, Instant};
 
@@ -26,7 +26,7 @@ async fn a_server_that_refuses_some_requests_or_is_slow_is_not_noticed() {
         for method in [Method::PUT, Method::HEAD, Method::GET, Method::DELETE] {
             stored.s3().fail(Fault::always(effect).of(method).times(2));
         }
-        // Nobody learns the id of an upload whose answer is lost at its begin; it has no parts.
+        // If the answer to an upload's first request is lost, its id stays unknown; such an upload has no parts.
         let upload = if matches!(effect, Effect::LoseAnswer) { "uploadId" } else { "upload" };
         stored.s3().fail(Fault::always(effect).of(Method::POST).containing(upload).times(2));
         let backup = stored.available().await;
@@ -90,7 +90,7 @@ async fn refused_deletes_are_shown_and_tried_again_with_the_pins_held() {
     assert_eq!(reason_of(&stored.download(&id).await.err().unwrap()), "BACKUP_PURGING");
     assert_eq!(stored.list().await, [backup]);
 
-    // It is tried again by itself.
+    // The service retries the deletion by itself.
     let deletes = |stored: &Stored| {
         stored.s3().requests().iter().filter(|request| request.method == Method::DELETE).count()
     };
@@ -128,7 +128,7 @@ async fn credentials_that_expire_midway_fail_the_backup_and_new_ones_need_no_res
     let mut stored = Stored::large(Kind::Bucket, "").await;
     stored.s3().fail(Fault::always(Effect::Refuse(403, "ExpiredToken")).containing("partNumber=2"));
     let id = stored.ended().await.id;
-    // From the second part on the former ones are accepted no more.
+    // From the second part on, the former credentials are rejected.
     stored.s3().accept_only(KEYS.0, "second-secret-key");
     stored.s3().heal();
     let backup = stored.get(&id).await.unwrap();

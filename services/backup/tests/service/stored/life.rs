@@ -58,7 +58,7 @@ async fn a_backup_is_made_watched_listed_downloaded_opened_and_verified() {
     }
 }
 
-/// With the recovery key, and all of it.
+/// Opens the seal with the recovery key and verifies the whole archive.
 fn open(stored: &Stored, file: &[u8]) {
     let mut sealed = Cursor::new(file);
     let header = Header::read(&mut sealed).unwrap();
@@ -86,7 +86,7 @@ async fn a_hold_prevents_deletion_and_an_undelete_brings_everything_back() {
         for refused in [stored.download(&id).await.err(), stored.hold(&id).await.err()] {
             assert_eq!(reason_of(&refused.unwrap()), "BACKUP_DELETED");
         }
-        // It says so beside its file too, and everything stays.
+        // The sidecar records the deletion too, and all files stay.
         tokio::time::sleep(Duration::from_millis(300)).await;
         assert_eq!(stored.files(), files);
         let back = stored.undelete(&id).await.unwrap();

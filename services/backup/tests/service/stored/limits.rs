@@ -1,4 +1,4 @@
-//! How many backups are made at the same time, how long one may take, and what a shutdown does to it.
+//! Limits on concurrent backups and on a backup's duration, and the effect of a shutdown.
 
 use std::time::Duration;
 

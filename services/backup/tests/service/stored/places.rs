@@ -1,4 +1,4 @@
-//! Several destinations: each copy has a state of its own.
+//! Several destinations: each copy has its own state.
 
 use http::Method;
 use strongroom_api::backup::v1::{Backup, BackupCopyState, BackupState, ScanBackupsRequest};
@@ -8,7 +8,7 @@ use strongroom_testkit::s3::{Effect, Fault};
 use crate::support::database;
 use crate::support::stored::{Stored, all, destination, files};
 
-/// `near` in a folder and `far` in an S3 service, whose files [`Stored::files`] has.
+/// `near` in a folder and `far` in an S3 service; [`Stored::files`] lists the files of `far`.
 async fn two_places() -> Stored {
     let (folder, s3) = (database::large_folder().await, S3::start().await);
     let near = destination("near", folder.path(), None);
@@ -75,7 +75,7 @@ async fn when_all_destinations_fail_nothing_is_left_and_the_next_run_works() {
     let next = stored.ended().await;
     assert!(all(BackupCopyState::Stored)(&next), "{next:?}");
 
-    // A failed one is gone at once.
+    // A failed backup is gone at once.
     stored.delete(&id).await.unwrap();
     stored.until_gone(&id).await;
     assert_eq!(stored.files().len(), 2);
@@ -102,7 +102,7 @@ async fn a_copy_that_a_stranger_claims_is_not_read_once_another_one_is_verified(
         states(&found),
         [("far", BackupCopyState::Stored, ""), ("near", BackupCopyState::Missing, "OBJECT_MISSING")]
     );
-    // Its own record is genuine again.
+    // The copy's own record is genuine again.
     std::fs::write(&near, good).unwrap();
     stored.client.scan_backups(request).await.unwrap();
     let found = stored.get(&backup.id).await.unwrap();

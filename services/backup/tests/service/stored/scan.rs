@@ -1,4 +1,4 @@
-//! The catalogue from sidecars alone, and what a scan may change.
+//! The catalogue rebuilt from sidecars alone, and the changes that a scan may make.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::support::stored::{KINDS, Stored};
 use crate::support::vault::KID;
 use crate::support::{FakeVault, database};
 
-/// What sidecars say of backups.
+/// The parts of backups that sidecars record.
 fn recorded(backups: Vec<Backup>) -> Vec<Backup> {
     let part = |backup| Backup { etag: String::new(), verification: None, ..backup };
     backups.into_iter().map(part).collect()
@@ -48,7 +48,7 @@ async fn a_lost_catalogue_comes_back_with_holds_deletions_contents_and_pins() {
         for backup in &before {
             stored.until_pinned(&backup.id, Some(&[KID])).await;
         }
-        // Once more changes nothing.
+        // A second scan changes nothing.
         let again = stored.list().await;
         assert_eq!((stored.scan().await.added, stored.list().await), (0, again));
         assert_eq!(reason_of(&stored.delete(&held.id).await.unwrap_err()), "BACKUP_HELD");
@@ -110,7 +110,7 @@ async fn a_sidecar_of_an_unknown_signer_has_no_effect_until_its_signer_is_known(
                 "{backup:?}"
             );
             let id = backup.id.as_str();
-            // After a total loss it is all there is: it can be read, and so restored.
+            // After a total loss nothing else is left, so it can be read, and therefore restored.
             let _ = stored.download(id).await.unwrap();
             for refused in
                 [stored.hold(id).await.err(), stored.delete(id).await.err(), stored.undelete(id).await.err()]
@@ -166,8 +166,8 @@ async fn a_hold_that_only_the_sidecar_has_counts() {
     }
 }
 
-/// Two folders, `a` and `b`, which are scanned in this order, and a backup in both that was deleted and brought back. In `a`
-/// is the record of its deletion again.
+/// Two folders, `a` and `b`, scanned in this order, and a backup in both that was deleted and undeleted. The record of
+/// its deletion is in `a` again.
 async fn brought_back(hold: bool) -> (Stored, Backup, PathBuf) {
     let folder = database::folder().await;
     let places = ["a", "b"].map(|name| {

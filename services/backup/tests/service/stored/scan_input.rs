@@ -1,4 +1,4 @@
-//! What a scan may meet in a destination that others write to as well.
+//! Input that a scan can find in a destination with other writers.
 
 use serde_json::{Value, json};
 
@@ -47,7 +47,7 @@ async fn junk_and_thousands_of_foreign_objects_are_refused_and_counted() {
     }
 }
 
-/// A record that nobody signed, of the id with this number, with so many names of tables.
+/// A forged record for the id with this number, with this many table names.
 fn forged(good: &str, number: usize, tables: usize) -> (String, String) {
     let mut forged: Value = serde_json::from_str(good).unwrap();
     let id = format!("01900000-0000-7000-8000-{number:012}");

@@ -1,4 +1,4 @@
-//! Schedules of a whole service, by a clock that tests set.
+//! Schedules of a whole service, whose clock the tests set.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,12 +56,12 @@ impl Scheduled {
         self.client.get_schedule(request).await.unwrap().into_inner().schedule.unwrap()
     }
 
-    /// Its backups, newest first.
+    /// The schedule's backups, newest first.
     async fn backups(&mut self) -> Vec<proto::Backup> {
         self.stored.list().await.into_iter().filter(|backup| backup.schedule == "nightly").collect()
     }
 
-    /// Waits until `count` of its backups are stored.
+    /// Waits until `count` of them are stored.
     async fn until_stored(&mut self, count: usize) -> Vec<proto::Backup> {
         let began = std::time::Instant::now();
         loop {
@@ -171,7 +171,7 @@ async fn a_paused_schedule_deletes_nothing_and_a_backup_from_the_future_stops_it
     let shown = preview(&all.client).await;
     let goes: Vec<bool> = shown.fates.iter().map(|fate| fate.goes).collect();
     assert_eq!((goes, &*shown.suspended), (vec![false, true], ""));
-    // Longer than it takes until somebody looks.
+    // Longer than the interval between checks.
     tokio::time::sleep(Duration::from_secs(25)).await;
     all.until_stored(2).await;
     all.clock.set(NOON - 1);

@@ -14,7 +14,7 @@ const SAMPLE: &str = "
     INSERT INTO logs VALUES (1, '2025-06-01T00:00:00Z'), (2, '2026-06-01T00:00:00Z');
 ";
 
-/// A folder with the sample as `gateway.db`.
+/// A folder with the sample database as `gateway.db`.
 pub(crate) async fn folder() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     run(folder.path(), SAMPLE).await;

@@ -1,4 +1,4 @@
-//! A backup service over real sockets, with a vault that only remembers.
+//! A backup service over real sockets, with a fake vault that records requests.
 
 pub(crate) mod database;
 pub(crate) mod pooler;
@@ -37,7 +37,7 @@ pub(crate) use vault::FakeVault;
 
 pub(crate) type Client = BackupServiceClient<AuthorizedChannel>;
 
-/// A running service and what it needs.
+/// A running service and its dependencies.
 pub(crate) struct Service {
     pub(crate) vault: FakeVault,
     pub(crate) folder: TempDir,
@@ -59,7 +59,7 @@ impl Service {
         Self { recovery: recovery.to_text().to_string(), ..service }
     }
 
-    /// The same with `seal` under `[seal]`.
+    /// Like [`Self::start`], with `seal` under `[seal]`.
     pub(crate) async fn sealing(
         folder: TempDir,
         vault: FakeVault,
@@ -80,7 +80,7 @@ impl Service {
         Self { vault, folder, recovery: String::new(), config, clock, address, shutdown, running }
     }
 
-    /// Stops it and starts it again, with the same database, after `meanwhile` was done in its folder.
+    /// Stops the service, runs `meanwhile` in its folder, and starts the service again with the same database.
     pub(crate) async fn restarted(mut self, meanwhile: impl FnOnce(&Path)) -> Self {
         self.shutdown.begin();
         let ended = tokio::time::timeout(Duration::from_secs(30), &mut self.running).await;
@@ -90,13 +90,13 @@ impl Service {
         Self { recovery: self.recovery, ..started }
     }
 
-    /// The same service by another clock.
+    /// The same service with another clock.
     pub(crate) async fn by_clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
         self.restarted(|_| ()).await
     }
 
-    /// The same beside another vault.
+    /// The same service with another vault.
     pub(crate) async fn beside(mut self, vault: FakeVault) -> Self {
         self.config.backup.vault.url.clone_from(&vault.url);
         self.vault = vault;
@@ -108,19 +108,19 @@ impl Service {
         match IdentityFile::read(self.recovery.as_bytes()).unwrap() {
             IdentityFile::Plain(mut identities) => match identities.remove(0) {
                 Identity::X25519(identity) => identity,
-                Identity::Passphrase(_) => panic!("a key"),
+                Identity::Hybrid(_) | Identity::Passphrase(_) => panic!("no X25519 key"),
             },
             IdentityFile::Locked(_) => panic!("it is not locked"),
         }
     }
 
-    /// The usual one: the sample database, its logs optional.
+    /// The usual service: the sample database, with its logs optional.
     pub(crate) async fn usual(backup: &str) -> Self {
         let folder = database::folder().await;
         Self::start(folder, FakeVault::start().await, backup, LOGS).await
     }
 
-    /// A client that may do everything.
+    /// A client with all permissions.
     pub(crate) fn client(&self) -> Client {
         self.client_with(&[
             "backup.export",
@@ -140,17 +140,17 @@ impl Service {
         ])
     }
 
-    /// A client with these permissions and windows so small that its reading is felt at once.
+    /// A client with these permissions, and windows so small that the service notices at once whether it reads.
     pub(crate) fn client_with(&self, permissions: &[&str]) -> Client {
         self.client_of(&Token::generate(), permissions)
     }
 
-    /// The same with this token.
+    /// The same for this token.
     pub(crate) fn client_of(&self, token: &Token, permissions: &[&str]) -> Client {
         BackupServiceClient::new(self.channel(token, permissions))
     }
 
-    /// For any client with this token.
+    /// A channel for any client, with this token.
     pub(crate) fn channel(&self, token: &Token, permissions: &[&str]) -> AuthorizedChannel {
         self.vault.admit(token, permissions);
         let channel = Endpoint::from_shared(self.address.clone())
@@ -162,7 +162,7 @@ impl Service {
         InterceptedService::new(Traced::new(channel), bearer)
     }
 
-    /// A client with the certificate in `files`, which also name the service's authority, and no token.
+    /// A client with no token but with the certificate in `files`, which also contain the service's authority.
     pub(crate) fn certified_client(&self, files: &Mounted) -> Client {
         let port = self.address.rsplit(':').next().unwrap();
         let target = Target {
@@ -186,13 +186,13 @@ impl Service {
         self.vault.wait_for("backup.exported").await
     }
 
-    /// Stops it and returns how it ended.
+    /// Stops the service and returns its result.
     pub(crate) async fn stop(self) -> Result<(), Error> {
         self.shutdown.begin();
         tokio::time::timeout(Duration::from_secs(30), self.running).await.unwrap().unwrap()
     }
 
-    /// For a service that must refuse to start.
+    /// Returns the error of a service that must refuse to start.
     pub(crate) async fn refusal(self) -> String {
         let ended = tokio::time::timeout(Duration::from_secs(10), self.running).await;
         ended.expect("it refuses to start").unwrap().unwrap_err().to_string()
@@ -228,7 +228,7 @@ pub(crate) fn plain() -> ExportBackupRequest {
     ExportBackupRequest { seal: Some(Seal::Plain(true)), ..ExportBackupRequest::default() }
 }
 
-/// What a whole stream held.
+/// The content of a whole stream.
 #[derive(Debug)]
 pub(crate) struct Received {
     pub(crate) header: Header,
@@ -238,7 +238,7 @@ pub(crate) struct Received {
     pub(crate) trailer: Trailer,
 }
 
-/// Reads a stream to its end and checks that it keeps to the contract.
+/// Reads a stream to its end and checks it against the contract.
 pub(crate) async fn receive(mut stream: Streaming<ExportBackupResponse>) -> Result<Received, Status> {
     let first = stream.message().await?.expect("a header");
     let Some(Message::Header(header)) = first.message else { panic!("{first:?} is no header") };
@@ -267,7 +267,7 @@ pub(crate) async fn failure(stream: Streaming<ExportBackupResponse>) -> Status {
     tokio::time::timeout(Duration::from_secs(20), receive(stream)).await.expect("in time").unwrap_err()
 }
 
-/// Checks a signature as a reader of the archive does.
+/// Checks a signature like a reader of the archive.
 pub(crate) fn verify_signature<R: Read + Seek>(
     public: &[u8; 32],
     archive: &ArchiveReader<R>,

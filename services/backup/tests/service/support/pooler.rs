@@ -1,13 +1,13 @@
-//! A server's address that answers with another database than the one that was asked for, as a pooler may.
+//! A server address that answers with a database other than the requested one, as a pooler can.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 
-/// A request to encrypt, which is declined.
+/// The request for encryption, which is declined.
 const SSL_REQUEST: u32 = 80_877_103;
 
-/// Forwards to the server of `url`, and asks it for the database that `name` makes of the one that was asked for. The answer is the
-/// URL of the same database by the new address.
+/// Forwards to the server of `url` and requests the database to which `name` maps the requested one. Returns the URL of
+/// the same database at the new address.
 pub(crate) fn pooler(url: &str, name: impl Fn(&str) -> String + Send + Sync + Clone + 'static) -> String {
     let (before, rest) = url.split_once('@').unwrap();
     let (host, database) = rest.split_once('/').unwrap();
@@ -43,7 +43,7 @@ fn forward(mut client: TcpStream, server: SocketAddr, name: &dyn Fn(&str) -> Str
     Some(())
 }
 
-/// Without its length.
+/// Reads a packet without its length.
 fn packet(client: &mut TcpStream) -> Option<Vec<u8>> {
     let mut length = [0; 4];
     client.read_exact(&mut length).ok()?;
@@ -52,7 +52,7 @@ fn packet(client: &mut TcpStream) -> Option<Vec<u8>> {
     Some(packet)
 }
 
-/// A packet that begins a session, with another database.
+/// A startup packet with another database name.
 fn renamed(packet: &[u8], name: &dyn Fn(&str) -> String) -> Vec<u8> {
     let (version, parameters) = packet.split_at(4);
     let texts: Vec<&str> =

@@ -1,4 +1,4 @@
-//! Restores by a service with one stored backup.
+//! Restores with a service that has one stored backup.
 
 use std::time::Duration;
 
@@ -28,13 +28,13 @@ pub(crate) fn of_backup(id: &str, mode: RestoreMode) -> proto::PlanRestoreReques
     }
 }
 
-/// What stands against a restore.
+/// The reasons why a restore is refused.
 pub(crate) fn reasons(restore: &proto::Restore) -> Vec<String> {
     restore.plan.iter().flat_map(|plan| &plan.refusals).map(|refusal| refusal.reason.clone()).collect()
 }
 
 impl Restoring {
-    /// Who may do everything.
+    /// A client with all permissions.
     pub(crate) fn of(service: &Service) -> Self {
         Self::with(service, PERMISSIONS)
     }
@@ -57,14 +57,14 @@ impl Restoring {
         panic!("the answers ended without a restore")
     }
 
-    /// Plans what must be possible.
+    /// Plans a restore that must be possible.
     pub(crate) async fn planned(&mut self, request: proto::PlanRestoreRequest) -> proto::Restore {
         let restore = self.plan(request).await.unwrap();
         assert_eq!(restore.state(), RestoreState::Planned, "{restore:?}");
         restore
     }
 
-    /// Applies a plan and returns what became of it.
+    /// Applies a plan and returns the resulting restore.
     pub(crate) async fn apply(&mut self, plan: &proto::Restore) -> Result<proto::Restore, Status> {
         let (id, confirm) = (plan.id.clone(), plan.confirm.clone());
         self.apply_with(proto::ApplyRestoreRequest { id, confirm, ..Default::default() }).await
@@ -101,7 +101,7 @@ impl Restoring {
         Ok(answer.into_inner().restore.unwrap())
     }
 
-    /// Waits until it is as it should be.
+    /// Waits until the restore satisfies `is_so`.
     pub(crate) async fn until(
         &mut self,
         id: &str,

@@ -1,4 +1,4 @@
-//! A service with destinations, in a folder or in an S3 service, and what tests do with its backups.
+//! A service with destinations, in a folder or in an S3 service, and helpers for its backups.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,11 +15,11 @@ use tonic::Status;
 
 use super::{Client, FakeVault, LOGS, Service, database};
 
-/// Longer than a destination is tried, and an operation may take.
+/// Longer than the service tries a destination and than an operation may take.
 const PATIENCE: Duration = Duration::from_secs(90);
 const LOOK: Duration = Duration::from_millis(50);
 
-/// What a destination is.
+/// Type of a destination.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Folder,
@@ -36,17 +36,17 @@ pub(crate) struct Stored {
 }
 
 impl Stored {
-    /// Of the sample database.
+    /// Backs up the sample database.
     pub(crate) async fn start(kind: Kind, backup: &str) -> Self {
         Self::of(database::folder().await, kind, backup).await
     }
 
-    /// Of some 12 MB: two parts.
+    /// Backs up some 12 MB: two parts.
     pub(crate) async fn large(kind: Kind, backup: &str) -> Self {
         Self::of(database::large_folder().await, kind, backup).await
     }
 
-    /// Of the database in `folder`.
+    /// Backs up the database in `folder`.
     pub(crate) async fn of(folder: TempDir, kind: Kind, backup: &str) -> Self {
         let s3 = if kind == Kind::Bucket { Some(S3::start().await) } else { None };
         let destination = destination("offsite", folder.path(), s3.as_ref());
@@ -68,13 +68,13 @@ impl Stored {
         &self.service.vault
     }
 
-    /// Stops it and starts it again after `meanwhile`.
+    /// Stops the service, runs `meanwhile` and starts the service again.
     pub(crate) async fn restarted(self, meanwhile: impl FnOnce(&Path)) -> Self {
         let service = self.service.restarted(meanwhile).await;
         Self { client: service.client(), service, s3: self.s3 }
     }
 
-    /// The same without its catalogue.
+    /// The same service without its catalogue.
     pub(crate) async fn forgetful(self) -> Self {
         self.restarted(|folder| {
             for name in ["backup.db", "backup.db-wal", "backup.db-shm"] {
@@ -94,12 +94,12 @@ impl Stored {
         Self { client: service.client(), service, s3: self.s3 }
     }
 
-    /// The file beside a backup's copy that says what it is.
+    /// The file beside a backup's copy that describes it.
     pub(crate) fn sidecar(&self, backup: &proto::Backup) -> PathBuf {
         self.objects().join(format!("{}.json", backup.copies[0].key))
     }
 
-    /// Waits until a backup's sidecar has this text.
+    /// Waits until a backup's sidecar contains this text.
     pub(crate) async fn until_recorded(&self, backup: &proto::Backup, text: &str) {
         let (began, path) = (std::time::Instant::now(), self.sidecar(backup));
         while !std::fs::read_to_string(&path).unwrap_or_default().contains(text) {
@@ -108,7 +108,7 @@ impl Stored {
         }
     }
 
-    /// Where the objects of `offsite` are files.
+    /// The folder with the objects of `offsite`.
     pub(crate) fn objects(&self) -> PathBuf {
         match &self.s3 {
             Some(s3) => s3.bucket_folder().join("prefix"),
@@ -116,10 +116,10 @@ impl Stored {
         }
     }
 
-    /// All files that a destination has, also hidden ones and parts of uploads.
+    /// All files at a destination, including hidden ones and parts of uploads.
     pub(crate) fn files(&self) -> Vec<String> {
         match &self.s3 {
-            // Without the notes of the service itself.
+            // Without the S3 service's own notes.
             Some(s3) => {
                 let all = files(s3.bucket_folder().parent().unwrap());
                 all.into_iter().filter(|name| !name.starts_with(".bucket-")).collect()
@@ -128,13 +128,13 @@ impl Stored {
         }
     }
 
-    /// Puts another object in place of one, behind the service's back.
+    /// Replaces an object without the service's knowledge.
     pub(crate) fn replace(&self, object: &Path, bytes: &[u8]) {
         let other = object.with_extension("other");
         std::fs::write(&other, bytes).unwrap();
         std::fs::rename(&other, object).unwrap();
         let Some(s3) = &self.s3 else { return };
-        // The S3 service keeps the etags of objects in notes.
+        // The S3 service keeps the objects' etags in notes.
         for entry in std::fs::read_dir(s3.bucket_folder().parent().unwrap()).unwrap() {
             let path = entry.unwrap().path();
             if path.to_str().unwrap().ends_with(".internal.json") {
@@ -157,13 +157,13 @@ impl Stored {
         Ok(answer.into_inner().backup.unwrap())
     }
 
-    /// Makes a backup and waits for its end.
+    /// Makes a backup and waits until it ends.
     pub(crate) async fn ended(&mut self) -> proto::Backup {
         let id = self.create().await.id;
         self.until(&id, |backup| backup.state() != BackupState::Creating).await
     }
 
-    /// Makes a backup that must be stored everywhere.
+    /// Makes a backup that must reach every destination.
     pub(crate) async fn available(&mut self) -> proto::Backup {
         let backup = self.ended().await;
         assert_eq!(backup.state(), BackupState::Available, "{backup:?}");
@@ -171,7 +171,7 @@ impl Stored {
         backup
     }
 
-    /// Makes a backup that must fail for `reason`, and waits until nothing is left of it.
+    /// Makes a backup that must fail for `reason`, and waits until nothing of it is left.
     pub(crate) async fn failed(&mut self, reason: &str) -> proto::Backup {
         let before = self.files();
         let id = self.create().await.id;
@@ -182,7 +182,7 @@ impl Stored {
         backup
     }
 
-    /// Waits until the backup is as it should be.
+    /// Waits until the backup satisfies `is_so`.
     pub(crate) async fn until(&mut self, id: &str, is_so: impl Fn(&proto::Backup) -> bool) -> proto::Backup {
         let began = std::time::Instant::now();
         loop {
@@ -195,7 +195,7 @@ impl Stored {
         }
     }
 
-    /// Waits until the catalogue does not have the backup any more.
+    /// Waits until the backup is no longer in the catalogue.
     pub(crate) async fn until_gone(&mut self, id: &str) {
         let began = std::time::Instant::now();
         while self.get(id).await.is_ok() {
@@ -204,7 +204,7 @@ impl Stored {
         }
     }
 
-    /// Waits until the key versions that an archive pins are these.
+    /// Waits until an archive pins exactly these key versions.
     pub(crate) async fn until_pinned(&self, id: &str, expected: Option<&[&str]>) {
         let began = std::time::Instant::now();
         let wanted = expected.map(|kids| kids.iter().map(|kid| (*kid).to_owned()).collect::<Vec<_>>());
@@ -234,13 +234,13 @@ impl Stored {
         Ok(answer.into_inner().backup.unwrap())
     }
 
-    /// All backups, in whatever state.
+    /// All backups, in any state.
     pub(crate) async fn list(&mut self) -> Vec<proto::Backup> {
         let request = proto::ListBackupsRequest { states: (1..=6).collect(), ..Default::default() };
         self.client.list_backups(request).await.unwrap().into_inner().backups
     }
 
-    /// Scans the one destination.
+    /// Scans the only destination.
     pub(crate) async fn scan(&mut self) -> proto::scan_backups_response::DestinationScan {
         let answer = self.client.scan_backups(proto::ScanBackupsRequest::default()).await.unwrap();
         answer.into_inner().destinations.remove(0)
@@ -287,7 +287,7 @@ impl Stored {
         Ok(Downloaded { header, bytes })
     }
 
-    /// The outcome of each level that the verification of the stored file found, in their order.
+    /// The outcome of each level in the verification of the stored file, in order.
     pub(crate) async fn verify(&mut self, id: &str) -> Result<Vec<i32>, Status> {
         let request = proto::VerifyStoredBackupRequest { id: id.into(), destination: String::new() };
         let mut answers = self.client.verify_stored_backup(request).await?.into_inner();
@@ -304,7 +304,7 @@ impl Stored {
     }
 }
 
-/// What a download brought.
+/// The content of a download.
 pub(crate) struct Downloaded {
     pub(crate) header: Header,
     pub(crate) bytes: Vec<u8>,
@@ -315,7 +315,7 @@ pub(crate) fn all(state: BackupCopyState) -> impl Fn(&proto::Backup) -> bool {
     move |backup| backup.copies.iter().all(|copy| copy.state() == state)
 }
 
-/// The configuration of a destination: in `s3` with `folder/NAME.credentials`, or `folder/NAME`.
+/// The configuration of a destination: in `s3`, with `folder/NAME.credentials`, or in `folder/NAME`.
 pub(crate) fn destination(name: &str, folder: &Path, s3: Option<&S3>) -> String {
     let Some(s3) = s3 else {
         let path = folder.join(name);
@@ -332,7 +332,7 @@ pub(crate) fn destination(name: &str, folder: &Path, s3: Option<&S3>) -> String 
     )
 }
 
-/// All files below a folder, by their paths.
+/// The paths of all files below a folder.
 pub(crate) fn files(folder: &Path) -> Vec<String> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];

@@ -1,4 +1,4 @@
-//! Tables that are moved as one document.
+//! Exports and imports of tables as one document.
 
 use sha2::{Digest as _, Sha256};
 use strongroom_api::backup::v1::export_tables_response::{Message, Trailer};
@@ -13,19 +13,19 @@ use tonic::Status;
 
 use super::Service;
 
-/// Bytes of a chunk that is sent.
+/// Bytes of an uploaded chunk.
 const CHUNK: usize = 100_000;
 
-/// A client that moves tables.
+/// A client for table exports and imports.
 pub(crate) struct Moving(pub(crate) TablesServiceClient<AuthorizedChannel>);
 
-/// Counts of a table: rows, created, kept, conflicts.
+/// Counts for each table: rows, created, kept, conflicts.
 pub(crate) fn counts(answer: &ImportTablesResponse) -> Vec<(&str, [i64; 4])> {
     let of = |table: &ImportedTable| [table.rows, table.created, table.kept, table.conflicts];
     answer.tables.iter().map(|table| (table.table.as_str(), of(table))).collect()
 }
 
-/// What stands against it.
+/// The reasons why an import is refused.
 pub(crate) fn reasons(answer: &ImportTablesResponse) -> Vec<&str> {
     answer.refusals.iter().map(|refusal| refusal.reason.as_str()).collect()
 }
@@ -49,7 +49,7 @@ pub(crate) fn chunks(document: &[u8]) -> Vec<Sent> {
 }
 
 impl Moving {
-    /// Who may do both.
+    /// A client with both permissions.
     pub(crate) fn of(service: &Service) -> Self {
         Self::with(service, &["tables.export", "tables.import"])
     }
@@ -58,7 +58,7 @@ impl Moving {
         Self(TablesServiceClient::new(service.channel(&Token::generate(), permissions)))
     }
 
-    /// The document, which keeps to the contract, and its trailer.
+    /// The document, checked against the contract, and its trailer.
     pub(crate) async fn export(&mut self, tables: &[&str]) -> Result<(Vec<u8>, Trailer), Status> {
         let tables = tables.iter().map(|name| (*name).to_owned()).collect();
         let mut answers = self.0.export_tables(ExportTablesRequest { tables }).await?.into_inner();

@@ -1,4 +1,4 @@
-//! A vault that admits whom it is told to, remembers events and hands out two tables.
+//! A fake vault that admits the given callers, records events and serves two tables.
 
 use std::collections::HashMap;
 use std::pin::Pin;
@@ -36,33 +36,33 @@ pub(crate) const GATEWAY_KID: &str = "00000000000000aa";
 #[derive(Default)]
 struct State {
     tokens: Mutex<Vec<(Token, Vec<String>)>>,
-    /// Of names in certificates.
+    /// Permissions by name in the certificate.
     permissions: Mutex<HashMap<String, Vec<String>>>,
     introspections: Mutex<usize>,
     events: Mutex<Vec<vault::AuditEvent>>,
     closings: Mutex<Vec<vault::CloseAuditOperationsRequest>>,
-    /// What the next recordings of an event fail with.
+    /// The events whose next recording fails, and the codes.
     refusals: Mutex<Vec<(String, Code)>>,
-    /// What values were asked about, message by message.
+    /// The values to be checked, message by message.
     checks: Mutex<Vec<Vec<vault::check_decryptable_request::Item>>>,
-    /// Streams of checks that were ended as they should be.
+    /// Streams of checks that were ended correctly.
     finished_checks: Mutex<usize>,
     censuses: Mutex<Vec<vault::ReportKeyCensusRequest>>,
-    /// What was done to the pins of archives: the step and the archive.
+    /// The steps on the pins of archives: step and archive.
     pins: Mutex<Vec<(&'static str, String)>>,
-    /// The key versions that archives pin.
+    /// The key versions pinned by archives.
     pinned: Mutex<HashMap<String, Vec<String>>>,
-    /// Methods that are not answered.
+    /// Methods that get no answer.
     away: Mutex<Vec<&'static str>>,
-    /// Signing keys of other vaults that it has learned.
+    /// Signing keys of other vaults that this vault has learned.
     learned: Mutex<Vec<PublicKey>>,
     is_away: Mutex<bool>,
     /// Ends snapshots without their last message.
     is_hasty: Mutex<bool>,
-    /// How long it takes to begin a snapshot.
+    /// How long the start of a snapshot takes.
     slowness: Mutex<Duration>,
     snapshots: Mutex<usize>,
-    /// Headers and messages of every request.
+    /// Headers and messages of all requests.
     bytes: Mutex<Vec<u8>>,
     root: OnceLock<RootKey>,
     ring: OnceLock<KeyRing>,
@@ -119,7 +119,7 @@ impl FakeVault {
         fake
     }
 
-    /// `kids` replace what the archive pins.
+    /// Replaces the archive's pinned key versions with `kids`.
     fn pinned(&self, step: &'static str, archive_id: String, kids: Vec<String>) {
         let mut pinned = self.state.pinned.lock().unwrap();
         match step {
@@ -129,17 +129,17 @@ impl FakeVault {
         self.state.pins.lock().unwrap().push((step, archive_id));
     }
 
-    /// The key versions that are pinned, by archive.
+    /// The pinned key versions, by archive.
     pub(crate) fn pins(&self) -> HashMap<String, Vec<String>> {
         self.state.pinned.lock().unwrap().clone()
     }
 
-    /// Forgets all pins, as a vault does that is restored from an older state.
+    /// Forgets all pins, like a vault that is restored from an older state.
     pub(crate) fn forget_pins(&self) {
         self.state.pinned.lock().unwrap().clear();
     }
 
-    /// Does not answer methods with this text in their name, until [`Self::answer_all`].
+    /// Leaves methods with this text in their name unanswered until [`Self::answer_all`].
     pub(crate) fn be_away_for(&self, method: &'static str) {
         self.state.away.lock().unwrap().push(method);
     }
@@ -148,7 +148,7 @@ impl FakeVault {
         self.state.away.lock().unwrap().clear();
     }
 
-    /// Knows from now on what `other` signs with.
+    /// Learns the signing key of `other`.
     pub(crate) fn learn(&self, other: &Self) {
         self.state.learned.lock().unwrap().push(other.signer());
     }
@@ -162,14 +162,14 @@ impl FakeVault {
         self.state.root.get_or_init(RootKey::generate)
     }
 
-    /// Lets `token` do these things.
+    /// Gives `token` these permissions.
     pub(crate) fn admit(&self, token: &Token, permissions: &[&str]) {
         let permissions = permissions.iter().map(|name| (*name).to_owned()).collect();
         let token = Token::parse(token.expose()).unwrap();
         self.state.tokens.lock().unwrap().push((token, permissions));
     }
 
-    /// Lets the holder of a certificate with this name do these things.
+    /// Gives the holder of a certificate with this name these permissions.
     pub(crate) fn admit_name(&self, name: &str, permissions: &[&str]) {
         let permissions = permissions.iter().map(|name| (*name).to_owned()).collect();
         self.state.permissions.lock().unwrap().insert(name.to_owned(), permissions);
@@ -180,7 +180,7 @@ impl FakeVault {
         self.state.refusals.lock().unwrap().push((event.to_owned(), code));
     }
 
-    /// What values were asked about so far.
+    /// The values that were to be checked so far, message by message.
     pub(crate) fn checks(&self) -> Vec<Vec<vault::check_decryptable_request::Item>> {
         self.state.checks.lock().unwrap().clone()
     }
@@ -193,7 +193,7 @@ impl FakeVault {
         self.state.censuses.lock().unwrap().clone()
     }
 
-    /// It says of no value any more whether it would open.
+    /// Answers no more checks of values.
     pub(crate) fn leave(&self) {
         *self.state.is_away.lock().unwrap() = true;
     }
@@ -202,12 +202,12 @@ impl FakeVault {
         *self.state.is_hasty.lock().unwrap() = true;
     }
 
-    /// Takes so long to begin a snapshot.
+    /// Takes this long to begin a snapshot.
     pub(crate) fn be_slow(&self, by: Duration) {
         *self.state.slowness.lock().unwrap() = by;
     }
 
-    /// Snapshots that were begun so far.
+    /// Number of snapshots begun so far.
     pub(crate) fn snapshots(&self) -> usize {
         *self.state.snapshots.lock().unwrap()
     }
@@ -216,7 +216,7 @@ impl FakeVault {
         *self.state.introspections.lock().unwrap()
     }
 
-    /// Whether any request so far, in its headers or its messages, had these bytes.
+    /// Whether the headers or messages of any request so far contained these bytes.
     pub(crate) fn was_sent(&self, sought: &[u8]) -> bool {
         self.state.bytes.lock().unwrap().windows(sought.len()).any(|bytes| bytes == sought)
     }
@@ -225,7 +225,7 @@ impl FakeVault {
         self.state.events.lock().unwrap().clone()
     }
 
-    /// Waits until `event` was recorded.
+    /// Waits until `event` is recorded.
     pub(crate) async fn wait_for(&self, event: &str) -> vault::AuditEvent {
         for _ in 0..200 {
             if let Some(found) = self.events().into_iter().find(|other| other.event == event) {
@@ -248,7 +248,7 @@ impl FakeVault {
     }
 }
 
-/// Keeps what `request` carries.
+/// Records the headers and the body of `request`.
 fn recorded(request: http::Request<Body>, state: &Arc<State>) -> http::Request<Body> {
     let mut bytes = state.bytes.lock().unwrap();
     bytes.extend_from_slice(request.uri().to_string().as_bytes());
@@ -276,7 +276,7 @@ impl TokenService for FakeVault {
     ) -> Result<Response<vault::IntrospectTokenResponse>, Status> {
         assert!(request.metadata().contains_key("authorization"), "the service's own token");
         let hash = request.into_inner().introspect_hash;
-        // The service asks about nobody in order to learn whether it is admitted itself.
+        // With an empty hash, the service asks only whether it is itself admitted.
         if hash.is_empty() {
             return Ok(Response::new(vault::IntrospectTokenResponse::default()));
         }
@@ -297,7 +297,7 @@ impl TokenService for FakeVault {
         Ok(Response::new(answer))
     }
 
-    /// Its delegations are the names of who delegated, and each is as good as new.
+    /// A delegation is the delegating principal's name, and never expires.
     async fn check_delegation(
         &self,
         request: Request<vault::CheckDelegationRequest>,
@@ -359,7 +359,7 @@ impl AuditService for FakeVault {
         let vault::RecordAuditEventRequest { event, delegation } = request.into_inner();
         let event = event.unwrap();
         let event = vault::AuditEvent {
-            // Its delegations are the names of who delegated.
+            // A delegation is the delegating principal's name.
             actor: String::from_utf8(delegation.to_vec()).unwrap(),
             event: event.event,
             target: event.target,
@@ -492,7 +492,7 @@ impl KeyService for FakeVault {
     }
 }
 
-/// Their secrets are good values: `61` and `62` are the ids in hexadecimal.
+/// The secrets are good values: `61` and `62` are the ids in hexadecimal.
 const CREDENTIALS: &[&str] = &[
     r#"{"id":"a","secret":"srv1.0123456789abcdef.61"}"#,
     r#"{"id":"b","secret":"srv1.0123456789abcdef.62"}"#,

@@ -1,4 +1,4 @@
-//! Gatwy's connection export through the same door.
+//! Gatwy's connection export, imported by the same method.
 
 use strongroom_runtime::status::reason_of;
 use strongroom_testkit::TestDb;

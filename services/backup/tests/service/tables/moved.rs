@@ -1,4 +1,4 @@
-//! What goes out comes in, once.
+//! Exported rows are imported, and a second import changes nothing.
 
 use strongroom_api::backup::v1::RowChange;
 use strongroom_api::vault::v1::AuditOutcome;
@@ -18,7 +18,7 @@ async fn rows_come_back_by_their_keys_and_others_stay() {
     let service = Service::usual("").await;
     let folder = service.folder.path().to_owned();
     let mut client = Moving::of(&service);
-    // Logs are an optional group: the table's own name is enough.
+    // Logs are an optional group: the table's own name selects them.
     let (document, trailer) = client.export(&["users", "logs", "users"]).await.unwrap();
     let tables: Vec<_> = trailer.tables.iter().map(|table| (table.table.as_str(), table.rows)).collect();
     assert_eq!(tables, [("logs", 2), ("users", 3)]);
@@ -115,7 +115,7 @@ async fn a_document_of_another_hand_comes_in_by_names() {
     let folder = service.folder.path().to_owned();
     let mut client = Moving::of(&service);
     let (document, _) = client.export(&["users"]).await.unwrap();
-    // Of another source, sorted and printed as jq -S does.
+    // From another source, sorted and printed like `jq -S`.
     let other = String::from_utf8(document).unwrap().replace("\"gateway\"", "\"elsewhere\"");
     let value: serde_json::Value = serde_json::from_str(&other).unwrap();
     let sorted = serde_json::to_vec_pretty(&value).unwrap();

@@ -1,4 +1,4 @@
-//! The dry run says exactly what the run does: random documents over random rows.
+//! A dry run reports exactly the changes of the run: random documents over random rows.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::support::database::folder;
 use crate::support::tables::{Moving, counts};
 use crate::support::{FakeVault, LOGS, Service};
 
-/// Of few values, so that keys, unique values and references meet.
+/// Generated with few distinct values, so that keys, unique values and references collide.
 const TABLES: &str = "CREATE TABLE owners (id INTEGER PRIMARY KEY, name TEXT);
     CREATE TABLE things (id INTEGER PRIMARY KEY, slug TEXT UNIQUE, size INTEGER NOT NULL CHECK (size < 9),
         owner INTEGER REFERENCES owners (id))";
@@ -24,7 +24,7 @@ impl Dice {
     }
 }
 
-/// A row as its JSON, and by its key.
+/// Rows: key and JSON.
 type Rows = Vec<(u64, String)>;
 
 fn owners(dice: &mut Dice) -> Rows {
@@ -32,7 +32,7 @@ fn owners(dice: &mut Dice) -> Rows {
     (0..4).map(&mut row).collect()
 }
 
-/// `few` makes rows that no table takes rarer.
+/// Fewer than `most` rows, some of which the table does not accept.
 fn things(dice: &mut Dice, most: u64) -> Rows {
     let count = dice.below(most);
     let row = |dice: &mut Dice| {
@@ -52,7 +52,7 @@ fn things(dice: &mut Dice, most: u64) -> Rows {
     (0..count).map(|_| row(dice)).collect()
 }
 
-/// Puts what can be put into the database.
+/// Inserts the rows that the database accepts.
 fn fill(db: &TestDb, owners: &Rows, things: &Rows) {
     db.run("DELETE FROM things; DELETE FROM owners");
     let sql = |text: &str| text.replace('"', "'");
@@ -91,7 +91,7 @@ fn contents(db: &TestDb) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// Without what tells a run from a dry run.
+/// The answer without the fields that distinguish a run from a dry run.
 fn alike(answer: ImportTablesResponse) -> ImportTablesResponse {
     let mut answer = ImportTablesResponse { import_id: String::new(), dry_run: false, ..answer };
     for table in &mut answer.tables {

@@ -1,4 +1,4 @@
-//! What is refused, by name, and changes nothing.
+//! Refused imports: each names its reason and changes nothing.
 
 use strongroom_api::backup::v1::import_tables_request::{Chunk, End, Header, Message};
 use strongroom_api::vault::v1::AuditOutcome;
@@ -122,7 +122,7 @@ async fn rows_that_the_tables_do_not_take() {
         (keyless, "NO_KEY", "empty"),
         (replaced(&all, "\"name\":\"Ada\"", "\"name\":null"), "CONSTRAINT_VIOLATED", "users"),
     ] {
-        // So that none of them is there already.
+        // Otherwise some of the rows would already exist.
         run(&folder, "DELETE FROM users; DELETE FROM members; DELETE FROM teams WHERE id > 2").await;
         let document = if reason == "COLUMN_MISSING" {
             replaced(&document, "\"size\":2}", "\"width\":2}")

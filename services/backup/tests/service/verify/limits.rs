@@ -1,4 +1,4 @@
-//! What an archive, and whoever sends it, may cost: memory, a processor, the disk, and other callers' time.
+//! Limits on the cost of an archive and its sender: memory, processor time, disk space, and other callers' time.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use super::upload::{chunk, end_of, ended, header_of, send_some, start};
 use super::{Told, ask, questions, request};
 use crate::support::{Client, Service};
 
-/// What a served caller may wait for at most; the machine is busy with other tests.
+/// The longest that a served caller may wait; the machine is busy with other tests.
 const SOON: Duration = Duration::from_secs(5);
 
 async fn told(service: &Service, file: &[u8]) -> Result<Told, Status> {
@@ -30,7 +30,7 @@ fn refused(status: &Status, code: Code, reason: &str, words: &[&str]) {
     }
 }
 
-/// The most memory that this process held since the last [`forget`], in MiB (proc(5)).
+/// Peak memory of this process since the last [`forget`], in MiB (proc(5)).
 fn peak() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
@@ -56,7 +56,7 @@ async fn values_that_repeat_a_long_key_take_its_memory_once() {
         forget();
         let before = peak();
         let told = told(&service, bomb).await.unwrap();
-        // Other tests of this process run beside it; the first bomb asks for 8 GiB.
+        // Other tests of this process run at the same time; the first bomb asks for 8 GiB.
         assert!(peak() < before + 256, "{} MiB, {before} before", peak());
         assert_eq!(told.columns[0].decryptable == 1, opens);
         assert!(told.columns.iter().all(|column| column.values == 1 && column.rows.len() == 1));
@@ -84,7 +84,7 @@ async fn a_manifest_that_this_server_does_not_hold_is_not_called_damaged() {
     refused(&status, Code::ResourceExhausted, "VERIFY_DOCUMENT_TOO_LARGE", &words);
 }
 
-/// The vault refuses an event with it, and no client takes such a message.
+/// The vault refuses an event with such a text, and no client accepts such a message.
 #[tokio::test(flavor = "multi_thread")]
 async fn long_texts_of_an_archive_are_cut_in_what_is_said_of_it() {
     let service = start("").await;
@@ -110,7 +110,7 @@ async fn a_processor_is_given_for_the_size_of_a_file() {
     ended(&service, AuditOutcome::Failed, "\"VERIFY_PROCESSOR_LIMIT\"").await;
 }
 
-/// Sends a byte now and then.
+/// Sends a byte every 200 ms.
 async fn dribble(mut client: Client, size: i64) -> Result<Streaming<VerifyBackupResponse>, Status> {
     let bytes =
         tokio_stream::iter(0..size).throttle(Duration::from_millis(200)).map(|at| chunk(at, at, b"x"));
@@ -145,7 +145,7 @@ async fn a_client_that_dribbles_is_ended() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_room_of_all_uploads_is_bounded_together() {
     let service = start("staging_limit_bytes = 5000").await;
-    // Each sends 3000 bytes; whichever goes beyond the limit is refused, and the other one waits.
+    // Each sends 3000 bytes; the one that exceeds the limit is refused, and the other waits.
     let one = send_some(service.client(), vec![7; 10_000]);
     let other = send_some(service.client(), vec![7; 10_000]);
     let status = tokio::select! { status = one => status, status = other => status };
@@ -153,7 +153,8 @@ async fn the_room_of_all_uploads_is_bounded_together() {
     assert!(status.get_details_retry_info().is_some());
 }
 
-/// Keeps its turn: an archive of so many entries that the answers do not fit into its client's windows, which takes none.
+/// Holds its turn: the archive has so many entries that the answers overflow the windows of its client, which reads
+/// none.
 async fn keep_turn(service: &Service) -> Streaming<VerifyBackupResponse> {
     let requests = tokio_stream::iter(questions(&files(2000, 1)).into_iter().map(request));
     let stream = service.client().verify_backup(requests).await.unwrap().into_inner();
@@ -173,7 +174,7 @@ async fn a_turn_is_waited_for_with_progress() {
         let Some(Message::Progress(progress)) = answer else { panic!("{answer:?}") };
         assert_eq!((progress.bytes_received, progress.bytes_total), (file.len() as i64, 0));
     }
-    // Whoever leaves the queue is not waited for.
+    // A caller that leaves the queue does not block it.
     drop(waiting);
     ended(&service, AuditOutcome::Aborted, "\"CLIENT_LEFT\"").await;
     drop(kept);
@@ -195,7 +196,7 @@ async fn the_work_ends_when_the_client_leaves_in_the_middle_of_an_entry() {
         }
     }
     drop(stream);
-    // The thread that reads gives the turn back when it ends.
+    // The reading thread gives the turn back when it ends.
     let small = sealed_table("a", &[], 0, "x", 1);
     tokio::time::timeout(Duration::from_secs(1), told(&service, &small)).await.expect("in time").unwrap();
 }

@@ -1,4 +1,4 @@
-//! Sealed values in a table that has another name in archives: they were sealed under the table's own name.
+//! Sealed values in a table that has a different name in archives: they were sealed under the table's own name.
 
 use super::*;
 

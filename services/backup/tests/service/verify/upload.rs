@@ -1,4 +1,4 @@
-//! Uploads: what is refused by its field, what is waited for, and what lies on the disk meanwhile.
+//! Uploads: refusals with their field, waiting, and the data on disk in the meantime.
 
 use std::time::Duration;
 
@@ -76,7 +76,7 @@ async fn an_upload_that_is_not_whole_is_refused_with_its_field_named() {
     }
 }
 
-/// Sends some of a file, and then nothing. The service answers when the verification has begun.
+/// Sends part of a file and then nothing. The service answers once the verification has begun.
 pub(super) async fn begin(
     mut client: Client,
     file: Vec<u8>,
@@ -86,7 +86,7 @@ pub(super) async fn begin(
     Ok(client.verify_backup(requests).await?.into_inner())
 }
 
-/// How the answers end.
+/// The status that ends the answers.
 pub(super) async fn end_of(mut stream: Streaming<VerifyBackupResponse>) -> Status {
     loop {
         match stream.message().await {
@@ -97,7 +97,7 @@ pub(super) async fn end_of(mut stream: Streaming<VerifyBackupResponse>) -> Statu
     }
 }
 
-/// Both: sends some of a file, and waits for the end.
+/// [`begin`] and [`end_of`]: sends part of a file and waits for the end.
 pub(super) async fn send_some(client: Client, file: Vec<u8>) -> Status {
     match begin(client, file).await {
         Ok(stream) => end_of(stream).await,
@@ -134,7 +134,7 @@ async fn the_absolute_limit_ends_a_verification() {
 async fn one_upload_too_many_is_asked_to_wait_and_a_place_becomes_free() {
     let service = start("concurrent_uploads = 1").await;
     let file = export(&service, plain()).await;
-    // A runtime of its own is as good as a process: with it go its connections.
+    // A separate runtime serves as a separate process: shutting it down closes its connections.
     let other = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let client = {
         let _inside = other.enter();
@@ -166,7 +166,7 @@ async fn a_service_that_stops_says_so() {
     assert_eq!(vault.wait_for("backup.verified").await.metadata["reason"], "\"SHUTTING_DOWN\"");
 }
 
-/// Open files of this process that are, or were, in `folder`, and what is in them.
+/// The contents of this process's open files that are, or were, in `folder`.
 fn staged(folder: &str) -> Vec<Vec<u8>> {
     let open = std::fs::read_dir("/proc/self/fd").unwrap().flatten().map(|entry| entry.path());
     let of_folder = open
@@ -182,7 +182,7 @@ async fn a_plain_archive_is_staged_sealed_and_without_a_name() {
     let path = staging.to_str().unwrap().to_owned();
     let limits = format!("staging_dir = '{path}'");
     let service = Service::start(folder, FakeVault::start().await, &limits, LOGS).await;
-    // Longer than what is written to the disk at once.
+    // Longer than a single write to the disk.
     let file = [b"PK\x03\x04 a plain archive".as_slice(), &b"in the clear ".repeat(30_000)].concat();
     let (sender, receiver) = mpsc::channel(1000);
     for part in [vec![header(&file)], chunks(&file)].concat() {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use strongroom_age::X25519Recipient;
+use strongroom_age::PublicKey;
 
 use crate::cli::overwriting::Overwriting;
 use crate::cli::values::recipient;
@@ -59,5 +59,5 @@ pub(crate) struct Sealing {
     pub(crate) passphrase_file: Option<PathBuf>,
     /// Seal to the vault and to this recipient (age1…) instead of the server's; may be repeated.
     #[arg(long = "recipient", value_name = "AGE1…", value_parser = recipient)]
-    pub(crate) recipients: Vec<X25519Recipient>,
+    pub(crate) recipients: Vec<PublicKey>,
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
-use strongroom_age::{FileKey, Recipient, Recipients, SealWriter};
+use strongroom_age::{FileKey, PublicKey, Recipient, Recipients, SealWriter};
 use strongroom_api::vault::v1::WrapFileKeyRequest;
 use strongroom_archive::seal::VaultStanza;
 use strongroom_archive::{ArchiveReader, Limits};
@@ -33,8 +33,8 @@ pub(super) async fn run(command: Reseal, format: Format) -> Result<()> {
     content.rewind().with_context(named)?;
 
     let file_key = FileKey::generate();
-    let mut sealed_to: Vec<String> = recipients.iter().map(ToString::to_string).collect();
-    let mut recipients: Vec<Recipient> = recipients.into_iter().map(Recipient::X25519).collect();
+    let mut sealed_to: Vec<String> = recipients.iter().map(PublicKey::name).collect();
+    let mut recipients: Vec<Recipient> = recipients.into_iter().map(Recipient::from).collect();
     if let Some(vault) = client::vault_if_allowed()? {
         let stanza = wrap(&vault, &file_key, &archive_id).await?;
         sealed_to.insert(0, format!("the vault that has the root key {}", stanza.root_key_id()));

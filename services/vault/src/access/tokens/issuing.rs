@@ -1,4 +1,5 @@
-//! Secrets of tokens: a new token's, and another one for a token that is there. Whoever issues grants no more than it has.
+//! Secrets of tokens: for a new token, and as a replacement for an existing one. An issuer grants no more than it
+//! holds.
 
 use serde_json::json;
 use strongroom_api::time::{timestamp, to_jiff};
@@ -16,14 +17,14 @@ use crate::store::{Hashes, MAX_LINKS, Reissue, TOKEN, TokenRow};
 pub(crate) struct NewToken {
     pub(crate) name: String,
     pub(crate) role: Role,
-    /// Without one it expires with its issuer.
+    /// Without one, the token expires with its issuer.
     pub(crate) expire_time: Option<i64>,
     pub(crate) selectors: Selectors,
-    /// Without one it is bound as its issuer is.
+    /// Without one, the token has its issuer's binding.
     pub(crate) service: Option<Service>,
 }
 
-/// What an issuer passes on.
+/// The limits that an issuer passes on.
 struct Issuer {
     expire_time: Option<i64>,
     /// The service that it is bound to; empty for none.
@@ -61,13 +62,13 @@ impl Tokens {
         Ok((self.one(token.id()).await?, token))
     }
 
-    /// Another secret for the token that the caller has sent. The old one ends at once.
+    /// Replaces the secret of the caller's own token. The old secret ends at once.
     pub(crate) async fn renew(&self, caller: &Caller) -> Result<(Listed, Token)> {
         let id = caller.principal.id.strip_prefix(TOKEN).ok_or(Error::NothingToRenew)?;
         let old = &caller.principal.token_hash;
         let token = Token::generate_for(id)?;
         let event = Event::by(caller, self.now(), "token.renewed", id).of_change().finish();
-        // Of two holders of one secret the first wins; the other one learns that there are two.
+        // If two holders of one secret renew it, the first wins; the refusal tells the other that there are two.
         if !self.store.renew_token(id, old, &Hashes::of(&token), &event).await? {
             return Err(Error::TokenEnded);
         }
@@ -75,8 +76,8 @@ impl Tokens {
         Ok((self.one(id).await?, token))
     }
 
-    /// Another secret for a token that somebody else holds. The caller becomes its issuer, and the token belongs to the
-    /// caller's person, whoever's it was: the caller knows the secret.
+    /// Replaces the secret of another holder's token. The caller becomes its issuer, and because the caller knows the
+    /// new secret, the token then belongs to the caller's person, whoever owned it before.
     pub(crate) async fn reissue(&self, caller: &Caller, id: &str) -> Result<(Listed, Token)> {
         let row = self.one(id).await?.row;
         let role = Role::from_text(&row.role)
@@ -85,7 +86,8 @@ impl Tokens {
         if row.is_over(self.now()) {
             return Err(Error::TokenOver(id.to_owned()));
         }
-        // Whoever revoked an issuer meant what it issued too: only this token comes back.
+        // Revoking an issuer was meant to end every token issued under it: only this token becomes valid again, not
+        // those that it issued.
         let lineages = self.store.lineages(&[id.to_owned()]).await?;
         let cut_time = self.ended(&lineages, id).map(|_| self.now()).or(row.cut_time);
         let issuer = self.issuer(caller).await?;
@@ -117,7 +119,7 @@ impl Tokens {
         Ok((self.one(id).await?, token))
     }
 
-    /// Refuses permissions and a selection that the caller has not.
+    /// Refuses permissions and a selection that the caller does not have.
     async fn check_grant(
         &self,
         caller: &Caller,
@@ -155,7 +157,7 @@ impl Tokens {
 }
 
 impl Issuer {
-    /// The expiry of a token that is to have the one `wanted`.
+    /// The expiry of a token for which `wanted` is requested.
     fn expiry(&self, wanted: Option<i64>) -> Result<Option<i64>> {
         match (wanted, self.expire_time) {
             (Some(wanted), Some(own)) if wanted > own => {
@@ -167,7 +169,7 @@ impl Issuer {
         }
     }
 
-    /// The binding of a token that is to have the one `wanted`.
+    /// The binding of a token for which `wanted` is requested.
     fn binding(&self, wanted: Option<Service>) -> Result<String> {
         match wanted {
             Some(wanted) if !wanted.accepts(&self.service) => {
@@ -184,7 +186,7 @@ fn earlier(one: Option<i64>, other: Option<i64>) -> Option<i64> {
     one.into_iter().chain(other).min()
 }
 
-/// For people.
+/// A hint for the error message.
 fn describe(selectors: &Selectors) -> String {
     format!("a token issued here must be narrowed at least to {}", json!(selectors))
 }

@@ -1,4 +1,4 @@
-//! A store that counts, holds back and refuses commits.
+//! Tests with a store that counts, delays and refuses commits.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -46,7 +46,7 @@ fn commit_many(log: &Arc<UseLog>, count: usize) -> Vec<tokio::task::JoinHandle<R
     (0..count).map(|_| tokio::spawn(one(Arc::clone(log)))).collect()
 }
 
-/// Lets every task that can run do so.
+/// Runs every task that can make progress.
 async fn settle() {
     for _ in 0..1000 {
         tokio::task::yield_now().await;

@@ -3,7 +3,7 @@
 /// A head that was saved outside the vault.
 #[derive(Debug, Clone)]
 pub(crate) struct Anchor {
-    /// The log that it is of; empty for the vault's own.
+    /// The log that the head belongs to; empty for the vault's own.
     pub(crate) chain: String,
     pub(crate) sequence: i64,
     pub(crate) mac: Vec<u8>,
@@ -25,7 +25,7 @@ pub(crate) enum Reason {
 }
 
 impl Reason {
-    /// As answers name it.
+    /// Name in answers.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Edited => "EDITED",
@@ -56,10 +56,10 @@ pub(crate) struct Verification {
     pub(crate) events: i64,
     pub(crate) first_sequence: i64,
     pub(crate) last_sequence: i64,
-    /// The last event's code.
+    /// Code of the last event.
     pub(crate) mac: Vec<u8>,
-    /// In order; none means that the log is as it was written, and that rows that grant access are as it says.
+    /// Sorted by sequence; empty if the log is unchanged, and the rows that grant access match it.
     pub(crate) problems: Vec<Problem>,
-    /// Where an anchor of another log belongs.
+    /// The place of an anchor of another log.
     pub(crate) note: String,
 }

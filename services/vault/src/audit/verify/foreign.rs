@@ -1,12 +1,12 @@
-//! A head of another log: that of a vault whose rows were restored here. It proves nothing about this log; the event of the
-//! restore says where it belongs.
+//! A head of another log: that of a vault whose rows were restored here. It proves nothing about this log; the event of
+//! the restore tells where it belongs.
 
 use serde_json::Value;
 
 use super::finding::{Anchor, Problem, Reason};
 use crate::store::NewEvent;
 
-/// The head, and the restore that brought its vault's rows.
+/// The head, and the restore that brought in the rows of its vault.
 pub(super) struct ForeignAnchor {
     anchor: Anchor,
     restore: Option<Restore>,
@@ -17,7 +17,7 @@ struct Restore {
     id: String,
     sequence: i64,
     archive_id: String,
-    /// Where the head's log was when the archive was made.
+    /// Sequence of the head's log when the archive was made.
     old_sequence: i64,
 }
 
@@ -26,7 +26,7 @@ impl ForeignAnchor {
         Self { anchor, restore: None }
     }
 
-    /// The first restore of an archive that was made after it counts, or else the last one of its log.
+    /// Uses the first restore of an archive that was made after the head, or else the last restore of the head's log.
     pub(super) fn event(&mut self, sequence: i64, event: &NewEvent) {
         let is_found = self.restore.as_ref().is_some_and(|found| found.old_sequence >= self.anchor.sequence);
         if is_found || event.event != "restore.applied" || event.outcome != "success" {
@@ -44,10 +44,10 @@ impl ForeignAnchor {
         }
     }
 
-    /// Where the head belongs.
+    /// Describes where the head belongs.
     ///
     /// # Errors
-    /// A problem where no restore here explains it.
+    /// A problem if no restore here explains the head.
     pub(super) fn place(self) -> Result<String, Problem> {
         let Anchor { chain, sequence, .. } = self.anchor;
         let Some(Restore { id, sequence: at, archive_id, old_sequence }) = self.restore else {
@@ -78,7 +78,7 @@ mod tests {
         NewEvent { event, outcome, target: id.to_owned(), metadata, ..NewEvent::default() }
     }
 
-    /// Two archives of one log were restored, and heads were taken before, between and after them.
+    /// Two archives of one log were restored; heads were taken before, between and after them.
     #[test]
     fn a_head_belongs_to_the_first_archive_that_was_made_after_it() {
         for (sequence, restore, side) in [

@@ -1,5 +1,5 @@
-//! Rows that grant access: whether their codes are right, and whether each is at its last change. An old row that was put
-//! back has a right code, but the log has a later change of it.
+//! Checks rows that grant access: whether their codes are right, and whether each is at its last change. An old row
+//! that was put back has a right code, but the log has a later change of it.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -10,24 +10,24 @@ use super::finding::{Problem, Reason};
 use crate::store::restore::record::ROWS_EVENT;
 use crate::store::{CHANGE, Examined, NewEvent};
 
-/// What the log says of changes. Names are hashed: a log of years has millions of them.
+/// Changes that the log records. Names are hashed: a log of many years has millions of them.
 #[derive(Default)]
 pub(super) struct Changes {
-    /// Where each change is.
+    /// Sequence of each change.
     sequences: HashMap<u64, i64>,
-    /// The last change of each row.
+    /// Sequence of the last change of each row.
     last: HashMap<u64, i64>,
-    /// The state that a version of a key was last brought into by itself, and the event.
+    /// The state that the last event about the key version alone set, and the event's sequence.
     states: HashMap<String, (&'static str, i64)>,
 }
 
 impl Changes {
-    /// Remembers what an event changed.
+    /// Remembers the changes of an event.
     pub(super) fn event(&mut self, sequence: i64, event: &NewEvent) {
         if let Some(state) = state_after(&event.event).filter(|_| event.outcome == "success") {
             self.states.insert(event.target.clone(), (state, sequence));
         }
-        // Most events change no row; reading JSON costs more than looking for the word.
+        // Most events change no row, and parsing JSON costs more than searching for the word.
         if !event.metadata.contains(CHANGE) {
             return;
         }
@@ -40,7 +40,7 @@ impl Changes {
         let is_gone = matches!(event.event.as_str(), "credential.deleted" | "reference.released");
         for (index, (table, row)) in changed(event, &metadata).into_iter().enumerate() {
             let row = hashed(&[table, &row]);
-            // The first is what the event is about.
+            // The first row is the event's target.
             if is_gone && index == 0 {
                 self.last.remove(&row);
             } else {
@@ -49,7 +49,7 @@ impl Changes {
         }
     }
 
-    /// What a restore has made, changed and removed.
+    /// Rows that a restore created, changed and deleted.
     fn restored(&mut self, sequence: i64, metadata: &Value) {
         let table = metadata["table"].as_str().unwrap_or_default();
         let rows = |list: &str| {
@@ -64,7 +64,7 @@ impl Changes {
         }
     }
 
-    /// Rows that the log knows, and that nobody has deleted, but that were not [checked](Self::check).
+    /// Rows in the log that were neither deleted nor [checked](Self::check).
     pub(super) fn missing(&self) -> Vec<Problem> {
         let mut events: Vec<i64> = self.last.values().copied().collect();
         events.sort_unstable();
@@ -77,7 +77,7 @@ impl Changes {
         events.into_iter().map(gone).collect()
     }
 
-    /// What is wrong with a row. `is_whole` says that no event was pruned.
+    /// The problem of a row, if any. `is_whole` means that no event was pruned.
     pub(super) fn check(&mut self, row: &Examined, is_whole: bool) -> Option<Problem> {
         let Examined { table, row, change_id, is_intact } = row;
         let last = self.last.remove(&hashed(&[table, row]));

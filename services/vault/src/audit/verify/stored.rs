@@ -1,4 +1,4 @@
-//! Verifying what the store wrote, on both engines.
+//! Verifies logs that the store wrote, on both engines.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::sync::Arc;

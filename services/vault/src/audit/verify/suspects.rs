@@ -1,49 +1,50 @@
-//! Events whose code does not fit, and the search for the reason.
+//! Events whose code does not fit, and the search for the cause.
 //!
-//! A code that fits is proof, because nobody can compute one without the key. So each guess is checked with the key.
+//! A fitting code is proof, because nobody can compute one without the key. Each guess is therefore checked with the
+//! key.
 
 use std::collections::BTreeMap;
 
 use super::finding::{Problem, Reason};
 use crate::store::{ChainKey, ChainedRow};
 
-/// Suspects that are kept: comparing them is quadratic, and an answer holds no more problems.
+/// Maximum number of suspects: comparing them is quadratic, and an answer holds no more problems.
 const MAX_SUSPECTS: usize = 100;
-/// How many events may have been taken out and the rest renumbered, for it to be recognised.
+/// Maximum number of removed events that a renumbering is recognised for.
 const MAX_RENUMBERED: i64 = 256;
 
 /// An event whose code does not fit.
 pub(super) struct Suspect {
-    /// The sequence that its code was tried with.
+    /// The sequence that its code was checked with.
     pub(super) place: i64,
-    /// What the code before it may have been.
+    /// Possible codes of the event before it.
     pub(super) previous: Vec<Vec<u8>>,
     pub(super) key: ChainKey,
-    /// The code it carries.
+    /// The code that it carries.
     pub(super) mac: Vec<u8>,
     pub(super) row: ChainedRow,
 }
 
 impl Suspect {
-    /// The code it would have behind `previous`.
+    /// The code that it would have after `previous`.
     pub(super) fn code_after(&self, previous: &[u8]) -> Vec<u8> {
         self.key.event_code(previous, self.place, &self.row.event).to_vec()
     }
 
-    /// Whether its code is the one of the sequence `place` behind `previous`.
+    /// Whether its code is that of the sequence `place` after `previous`.
     fn fits(&self, previous: &[u8], place: i64) -> bool {
         self.key.event_code(previous, place, &self.row.event)[..] == self.mac
     }
 }
 
-/// What a suspect turned out to be before the log's end.
+/// What the log shows about a suspect before its end.
 enum Verdict {
     Open,
     Inserted,
     Removed(i64),
 }
 
-/// By sequence.
+/// Suspects by sequence.
 #[derive(Default)]
 pub(super) struct Suspects(BTreeMap<i64, (Suspect, Verdict)>);
 
@@ -54,13 +55,14 @@ impl Suspects {
         }
     }
 
-    /// By how much `current`, and so the rest of the log, was renumbered just before it; `None` if it was not.
+    /// By how much the log was renumbered from `current` on; `None` if it was not.
     pub(super) fn renumbered_before(&mut self, current: &Suspect) -> Option<i64> {
         let inserted = self.inserted_before(current);
         inserted.map(|count| -count).or_else(|| self.removed_before(current))
     }
 
-    /// `current` fits where the first of the suspects right before it stands: those were put in.
+    /// `current` fits at the place of an earlier suspect in the run directly before it: the suspects from there on were
+    /// inserted.
     fn inserted_before(&mut self, current: &Suspect) -> Option<i64> {
         let mut first = current.row.sequence;
         while let Some((suspect, Verdict::Open)) = self.0.get(&(first - 1)) {
@@ -69,7 +71,7 @@ impl Suspects {
             if !suspect.previous.iter().any(|previous| current.fits(previous, place)) {
                 continue;
             }
-            // If one of them belongs behind it, nothing was put in: events changed places.
+            // If one of them belongs after `current`, nothing was inserted: events changed places.
             let mut between = self.0.range(first..current.row.sequence);
             if between.any(|(_, (other, _))| other.fits(&current.mac, place + 1)) {
                 return None;
@@ -83,7 +85,7 @@ impl Suspects {
         None
     }
 
-    /// `current` fits behind the event before it, with a higher sequence: some were taken out before that one.
+    /// `current` fits after the event before it, with a higher sequence: events before that one were removed.
     fn removed_before(&mut self, current: &Suspect) -> Option<i64> {
         let (before, verdict) = self.0.get_mut(&(current.row.sequence - 1))?;
         let gone = (1..=MAX_RENUMBERED).find(|gone| current.fits(&before.mac, current.place + gone))?;
@@ -91,10 +93,10 @@ impl Suspects {
         Some(gone)
     }
 
-    /// The problems, in order. Suspects that fit once their neighbour is put right are none.
+    /// The problems, in order. A suspect that fits once its neighbour is corrected is not a problem.
     pub(super) fn resolve(self) -> Vec<Problem> {
         let mut problems = Vec::new();
-        // What the code of an event at a place really was.
+        // The original codes at each place.
         let mut genuine: BTreeMap<i64, Vec<Vec<u8>>> = BTreeMap::new();
         for (&sequence, (suspect, verdict)) in &self.0 {
             let problem = |reason, message| Problem { sequence, reason, message };
@@ -128,7 +130,7 @@ impl Suspects {
         problems
     }
 
-    /// The other suspect that belongs where `suspect` stands: with its code, or with the code left behind.
+    /// Another suspect that belongs at the place of `suspect`, with its own code or with the code that was left there.
     fn owner_of(&self, suspect: &Suspect, previous: &[Vec<u8>]) -> Option<&Suspect> {
         let belongs = |other: &&Suspect| {
             previous.iter().any(|previous| {

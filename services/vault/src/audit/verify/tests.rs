@@ -1,4 +1,4 @@
-//! Every way to change a log, each named once. The same on real databases: `tests/service/audit/chain.rs`.
+//! Every way to change a log, each reported once. The same on real databases: `tests/service/audit/chain.rs`.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use super::*;
@@ -49,7 +49,7 @@ fn forged(sequence: i64, like: &ChainedRow) -> ChainedRow {
     ChainedRow { sequence, event, key_kid: like.key_kid.clone(), mac: Some(vec![7; 32]) }
 }
 
-/// Puts forged events at `places` and renumbers what follows.
+/// Inserts forged events at `places` and renumbers the following ones.
 fn insert(rows: &mut Vec<ChainedRow>, places: &[i64]) {
     for &place in places {
         let row = forged(place, &rows[0]);
@@ -62,7 +62,7 @@ fn insert(rows: &mut Vec<ChainedRow>, places: &[i64]) {
 
 type Change = fn(&mut Vec<ChainedRow>);
 
-/// A change, and the problems that a verification must name.
+/// A change, and the problems that a verification must report.
 type Case = (&'static str, Change, &'static [(i64, &'static str)]);
 
 const CASES: &[Case] = &[
@@ -147,7 +147,7 @@ fn an_anchored_head_finds_what_the_own_head_hides() {
     let ring = audit_ring();
     let (rows, head) = log(&ring, 20);
     let anchor = Anchor { chain: String::new(), sequence: 20, mac: head.mac.clone().unwrap() };
-    // Cut, and the head set back: the log by itself looks whole.
+    // The end is cut off and the head set back: the log alone looks complete.
     let (cut, cut_head) = log_cut(&rows, 15);
     assert_eq!(verify(&ring, cut.clone(), cut_head.clone(), None).problems, []);
     let found = verify(&ring, cut, cut_head, Some(anchor.clone()));

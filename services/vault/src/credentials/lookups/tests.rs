@@ -1,4 +1,4 @@
-//! A table that counts what it is asked.
+//! Tests with a table that records the keys and selections of its look-ups.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::sync::Mutex;
@@ -10,7 +10,7 @@ use super::*;
 
 type Asked = Arc<Mutex<Vec<(Vec<u32>, Vec<String>)>>>;
 
-/// Finds even numbers, and says their double; the number 99 is more than it can bear.
+/// Finds even numbers and returns their doubles; the number 99 is an error.
 struct Doubles {
     asked: Asked,
     open: Arc<Semaphore>,
@@ -44,7 +44,7 @@ impl Bench {
         Self { lookups: Arc::new(Lookups::new(table)), asked, open }
     }
 
-    /// Asks in a task of its own, and lets it get as far as it can.
+    /// Looks up in a separate task, and lets it run until it blocks.
     async fn ask(&self, key: u32, provider: &str) -> tokio::task::JoinHandle<Result<Option<u32>, Error>> {
         let lookups = Arc::clone(&self.lookups);
         let selection = Arc::new(Selectors { providers: vec![provider.into()], ..Selectors::default() });

@@ -1,5 +1,5 @@
-//! Values that an archive's ring sealed under another root key: opened with it, and sealed by this vault's own keys. Plaintexts
-//! are wiped before a call returns, and none leaves.
+//! Values that an archive's ring sealed under another root key: opened with that ring, and sealed again with this
+//! vault's own keys. Plaintexts are wiped before a call returns, and none leaves.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::audit::Event;
 use crate::error::Result;
 use crate::store::Outcome;
 
-/// A value with the ring that it goes to.
+/// A sealed value and the ring that it is sealed again with.
 struct Moved {
     sealed: Sealed,
     live: Arc<KeyRing>,
@@ -38,10 +38,10 @@ pub(crate) struct AnewTotals {
 }
 
 impl Ciphertexts {
-    /// Keys that `items` name, that `joined` has, and that this vault has not.
+    /// Keys that `items` name and `joined` has, but this vault lacks.
     ///
     /// # Errors
-    /// As of [`Self::seal_anew`], so that no key is made for items that are refused.
+    /// Those of [`Self::seal_anew`], so no key is created for items that are then refused.
     pub(crate) fn missing_keys(&self, joined: &KeyRing, items: &[Sealed]) -> Result<BTreeSet<String>> {
         batch::check_size(items)?;
         let live = self.ring.current();
@@ -51,7 +51,7 @@ impl Ciphertexts {
         Ok(missing.map(str::to_owned).collect())
     }
 
-    /// Up to 1,000 values under this vault's own keys, in their order. `joined` has the archive's keys too.
+    /// Seals up to 1,000 values again under this vault's own keys, in order. `joined` also has the archive's keys.
     pub(crate) async fn seal_anew(
         &self,
         caller: &Caller,
@@ -69,7 +69,7 @@ impl Ciphertexts {
         Ok(outcomes)
     }
 
-    /// Commits the event of a stream that has ended, in which `granter` acted through a service.
+    /// Commits the event of a finished stream, in which `granter` acted through a service.
     pub(crate) async fn finish_anew(
         &self,
         granter: &Caller,

@@ -1,4 +1,4 @@
-//! Batches: limits, the choice of thread, and the totals for the call's event.
+//! Batches: limits, choice of thread, and totals for the call's event.
 
 use std::collections::BTreeMap;
 
@@ -14,8 +14,8 @@ use crate::store::Outcome;
 pub(super) const MAX_ITEMS: usize = strongroom_api::limits::BATCH_ITEMS;
 const MAX_BYTES: usize = 4 << 20;
 
-/// Limits of a batch that runs on the calling thread: more (about 0.1 ms of work) would delay that thread's other
-/// calls.
+/// Limits of a batch that runs on the calling thread: a larger one (more than about 0.1 ms of work) would delay that
+/// thread's other calls.
 const INLINE_ITEMS: usize = 32;
 const INLINE_BYTES: usize = 64 * 1024;
 
@@ -24,7 +24,7 @@ pub(super) trait Item: Send + 'static {
     fn key_id(&self) -> &str;
     /// Bytes of value and additional data.
     fn bytes(&self) -> usize;
-    /// Whether `ring` has the key that it names.
+    /// Whether `ring` has the key that the item names.
     fn is_known_to(&self, ring: &KeyRing) -> bool {
         ring.purpose(self.key_id()).is_some()
     }
@@ -49,7 +49,7 @@ impl Item for Sealed {
         self.ciphertext.len() + self.aad.len()
     }
 
-    /// A text that names no version at all is known to be nothing.
+    /// A text that names no version is invalid in any case, so reloading the ring would not help.
     fn is_known_to(&self, ring: &KeyRing) -> bool {
         let version = parse_kid(&self.ciphertext).map(|kid| ring.version(kid).is_some());
         ring.purpose(&self.key_id).is_some() && version.unwrap_or(true)
@@ -87,7 +87,7 @@ fn total(items: &[impl Item]) -> usize {
     items.iter().map(Item::bytes).sum()
 }
 
-/// Does `work` for each item, on a thread for computations where it takes long.
+/// Runs `work` for each item, on a blocking thread if the batch is large.
 pub(super) async fn run<I: Item, O: Send + 'static>(
     keys: CallerKeys,
     items: Vec<I>,
@@ -113,7 +113,7 @@ pub(super) struct Tally {
     count: usize,
     failures: usize,
     denials: usize,
-    /// Items by key. Only keys that exist, so that made-up names do not fill the log.
+    /// Items by key. Only existing keys are counted, so made-up names do not fill the log.
     keys: BTreeMap<String, usize>,
 }
 
@@ -136,7 +136,7 @@ impl Tally {
         self.denials > 0
     }
 
-    /// The key, where there is one for all items.
+    /// The key that all items share, if any.
     pub(super) fn target(&self) -> &str {
         match self.keys.first_key_value() {
             Some((key_id, _)) if self.keys.len() == 1 => key_id,
@@ -144,8 +144,8 @@ impl Tally {
         }
     }
 
-    /// `count`, `failures` and, where there are several, the items by key. A call is a success when anything
-    /// of it was.
+    /// Adds `count`, `failures` and, for several keys, the items by key. A call is a success if any of its items
+    /// succeeded.
     pub(super) fn describe(&self, event: Event) -> Event {
         let event = event.outcome(self.outcome()).with("count", self.count).with("failures", self.failures);
         if self.keys.len() < 2 {

@@ -13,7 +13,7 @@ const MAX_PLAINTEXT: usize = 64 * 1024;
 const MAX_AAD: usize = strongroom_api::limits::AAD_BYTES;
 const MAX_CIPHERTEXT: usize = strongroom_api::limits::CIPHERTEXT_BYTES;
 
-/// The ring as it was when the call began, and who calls.
+/// The caller, and the ring as it was when the call began.
 pub(super) struct CallerKeys {
     pub(super) ring: Arc<KeyRing>,
     caller: Caller,
@@ -29,10 +29,10 @@ impl CallerKeys {
         Self::new(Arc::clone(ring), self.caller.clone())
     }
 
-    /// Whether the caller may use the key: the one place that every operation passes.
+    /// Whether the caller can use the key: every operation makes this check.
     fn usable_key(&self, key_id: &str) -> Result<()> {
         check_key_name("key_id", key_id)?;
-        // Outside a token's selection a key does not exist.
+        // To a narrowed token, a key outside its selection does not exist.
         if !self.caller.principal.may_use_key(key_id) {
             return Err(Error::KeyNotFound(key_id.to_owned()));
         }
@@ -88,7 +88,7 @@ impl CallerKeys {
         self.ring.primary(key_id).map_err(|_| Error::KeyWithoutPrimary(key_id.to_owned()))
     }
 
-    /// The version that the value names, if it is one of the key that the caller names.
+    /// The version that the value names, if it belongs to the key that the caller names.
     fn version_of(&self, sealed: &Sealed) -> Result<&KeyVersion> {
         let kid = parse_kid(&sealed.ciphertext).map_err(|_| Error::CiphertextInvalid)?;
         let version = self.ring.version(kid).filter(|version| version.key_id() == sealed.key_id);
@@ -96,12 +96,12 @@ impl CallerKeys {
     }
 }
 
-/// The caller's AAD may be any bytes, so it stands in hexadecimal.
+/// The caller's AAD can be any bytes, so it is in hexadecimal.
 fn cell<'a>(key_id: &'a str, aad: &'a str) -> Cell<'a> {
     Cell { purpose: Purpose::Caller, table: "caller", column: key_id, row: aad }
 }
 
-/// Why a value of the right key does not open, as far as the caller may know.
+/// The reason why a value of the right key does not open, as far as the caller is told.
 pub(super) fn refusal(error: &strongroom_crypto::Error) -> Error {
     match *error {
         strongroom_crypto::Error::Unusable { kid, state } => Error::KeyVersionUnusable { kid, state },
@@ -109,7 +109,7 @@ pub(super) fn refusal(error: &strongroom_crypto::Error) -> Error {
     }
 }
 
-/// Whether a sealed value is not longer than any that was sealed here.
+/// Refuses a sealed value that is longer than any that this vault seals.
 pub(super) fn check_lengths(sealed: &Sealed) -> Result<()> {
     within("ciphertext", sealed.ciphertext.len(), 1, MAX_CIPHERTEXT)?;
     within("aad", sealed.aad.len(), 0, MAX_AAD)

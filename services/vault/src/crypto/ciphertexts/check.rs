@@ -14,13 +14,13 @@ use crate::store::Outcome;
 use crate::store::columns::sealed_column;
 use crate::store::key_names::CREDENTIAL_KEY;
 
-/// The vault's own column for a value that names none.
+/// The vault's own column that is assumed for a value without one.
 const FIRST_COLUMN: &str = "credentials.secret";
 
-/// A value to be checked, which may be one of the vault's own.
+/// A value to be checked, possibly one of the vault's own.
 pub(crate) struct Checked {
     pub(crate) sealed: Sealed,
-    /// `table.column`, or empty where none was named; `None` for any other text.
+    /// `table.column`, or empty if none was given; `None` for any other text.
     pub(crate) column: Option<String>,
 }
 
@@ -40,9 +40,9 @@ impl Item for Checked {
 
 /// Whether one value would open.
 pub(crate) struct Verdict {
-    /// The version that the value names, if it names one.
+    /// The version that the value names, if any.
     pub(crate) kid: Option<Kid>,
-    /// Why it would not open; `None` when it would.
+    /// The reason why it would not open; `None` if it would.
     pub(crate) refused: Option<Error>,
 }
 
@@ -54,8 +54,8 @@ pub(crate) struct CheckTotals {
 }
 
 impl Ciphertexts {
-    /// Verdicts on up to 1,000 values, in their order, by `ring` where one is given and else by the live one. Plaintexts are
-    /// wiped before this returns.
+    /// Verdicts on up to 1,000 values, in order, by `ring` if given, otherwise by the live ring. Plaintexts are wiped
+    /// before this returns.
     pub(crate) async fn check(
         &self,
         caller: &Caller,
@@ -78,7 +78,7 @@ impl Ciphertexts {
         Ok(verdicts)
     }
 
-    /// Commits the event of a stream that has ended.
+    /// Commits the event of a finished stream.
     pub(crate) async fn finish_check(
         &self,
         caller: &Caller,

@@ -1,6 +1,6 @@
-//! The stream of `CheckDecryptable`: answers in the order of the requests, one event at its end.
+//! The stream of `CheckDecryptable`: answers in the order of the requests, and one event at its end.
 //!
-//! A task of its own drives it, so that the event is written even if the client has left.
+//! It runs in its own task, so the event is written even if the client has left.
 
 use std::sync::Arc;
 
@@ -64,7 +64,7 @@ async fn check_all(
     Ok(())
 }
 
-/// The live ring with the versions of an archive's, which comes before everything else.
+/// The live ring plus the versions of an archive's ring, which must be in the first message.
 async fn first_ring(
     rings: &ForeignRings,
     number: u64,

@@ -10,7 +10,7 @@ use crate::crypto::{Checked, Ciphertext, DataKey, DataKeyOrder, Opened, Outcomes
 use crate::error::{Error, Result};
 use crate::grpc::fields;
 
-/// The longest manifest that is sent whole, in bytes.
+/// Maximum length of a manifest that is sent whole, in bytes.
 const MAX_MANIFEST: usize = 4 << 20;
 
 /// The items of a call.
@@ -18,7 +18,7 @@ pub(super) fn items<M, I: From<M>>(messages: Vec<M>) -> Vec<I> {
     messages.into_iter().map(Into::into).collect()
 }
 
-/// One result for each outcome, in their order.
+/// One result for each outcome, in order.
 pub(super) fn results<O, R>(outcomes: Outcomes<O>, convert: fn(Result<O>) -> R) -> Vec<R> {
     outcomes.into_iter().map(convert).collect()
 }
@@ -116,7 +116,7 @@ impl From<Verdict> for proto::check_decryptable_response::Verdict {
     }
 }
 
-/// SHA-256 of the manifest to be signed, given as such or made here.
+/// SHA-256 of the manifest to be signed: as given, or computed here.
 pub(super) fn manifest_digest(request: &proto::SignManifestRequest) -> Result<DocumentDigest> {
     let refuse = |field, problem: String| Err(Error::Field { field, problem });
     match (request.manifest.len(), request.sha256.len()) {
@@ -131,7 +131,7 @@ pub(super) fn manifest_digest(request: &proto::SignManifestRequest) -> Result<Do
     }
 }
 
-/// A SHA-256 that was sent.
+/// A given SHA-256.
 pub(super) fn digest(field: &'static str, bytes: &[u8]) -> Result<DocumentDigest> {
     bytes.try_into().map_err(|_| {
         let problem = format!("has {} bytes; a SHA-256 has {}", bytes.len(), size_of::<DocumentDigest>());
@@ -147,7 +147,7 @@ fn ok() -> Option<proto::ItemStatus> {
     Some(proto::ItemStatus::default())
 }
 
-/// The status that the call would have had with this as its only item.
+/// The status that the call would have had with this item alone.
 fn refused(error: Error) -> Option<proto::ItemStatus> {
     let status = Status::from(error);
     let (code, reason) = (i32::from(status.code()), reason_of(&status));

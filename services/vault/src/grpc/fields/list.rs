@@ -1,4 +1,4 @@
-//! Repeated fields: a refusal names the element by its place, as `kids[1]` or `selectors[0].label`.
+//! Repeated fields: a refusal names the element by its index, as `kids[1]` or `selectors[0].label`.
 
 use std::collections::BTreeSet;
 
@@ -11,10 +11,11 @@ use super::{key_id, kid, kind, labels, provider, refuse};
 use crate::error::{Error, Result};
 
 const MAX_SELECTORS: usize = 32;
-/// More versions than a ring has.
+/// More than the maximum number of versions in a ring.
 const MAX_KIDS: usize = 10_000;
 
-/// `parse` for each element. It names a field of the element, or nothing where the element is the value.
+/// Applies `parse` to each element. Its refusal names a field of the element, or `""` if the element itself is the
+/// value.
 pub(in crate::grpc) fn each<T, O>(
     list: &'static str,
     given: &[T],
@@ -32,7 +33,7 @@ fn placed(list: &str, at: usize, error: Error) -> Error {
     }
 }
 
-/// At most 10,000 key versions; none twice in what is returned.
+/// At most 10,000 key versions; duplicates are removed.
 pub(in crate::grpc) fn kids(field: &'static str, given: &[String]) -> Result<BTreeSet<String>> {
     if given.len() > MAX_KIDS {
         return refuse(field, format!("has {} kids; at most {MAX_KIDS} are allowed", given.len()));
@@ -53,7 +54,7 @@ pub(in crate::grpc) fn names(field: &'static str, given: Vec<String>) -> Result<
     Ok(given)
 }
 
-/// At most 32 selectors, each made like what it selects.
+/// At most 32 selectors, each with the syntax of the value that it selects.
 pub(crate) fn selectors(field: &'static str, given: &[proto::Selector]) -> Result<Selectors> {
     if given.len() > MAX_SELECTORS {
         return refuse(field, format!("has {} selectors; at most {MAX_SELECTORS} are allowed", given.len()));

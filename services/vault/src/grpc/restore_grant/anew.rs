@@ -1,6 +1,6 @@
-//! The stream of `ReencryptArchived`: answers in the order of the requests, one event at its end.
+//! The stream of `ReencryptArchived`: answers in the order of the requests, and one event at its end.
 //!
-//! A task of its own drives it, so that the event is written even if the client has left.
+//! It runs in its own task, so the event is written even if the client has left.
 
 use std::sync::Arc;
 
@@ -51,12 +51,12 @@ async fn drive(
     answers.end(ended, recorded).await;
 }
 
-/// A stream whose grant is good.
+/// A stream with a valid grant.
 struct Stream {
     caller: Caller,
     granter: Caller,
     restore_id: String,
-    /// The live ring with the archive's versions.
+    /// The live ring plus the archive's versions.
     joined: Arc<KeyRing>,
     totals: AnewTotals,
 }
@@ -97,7 +97,7 @@ impl Stream {
             let items: Vec<Sealed> = request.items.into_iter().map(sealed).collect();
             for key_id in vault.ciphertexts.missing_keys(&self.joined, &items)? {
                 match vault.keys.create(&self.granter, &key_id).await {
-                    // Another stream has made it a moment ago.
+                    // In the second case, another stream has just created it.
                     Ok(_) | Err(Error::KeyExists(_)) => {}
                     Err(error) => return Err(error.into()),
                 }

@@ -21,14 +21,14 @@ use crate::source::{Beginning, OldHead, Restoring, Staged, Staging, Terms};
 use crate::store::restore::record::{TableReport, Touch};
 use crate::store::restore::{RestoreMode, StageState};
 
-/// How long a client may keep silent.
+/// Maximum silence of a client.
 const IDLE: Duration = Duration::from_secs(60);
-/// How long a stream may last.
+/// Maximum duration of a stream.
 const LIFE: Duration = Duration::from_secs(3600);
-/// Ids that somebody may name.
+/// Maximum number of ids in `revive_ids`.
 const MAX_REVIVED: usize = 10_000;
 
-/// Takes a whole stream. What does not come to its end leaves nothing.
+/// Reads a whole stream. A stream that does not complete leaves nothing.
 pub(super) async fn stage(
     restoring: &Restoring,
     caller: &Caller,
@@ -108,7 +108,7 @@ fn beginning(caller: &Caller, begin: Begin) -> Result<Beginning> {
     Ok(Beginning { terms, ring: begin.ring.to_vec(), grant, is_plan: begin.dry_run })
 }
 
-/// The proto's names of the terms, which differ by where they stand.
+/// Proto names of the terms' fields, which depend on the message.
 pub(in crate::grpc) struct Names {
     principal: &'static str,
     restore_id: &'static str,
@@ -122,7 +122,7 @@ pub(in crate::grpc) struct Names {
     mac: &'static str,
 }
 
-/// In a message that has terms.
+/// Names in a message with a `terms` field.
 pub(in crate::grpc) const OF_TERMS: Names = Names {
     principal: "terms.principal",
     restore_id: "terms.restore_id",
@@ -136,7 +136,7 @@ pub(in crate::grpc) const OF_TERMS: Names = Names {
     mac: "terms.audit_head.mac",
 };
 
-/// In the first message of `StageTables`.
+/// Names in the first message of `StageTables`.
 const OF_BEGIN: Names = Names {
     principal: "begin",
     restore_id: "begin.stage_id",
@@ -150,7 +150,7 @@ const OF_BEGIN: Names = Names {
     mac: "begin.archive.audit_head.mac",
 };
 
-/// What a grant is for, or a stage goes by.
+/// The parsed terms of a grant or a stage.
 pub(in crate::grpc) fn terms(names: &Names, given: &RestoreTerms) -> Result<Terms> {
     let refuse = |field, problem: String| Err(Error::Field { field, problem });
     let mode = match given.mode() {

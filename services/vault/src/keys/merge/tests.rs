@@ -1,4 +1,4 @@
-//! Every pair of states, and the ring's newer or older than this vault's.
+//! Every pair of states, with a ring state that is newer or older than this vault's.
 
 use super::*;
 use strongroom_crypto::WrappedVersion;
@@ -90,7 +90,7 @@ fn what_is_new_here_opens_only_or_less() {
     assert!(merge.added.is_empty() && merged.without_bytes == 1, "nobody knows its bytes");
 }
 
-/// Codes of an archive's rows must never count for rows here.
+/// Codes of an archive's rows must never be valid for rows here.
 #[test]
 fn keys_of_rows_and_of_the_log_are_not_merged() {
     let root = RootKey::generate();

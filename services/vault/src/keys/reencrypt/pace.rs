@@ -1,14 +1,14 @@
-//! The pace of a re-encryption: batches, and pauses between them where the rate is limited.
+//! The pace of a re-encryption: batches, and pauses between them if the rate is limited.
 
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-/// Rows in one transaction. Five times as many were no faster in PostgreSQL (62,000 and 52,000 a second against
-/// 62,000 and 60,000), and live writes to them would wait longer.
+/// Rows in one transaction. Five times as many were no faster in PostgreSQL (62,000 and 52,000 a second against 62,000
+/// and 60,000), and live writes to these rows would wait longer.
 const BATCH: i64 = 1000;
 
-/// Limits a run to its rows a second.
+/// Limits a run to its number of rows a second.
 pub(super) struct Pace {
     rows_per_second: i64,
     next: Instant,
@@ -19,7 +19,7 @@ impl Pace {
         Self { rows_per_second, next: Instant::now() }
     }
 
-    /// Rows of one batch: with a limit a quarter of a second's, so that the lease is renewed in time.
+    /// Rows of one batch: with a limit, those of a quarter of a second, so that the lease is renewed in time.
     pub(super) fn batch(&self) -> i64 {
         match self.rows_per_second {
             0 => BATCH,

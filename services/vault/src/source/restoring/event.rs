@@ -1,4 +1,4 @@
-//! The event of a commit, in which whoever granted it acts through the service.
+//! The event of a commit, in which the grantor acts through the service.
 
 use strongroom_runtime::Caller;
 

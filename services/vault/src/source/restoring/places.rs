@@ -1,21 +1,21 @@
-//! How much of the vault restores and plans may take. A plan takes no grant, so that whoever has only the service's token can plan
-//! again and again: it must keep nobody from restoring, and writers not from writing.
+//! Limits on the resources that restores and plans take. A plan needs no grant, so an attacker with only the service's
+//! token can plan again and again: this must not prevent restores or block writers.
 
 use tokio::sync::{Mutex, MutexGuard, Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep_until};
 
 use crate::error::{RestoreError, Result};
 
-/// Stages that are filled at once, and as many plans.
+/// Maximum number of stages filled at once; the same for plans.
 const AT_ONCE: usize = 2;
-/// After a plan has blocked writers for some time, none blocks them again for this many times as long.
+/// After a plan has blocked writers for some time, no plan blocks them again for this many times as long.
 const PAUSE: u32 = 4;
 
-/// Places of stages and of plans.
+/// Slots for stages and for plans.
 pub(crate) struct Places {
     stages: Semaphore,
     plans: Semaphore,
-    /// From when on a plan can make writers wait.
+    /// Earliest time at which a plan can block writers again.
     next_plan: Mutex<Instant>,
 }
 
@@ -27,7 +27,7 @@ impl Default for Places {
 }
 
 impl Places {
-    /// A place for one stage, or plan, while it is filled.
+    /// A slot for one stage or plan while it is filled.
     ///
     /// # Errors
     /// [`RestoreError::Busy`].
@@ -36,7 +36,7 @@ impl Places {
         places.try_acquire().map_err(|_| RestoreError::Busy(AT_ONCE).into())
     }
 
-    /// A plan's turn to make writers wait, once the pause after the one before it is over.
+    /// Waits for a plan's turn to block writers, after the previous plan's pause.
     pub(super) async fn turn(&self) -> Turn<'_> {
         let next_plan = self.next_plan.lock().await;
         sleep_until(*next_plan).await;
@@ -44,7 +44,7 @@ impl Places {
     }
 }
 
-/// One plan that makes writers wait. It ends also where its client leaves.
+/// The turn of a plan that blocks writers. It also ends if the plan's client leaves.
 pub(super) struct Turn<'t> {
     next_plan: MutexGuard<'t, Instant>,
     begun: Instant,
@@ -75,7 +75,7 @@ mod tests {
         }
     }
 
-    /// Nor does a client that leaves in the middle of its plan, which it would make anew.
+    /// A client cannot avoid the pause by leaving in the middle of its plan and starting another.
     #[tokio::test(start_paused = true)]
     async fn a_plan_that_is_given_up_counts_too() {
         let places = Places::default();

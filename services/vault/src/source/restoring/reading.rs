@@ -1,5 +1,5 @@
-//! Rows of an archive, from JSON to what they are. Archives of either engine come into either: a flag is 0 or 1 in one and a
-//! boolean in the other, bytes are tagged in one and hex in the other (archive format 1, section 4).
+//! Parses rows of an archive from JSON. Archives of either engine can be restored into either: a flag is 0 or 1 in one
+//! and a boolean in the other; bytes are tagged in one and hex in the other (archive format 1, section 4).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -11,15 +11,15 @@ use crate::store::restore::rows::{
 };
 use crate::store::{CredentialRow, ReferenceRow, TokenRow, VersionRow};
 
-/// The tables that come back.
+/// The tables that a restore restores.
 pub(super) const RESTORED: [&str; 5] = [CREDENTIALS, PREVIOUS, TOMBSTONES, REFERENCES, TOKENS];
 
-/// Whether a restore takes rows of the table back.
+/// Whether a restore restores rows of the table.
 pub(crate) fn is_restored(table: &str) -> bool {
     RESTORED.contains(&table)
 }
 
-/// One row of `table`, which is one of [`RESTORED`].
+/// Parses one row of `table`, which must be in [`RESTORED`].
 ///
 /// # Errors
 /// [`RestoreError::Row`].
@@ -117,7 +117,7 @@ fn tombstone(columns: &mut Columns) -> Result<TombstoneRow> {
     })
 }
 
-/// A row's columns, taken out one by one.
+/// A row's columns, removed one by one as they are read.
 struct Columns {
     table: &'static str,
     values: Map<String, Value>,
@@ -134,7 +134,8 @@ impl Columns {
         self.optional_text(name)?.ok_or_else(|| self.problem(format!("{name} is null")))
     }
 
-    /// For a row that no code covers: nothing that a terminal obeys, and no more than a credential may have.
+    /// For a row without a code: no control characters, which a terminal would obey, and no longer than a credential
+    /// allows.
     fn plain_text(&mut self, name: &str, most: usize) -> Result<String> {
         let text = self.text(name)?;
         if text.chars().count() > most || text.chars().any(char::is_control) {
@@ -145,7 +146,7 @@ impl Columns {
         Ok(text)
     }
 
-    /// For a row that no code covers: an id as the vault makes them.
+    /// For a row without a code: an id in the vault's own form.
     fn id(&mut self, name: &str) -> Result<String> {
         let id = self.text(name)?;
         let is_plain = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
@@ -207,7 +208,7 @@ impl Columns {
         })
     }
 
-    /// A column that is not known here might say what must be respected.
+    /// Refuses unknown columns: one could contain something that must be respected.
     fn finish(self) -> Result<()> {
         match self.values.keys().next() {
             Some(name) => {

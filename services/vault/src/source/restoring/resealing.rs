@@ -1,5 +1,5 @@
-//! Another root key: what the archive's ring sealed is sealed anew under the vault's own ring, so that the old root key opens
-//! nothing here.
+//! A restore under another root key: values sealed by the archive's ring are sealed again under the vault's own ring,
+//! so the old root key opens nothing here.
 
 use std::sync::Arc;
 
@@ -11,9 +11,9 @@ use crate::store::restore::rows::ArchivedRow;
 
 /// Both rings.
 pub(super) struct Resealing {
-    /// Opens what either has sealed.
+    /// Opens values that either ring sealed.
     joined: Arc<KeyRing>,
-    /// Seals.
+    /// Seals values.
     live: Arc<KeyRing>,
 }
 
@@ -22,10 +22,10 @@ impl Resealing {
         Self { joined, live }
     }
 
-    /// The row with its secret under the live ring. False for one that no key opens, which stays as it is.
+    /// Seals the row's secret again under the live ring. False if no key opens the secret; the row is then unchanged.
     ///
     /// # Errors
-    /// When the live ring cannot seal.
+    /// If the live ring cannot seal.
     pub(super) fn reseal(&self, row: &mut ArchivedRow) -> Result<bool> {
         match row {
             ArchivedRow::Credential(row) => self.value(&CURRENT_SECRET, &row.id.clone(), &mut row.secret),

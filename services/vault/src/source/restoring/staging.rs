@@ -1,4 +1,4 @@
-//! Rows on their way into a stage: cut out of the messages, read, checked and stored in batches.
+//! Fills a stage: rows are cut out of the messages, parsed, checked and stored in batches.
 
 use std::sync::Arc;
 
@@ -14,15 +14,15 @@ use crate::store::Store;
 use crate::store::restore::rows::{StagedRow, TOMBSTONES};
 use crate::store::restore::{Added, Attempt};
 
-/// Bytes of one row as JSON: a secret of 64 KiB, sealed, with a name and labels at their limits.
+/// Maximum bytes of one row as JSON: a sealed secret of 64 KiB, with a name and labels at their limits.
 const MAX_ROW: usize = 512 << 10;
-/// Bytes of one stage: a million credentials with short secrets are 1 GB.
+/// Maximum bytes of one stage: a million credentials with short secrets are 1 GB.
 const MAX_STAGE: u64 = 16 << 30;
-/// Rows that no code covers: nothing else bounds what a service may send of them.
+/// Maximum number of rows without a code: nothing else limits the number that a service can send.
 const MAX_TOMBSTONES: i64 = 1_000_000;
-/// Rows that are stored at once.
+/// Rows stored in one batch.
 const BATCH: usize = 200;
-/// The same in bytes.
+/// Bytes stored in one batch.
 const BATCH_BYTES: usize = 1 << 20;
 
 /// A stage that is being filled.
@@ -32,16 +32,16 @@ pub(crate) struct Staging {
     opened: OpenedRing,
     resealing: Option<Resealing>,
     accept_undecryptable: bool,
-    /// The tables so far.
+    /// The tables staged so far.
     tables: Vec<String>,
     table: Option<Incoming>,
     total: u64,
 }
 
-/// The table that rows come for.
+/// The table whose rows are arriving.
 struct Incoming {
     name: &'static str,
-    /// What of a row has come.
+    /// The received part of a row.
     text: Vec<u8>,
     rows: i64,
     batch: Vec<StagedRow>,
@@ -49,7 +49,7 @@ struct Incoming {
 }
 
 impl Staging {
-    /// `live` is the vault's own ring, which seals anew what another root key sealed.
+    /// `live` is the vault's own ring; it seals values again that were sealed under another root key.
     pub(super) fn new(
         store: Arc<dyn Store>,
         attempt: Attempt,
@@ -71,12 +71,12 @@ impl Staging {
         }
     }
 
-    /// What drops it.
+    /// The attempt, which is needed to drop the stage.
     pub(crate) fn attempt(&self) -> &Attempt {
         &self.attempt
     }
 
-    /// Rows of another table follow.
+    /// Begins the rows of another table.
     ///
     /// # Errors
     /// [`RestoreError::Protocol`].
@@ -96,10 +96,11 @@ impl Staging {
         Ok(())
     }
 
-    /// A part of the table's text.
+    /// Adds a part of the table's text.
     ///
     /// # Errors
-    /// [`RestoreError::Row`], [`RestoreError::RowUnauthenticated`], [`RestoreError::Protocol`], and those of the database.
+    /// [`RestoreError::Row`], [`RestoreError::RowUnauthenticated`], [`RestoreError::Protocol`], and those of the
+    /// database.
     pub(crate) async fn add(&mut self, mut part: &[u8]) -> Result<()> {
         self.total = self.total.saturating_add(part.len() as u64);
         if self.total > MAX_STAGE {
@@ -120,10 +121,10 @@ impl Staging {
         }
     }
 
-    /// The table is whole.
+    /// Ends the table.
     ///
     /// # Errors
-    /// [`RestoreError::RowCount`], and as of [`Self::add`].
+    /// [`RestoreError::RowCount`], and those of [`Self::add`].
     pub(crate) async fn end_table(&mut self, said: i64) -> Result<()> {
         let table = self.table.as_mut().ok_or_else(|| protocol("a table ends that has not begun"))?;
         let last = std::mem::take(&mut table.text);
@@ -138,7 +139,7 @@ impl Staging {
         Ok(())
     }
 
-    /// The tables that were staged, once all of them have ended.
+    /// The staged tables, once all of them have ended.
     ///
     /// # Errors
     /// [`RestoreError::Protocol`].
@@ -202,7 +203,7 @@ impl Incoming {
     }
 }
 
-/// A version that is retired here has no word, whatever it says.
+/// The refusal of a row: a code under a version that is retired here is not accepted, even if it is right.
 fn unauthentic(table: &'static str, staged: &StagedRow, opened: &OpenedRing) -> RestoreError {
     let row = staged.key();
     match &staged.seal {

@@ -1,4 +1,4 @@
-//! What one restore of the vault may do: what its grant is for, and what its stage goes by.
+//! The terms of one restore of the vault: what its grant and its stage allow.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use crate::keys::OpenedRing;
 use crate::store::StageRow;
 use crate::store::restore::RestoreMode;
 
-/// Begins what the digest is over.
+/// Prefix of the digested text.
 const LABEL: &[u8] = b"strongroom restore terms v1\n";
 
 /// The head of another log.
@@ -21,7 +21,7 @@ pub(crate) struct OldHead {
     pub(crate) mac: String,
 }
 
-/// The terms. Their JSON is what a grant is for, so the fields have an order.
+/// The terms. A grant covers their JSON, so the order of the fields is fixed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Terms {
     /// The service that restores.
@@ -36,7 +36,7 @@ pub(crate) struct Terms {
     pub(crate) as_copy: bool,
     pub(crate) from_deployment: String,
     pub(crate) accept_undecryptable: bool,
-    /// Of the archive's vault.
+    /// Audit head of the archive's vault.
     pub(crate) old_head: Option<OldHead>,
 }
 
@@ -50,7 +50,8 @@ impl Terms {
         Ok(hex::encode(Sha256::new().chain_update(LABEL).chain_update(json).finalize()))
     }
 
-    /// Whoever sends an archive's rows or values says which deployment it is of; the ring says it with a code.
+    /// Checks the deployment that the service named for the archive's rows or values against the ring, whose code
+    /// authenticates its deployment.
     ///
     /// # Errors
     /// [`RestoreError::ForeignDeployment`].
@@ -67,7 +68,7 @@ impl Terms {
         serde_json::to_string(self).map_err(|error| Error::Inconsistent(format!("terms: {error}")))
     }
 
-    /// Those of a stage.
+    /// The terms of a stage.
     pub(super) fn of(stage: &StageRow) -> Result<Self> {
         serde_json::from_str(&stage.terms)
             .map_err(|_| Error::Inconsistent(format!("restore_stages.terms of {}", stage.id)))

@@ -1,4 +1,4 @@
-//! What somebody should know of a restore of the vault before they commit it, beside the counts.
+//! Warnings to read, besides the counts, before committing a restore of the vault.
 
 use super::Terms;
 use crate::keys::OpenedRing;

@@ -1,4 +1,4 @@
-//! What a process knows of the log's end between two changes.
+//! A process's knowledge of the log's end between two changes.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -7,7 +7,7 @@ use strongroom_store::Error;
 
 use super::{AuditHead, ChainKey, unwritable};
 
-/// The key that chains events, and where this process's last batch of uses left the log.
+/// The key that chains events, and the head after this process's last batch of uses.
 #[derive(Default)]
 pub(in crate::store) struct LogTail {
     /// `None` until the ring is open.
@@ -16,12 +16,12 @@ pub(in crate::store) struct LogTail {
     failures: Failures,
 }
 
-/// Counts what the log refused. Clones count together.
+/// Counts failures to write the log. Clones share the count.
 #[derive(Clone, Default)]
 pub(in crate::store) struct Failures(Arc<AtomicU64>);
 
 impl Failures {
-    /// The same error as a failure of the log, counted.
+    /// Counts the error, and returns it as a failure of the log.
     pub(in crate::store) fn unwritable(&self, source: Error) -> Error {
         self.0.fetch_add(1, Ordering::Relaxed);
         unwritable(source)
@@ -49,7 +49,7 @@ impl LogTail {
         *self.head.lock().unwrap_or_else(PoisonError::into_inner) = head;
     }
 
-    /// Another process, or a change in this one, may have appended since.
+    /// The remembered head. Another process, or a change in this one, may have appended events since.
     pub(in crate::store) fn head(&self) -> AuditHead {
         self.head.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

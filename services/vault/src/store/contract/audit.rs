@@ -180,7 +180,7 @@ async fn events_come_in_order_up_to_a_place() {
 #[tokio::test]
 async fn a_prefix_is_pruned_behind_a_checkpoint() {
     for (_database, store) in stores().await {
-        // The fourth is younger than the fifth: what is removed has no gap.
+        // The fourth event is newer than the fifth: the removed range has no gap.
         for time in [10, 20, 30, 60, 40, 70] {
             store.append_event(&NewEvent { time, ..event("a.x") }).await.unwrap();
         }

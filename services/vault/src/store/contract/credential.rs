@@ -148,7 +148,8 @@ async fn deleting_releases_references_or_is_blocked_by_them() {
     }
 }
 
-/// What a restore has to know: an older secret, an activation and a deleted credential must not come back by themselves.
+/// A restore needs these facts: an older secret, an activation or a deleted credential must not come back unless
+/// somebody names it.
 #[tokio::test]
 async fn the_times_of_secrets_and_deactivations_and_the_deleted_ones_are_remembered() {
     for (database, store) in stores().await {

@@ -1,4 +1,4 @@
-//! Lists beside rows that were changed outside the vault, or hold what their columns cannot hold.
+//! Lists that include rows that were changed outside the vault, or that contain values of the wrong type.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::store::{Ended, Labels, Store};
 
 const ALL: [u32; 6] = [1, 2, 3, 4, 5, 6];
 
-/// Six tokens, credentials and references, of which the second and third of each were changed.
+/// Six tokens, credentials and references; the second and third of each were changed.
 async fn tampered() -> Vec<(TestDb, Arc<dyn Store>)> {
     let stores = stores().await;
     for (database, store) in &stores {
@@ -32,7 +32,7 @@ async fn tampered() -> Vec<(TestDb, Arc<dyn Store>)> {
     stores
 }
 
-/// The ids of the first so many tokens, credentials and references.
+/// The ids of the first `limit` tokens, credentials and references.
 async fn listed(store: &dyn Store, limit: i64) -> [Vec<String>; 3] {
     let tokens = store.tokens((i64::MIN, ""), limit).await.unwrap();
     let credentials = store.credentials(&Default::default(), "", limit).await.unwrap();
@@ -72,7 +72,7 @@ async fn a_token_below_a_tampered_one_has_ended() {
     }
 }
 
-/// PostgreSQL has types.
+/// Only on SQLite: PostgreSQL enforces column types.
 #[tokio::test]
 async fn a_value_that_cannot_be_read_is_a_tampered_row() {
     for (database, store) in tampered().await {

@@ -192,7 +192,7 @@ async fn a_root_key_change_takes_every_version_or_none() {
             .collect();
         assert_eq!(wrapped, [("bb".into(), "srk1.y".into()), ("bb".into(), "srk1.z".into())]);
         assert_eq!(store.root_keys().await.unwrap().last().unwrap().id, "bb");
-        // And back: the root key that was there before is the newest again.
+        // And back: the earlier root key is the newest again.
         let back = [version("01", "gateway"), version("02", "gateway")];
         let old = RootKeyRow { create_time: 7, ..root("aa") };
         assert!(store.change_root_key("bb", &old, &back, &event).await.unwrap());

@@ -84,7 +84,7 @@ async fn pins_hold_until_they_lapse_or_are_released() {
     }
 }
 
-/// The backup service asserts the pins of each stored archive at each of its starts.
+/// The backup service asserts the pins of each stored archive whenever it starts.
 #[tokio::test]
 async fn pins_that_are_so_already_are_not_written_again() {
     for (_database, store) in stores().await {

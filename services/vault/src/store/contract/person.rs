@@ -49,7 +49,7 @@ async fn enrol(store: &dyn Store, id: &str, subject: &str, grounds: Grounds) -> 
     store.enrol(&enrolment(id, subject, grounds), &event("person.enrolled")).await.unwrap()
 }
 
-/// A store in which p1 has the token a, and p2 the identity x.
+/// A store with two people: p1 has the token a, and p2 the identity x.
 async fn two_people(store: &dyn Store) {
     issue(store, "a", "").await;
     assert_eq!(enrol(store, "p1", "token:a", Grounds::First).await, Enrolled::Done);

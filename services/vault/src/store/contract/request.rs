@@ -1,4 +1,4 @@
-//! `RequestStore`, and what is claimed by doing it once.
+//! `RequestStore`, and the changes that claim a request so they are made only once.
 
 use super::{credential, event, events, stores};
 use crate::store::request::KEPT;

@@ -1,4 +1,4 @@
-//! What a narrowed token sees and changes of references, and what it leaves alone.
+//! The references that a narrowed token sees and changes, and those that it leaves alone.
 
 use std::sync::Arc;
 
@@ -54,7 +54,8 @@ async fn a_selection_hides_references_that_lead_outside() {
     }
 }
 
-/// A credential that [`staging`] reaches, and what uses it: `in` alone, `mixed` beside one outside, `other` as a kind.
+/// A credential that [`staging`] selects, and its references: `in` uses only this credential, `mixed` also one outside
+/// the selection, and the third is of the kind `other`.
 async fn with_staging(store: &dyn Store) {
     with_credentials(store).await;
     let labels: Labels = [("env".to_owned(), "staging".to_owned())].into();

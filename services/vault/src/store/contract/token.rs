@@ -20,12 +20,12 @@ pub(super) fn token(id: &str, create_time: i64) -> TokenRow {
     }
 }
 
-/// Of a token's new secret.
+/// Hashes of a token's new secret.
 pub(super) fn hashes(text: &str) -> Hashes {
     Hashes { hash: text.as_bytes().to_vec(), introspect_hash: format!("introspect {text}").into_bytes() }
 }
 
-/// An admin's without limits.
+/// An admin token without limits.
 pub(super) fn admin(id: &str, issuer: &str) -> TokenRow {
     TokenRow {
         role: "admin".into(),

@@ -165,7 +165,7 @@ async fn insert_checkpoint(
 type Row = <Database as sqlx::Database>::Row;
 
 impl Store {
-    /// Hands every row that grants access to `found`.
+    /// Passes every row that grants access to `found`.
     async fn examine_all(
         &self,
         snapshot: &mut Connection,

@@ -152,7 +152,7 @@ impl CredentialStore for Store {
         let rows: Vec<Sealed<CredentialRow>> = query.build_query_as().fetch_all(self.reader()).await?;
         let mut opened = Vec::with_capacity(rows.len());
         for sealed in rows {
-            // One that cannot be read is like one that is gone: nothing tells which it was.
+            // An unreadable row is treated as missing: nothing tells which credential it was.
             let Ok(id) = sealed.unchecked().map(|(row, _)| row.id.clone()) else { continue };
             let row = self.codes.open(sealed);
             if row.as_ref().map_or(true, |row| row.is_inside(selection)) {
@@ -176,7 +176,7 @@ impl CredentialStore for Store {
 }
 
 impl Store {
-    /// The row, to be changed; a given `expected` revision must be its own.
+    /// Reads and locks the row for a change; a given `expected` revision must be its current one.
     pub(super) async fn at_revision(
         &self,
         tx: &mut Connection,
@@ -226,7 +226,7 @@ pub(super) async fn update(tx: &mut Connection, row: &CredentialRow, seal: Seal)
     expect_rows("credentials", done.rows_affected(), 1)
 }
 
-/// How many references to a credential the caller can see, of those that `what` selects.
+/// Number of the references to a credential that the caller can see, among those that `what` selects.
 async fn count(tx: &mut Connection, what: &str, id: &str, selection: &Selectors) -> Result<i64> {
     let mut query = QueryBuilder::<Database>::new(what);
     query.push_bind(id).push(" AND ");
@@ -265,7 +265,7 @@ pub(super) async fn insert_labels(tx: &mut Connection, id: &str, labels: &Labels
     Ok(())
 }
 
-/// Adds reference counts and previous secrets: two more statements, however many rows.
+/// Adds reference counts and previous secrets: two more statements, regardless of the number of rows.
 async fn complete(
     reader: &mut Connection,
     rows: Vec<CredentialRow>,

@@ -1,4 +1,4 @@
-//! Rows of the audit log on their way into PostgreSQL.
+//! Writes rows of the audit log in PostgreSQL.
 
 use sqlx::postgres::PgArguments;
 use sqlx::query::Query;
@@ -6,7 +6,7 @@ use sqlx::query::Query;
 use super::Database;
 use crate::store::{AuditHead, NewEvent};
 
-/// Takes what [`bind_events`] binds.
+/// Inserts the events that [`bind_events`] binds.
 macro_rules! insert_events {
     () => {
         "INSERT INTO audit_logs (
@@ -19,7 +19,7 @@ macro_rules! insert_events {
 }
 pub(super) use insert_events;
 
-/// The arrays that [`insert_events`] takes.
+/// Binds the arrays of [`insert_events`].
 pub(super) fn bind_events<'q>(
     query: Query<'q, Database, PgArguments>,
     events: &[&NewEvent],

@@ -1,6 +1,7 @@
-//! Uses in PostgreSQL: one statement, which is its own transaction, where nobody else has appended meanwhile.
+//! Commits uses in PostgreSQL: one statement, which is its own transaction, if no other process or change has appended
+//! in the meantime.
 //!
-//! A transaction that asks for the head takes six round trips.
+//! A transaction that reads the head first takes six round trips.
 
 use strongroom_store::{Result, expect_rows};
 
@@ -10,8 +11,8 @@ use crate::store::audit::no_chain;
 use crate::store::uses::latest_uses;
 use crate::store::{AuditHead, NewEvent, Use};
 
-/// The credentials and times that two arrays hold, and those credentials locked, if `$only`: in the order of their ids,
-/// so that two vaults that mark the same ones do not wait for each other in a circle.
+/// The credentials and times in two arrays, with those credentials locked if `$only` holds. They are locked in the
+/// order of their ids, so two vaults that mark the same credentials do not deadlock.
 macro_rules! locked {
     ($ids:literal, $times:literal, $only:literal) => {
         concat!(
@@ -27,7 +28,7 @@ macro_rules! locked {
     };
 }
 
-/// A use older than the one remembered changes nothing.
+/// A use older than the recorded one changes nothing.
 macro_rules! mark_locked {
     () => {
         "UPDATE credentials c SET last_used_time = used.time
@@ -38,8 +39,8 @@ macro_rules! mark_locked {
 
 const MARK_USED: &str = concat!("WITH ", locked!("$1", "$2", ""), mark_locked!());
 
-/// The same marks, the events and the new head, if `$13` and `$14` are the head; nothing otherwise. The head is
-/// locked behind the credentials, as every change does it: its condition waits for the marks.
+/// Writes the same marks, the events and the new head if `$13` and `$14` are the current head; otherwise nothing. The
+/// head is locked after the credentials, as in every change: its condition waits for the marks.
 const COMMIT_BEHIND: &str = concat!(
     "WITH confirmed AS (
         SELECT 1 FROM audit_head WHERE id = 1 AND sequence = $13 AND mac IS NOT DISTINCT FROM $14
@@ -59,7 +60,7 @@ const COMMIT_BEHIND: &str = concat!(
 );
 
 impl Store {
-    /// The new head, or `None` if the log's head is not the one remembered.
+    /// The new head, or `None` if the log's head is not the remembered one.
     pub(super) async fn commit_behind_remembered(
         &self,
         uses: &[Use],

@@ -54,7 +54,7 @@ impl KeyStore for Store {
         }
         let code = self.states.deployment_code(&root.id, deployment_id)?;
         sqlx::query(SET_DEPLOYMENT).bind(deployment_id).bind(code).execute(&mut *tx).await?;
-        // As random as that, and for ever this log's, whichever deployment the vault becomes.
+        // As random as the deployment id, and always this log's id, even if the vault adopts another deployment.
         sqlx::query(SET_CHAIN).bind(deployment_id).execute(&mut *tx).await?;
         append(&mut tx, event).await?;
         tx.commit().await?;
@@ -158,7 +158,8 @@ impl KeyStore for Store {
         };
         let Some(version) = self.version(&mut tx, kid).await?.filter(is_due) else { return Ok(false) };
         let pins: i64 = sqlx::query_scalar(COUNT_PINS).bind(kid).bind(now).fetch_one(&mut *tx).await?;
-        // The snapshot of an archive that is being made may need a version that was made after it was pinned.
+        // The snapshot of an archive that is being made may need a version created after the archive pinned its
+        // versions.
         let open: i64 = sqlx::query_scalar(COUNT_OPEN_PINS).bind(now).fetch_one(&mut *tx).await?;
         if open > 0 || pins > 0 && !version.destroy_approved {
             return Ok(false);
@@ -183,14 +184,14 @@ impl KeyStore for Store {
             return Ok(false);
         }
         for version in rewrapped {
-            // Its state may have changed since the ring was read.
+            // The version's state may have changed since the ring was read.
             let Some(current) = self.version(&mut tx, &version.kid).await? else { return Ok(false) };
             let (root_key_id, wrapped) = (version.root_key_id.clone(), version.wrapped.clone());
             let wrapped = if current.state == State::Destroyed { String::new() } else { wrapped };
             let rewrapped = KeyVersionRow { root_key_id, wrapped, ..current };
             update(&mut tx, &rewrapped, &self.states.code(&rewrapped)?).await?;
         }
-        // A version that was made since the ring was read.
+        // Versions created since the ring was read.
         let missed: i64 = sqlx::query_scalar(COUNT_OTHER_ROOT).bind(&root.id).fetch_one(&mut *tx).await?;
         if missed > 0 {
             return Ok(false);
@@ -297,7 +298,7 @@ async fn insert_key(tx: &mut Connection, version: &KeyVersionRow, state_mac: &[u
     Ok(())
 }
 
-/// The end of every change of the ring: its revision, then its event.
+/// The end of every change of the ring: increments its revision and appends the event.
 async fn change_ring(tx: &mut Change, event: &NewEvent) -> Result<()> {
     let done = sqlx::query(BUMP_RING).execute(&mut **tx).await?;
     expect_rows("key_ring", done.rows_affected(), 1)?;

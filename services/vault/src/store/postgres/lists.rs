@@ -4,7 +4,7 @@ use sqlx::QueryBuilder;
 
 use super::Database;
 
-/// A condition on the column before it: its value is in the list, of [`list`], that an argument holds.
+/// A condition on the column before it: its value is in the list that the argument holds (see [`list`]).
 macro_rules! in_list {
     ($argument:literal) => {
         concat!(" = ANY(", $argument, ")")
@@ -12,12 +12,12 @@ macro_rules! in_list {
 }
 pub(super) use in_list;
 
-/// The argument that [`in_list`] takes.
+/// The argument for [`in_list`].
 pub(super) fn list(values: Vec<&str>) -> Vec<&str> {
     values
 }
 
-/// The same condition on the column that `query` ends with.
+/// The same condition on the column at the end of `query`.
 pub(super) fn push_in_list(query: &mut QueryBuilder<Database>, values: &[String]) {
     query.push(" = ANY(").push_bind(values).push(")");
 }

@@ -1,4 +1,4 @@
-//! Reading what a change goes by in PostgreSQL: it stays as it was read until the change commits.
+//! Reads and locks the rows that a change depends on in PostgreSQL: they stay unchanged until the change commits.
 
 use crate::store::token::select_tokens;
 
@@ -7,20 +7,21 @@ pub(super) const LOCK_HEAD: &str =
 
 pub(super) const LOCK_REVISION: &str = "SELECT revision FROM credentials WHERE id = $1 FOR UPDATE";
 
-/// Empty when the reference is bound directly.
+/// Empty if the reference is bound directly.
 pub(super) const LOCK_VIA: &str = "
     SELECT via_kind FROM credential_references WHERE kind = $1 AND consumer = $2 FOR UPDATE";
 
-/// The stage, to be changed.
+/// Reads and locks the stage for a change.
 pub(super) const LOCK_STAGE: &str = "
     SELECT id, state, terms, statement, ring, tables, report, create_time, expire_time, commit_time, previous_deployment
     FROM restore_stages WHERE id = $1 FOR UPDATE";
 
-/// What moves a stage on looks at; its ring and its report have megabytes.
+/// The columns that a change of the state needs; the stage's ring and report have megabytes.
 pub(super) const LOCK_STAGE_HEAD: &str =
     "SELECT id, state, statement, create_time, expire_time FROM restore_stages WHERE id = $1 FOR UPDATE";
 
-/// What a restore rewrites, before it looks at it. Readers go on; changes wait, none of which holds the head yet.
+/// Locks the tables that a restore rewrites, before it reads them. Readers continue; changes wait, and none of the
+/// waiting ones holds the head yet.
 pub(super) const LOCK_RESTORED: &str = "
     LOCK TABLE credentials, credential_versions, credential_references, credential_tombstones IN EXCLUSIVE MODE";
 
@@ -31,5 +32,5 @@ pub(super) const LOCK_CREDENTIAL: &str = "
            c.last_used_time, c.expire_time, c.revision, c.labels, c.secret_time, c.deactivate_time, c.row_kid, c.row_mac, c.change_id
     FROM credentials c WHERE c.id = $1 FOR UPDATE";
 
-/// After a SELECT of references that a change rewrites.
+/// Follows a SELECT of references that a change rewrites.
 pub(super) const FOR_CHANGE: &str = " FOR UPDATE OF r";

@@ -1,4 +1,4 @@
-//! Sealing rows that grant access anew in PostgreSQL, after their key was rotated.
+//! Seals rows that grant access again in PostgreSQL, after their key was rotated.
 
 use sqlx::{AssertSqlSafe, FromRow};
 use strongroom_store::{Error, Result};
@@ -11,13 +11,13 @@ use crate::store::{
     CredentialRow, KeyRequestRow, PersonRequestRow, PersonRow, ReferenceRow, TokenRow, VersionRow,
 };
 
-/// Rows of one transaction.
+/// Rows in one transaction.
 const BATCH: usize = 200;
 
 type Row = <Database as sqlx::Database>::Row;
 
 impl Store {
-    /// Seals every row of every table that another version than `kid`, the primary one, has sealed.
+    /// Seals every row of every table that was sealed by a version other than `kid`, the primary one.
     pub(super) async fn recode_all(&self, kid: &str) -> Result<i64> {
         Ok(self.recode::<TokenRow>(kid).await?
             + self.recode::<CredentialRow>(kid).await?
@@ -49,7 +49,7 @@ impl Store {
         Ok(done)
     }
 
-    /// A row that was changed since it was read has the newer version's code already.
+    /// A row that was changed since it was read already has a code of the newer version.
     async fn write_codes<R: Granting + Send + Sync>(&self, rows: Vec<Sealed<R>>) -> Result<i64> {
         if rows.is_empty() {
             return Ok(0);
@@ -60,7 +60,7 @@ impl Store {
         let update =
             format!("UPDATE {table} SET row_kid = $1, row_mac = $2 WHERE row_mac = $3 AND {}", R::KEY);
         for sealed in rows {
-            // One that is tampered is left as it is.
+            // A tampered row is left as it is.
             let Ok(old) = sealed.unchecked().map(|(_, seal)| seal.clone()) else { continue };
             let row = match self.codes.open(sealed) {
                 Ok(row) => row,

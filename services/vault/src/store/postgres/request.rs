@@ -27,7 +27,7 @@ impl RequestStore for Store {
     }
 }
 
-/// Takes the request for the running transaction; the earlier one when there is one.
+/// Claims the request for the running transaction; returns the earlier one if it was made before.
 pub(super) async fn claim(tx: &mut Connection, request: Option<&RequestRow>) -> Result<Option<RequestRow>> {
     let Some(request) = request else { return Ok(None) };
     let forgotten = request.create_time - KEPT;

@@ -1,4 +1,4 @@
-//! Replacing sealed values in PostgreSQL: one statement takes them all as arrays.
+//! Replaces sealed values in PostgreSQL: one statement takes them all as arrays.
 
 use sqlx::QueryBuilder;
 
@@ -6,8 +6,8 @@ use super::Database;
 use crate::store::Resealed;
 use crate::store::columns::SealedColumn;
 
-/// Replaces the values that are still what they were. Waiting for a row that a reveal holds could close a circle
-/// of waiting: such a row is skipped.
+/// Replaces the values that are unchanged. Waiting for a row that a reveal has locked could deadlock, so such a row is
+/// skipped.
 pub(super) fn replace_values(column: &SealedColumn, rows: &[Resealed]) -> QueryBuilder<Database> {
     let (mut ids, mut olds, mut news) = (Vec::new(), Vec::new(), Vec::new());
     for row in rows {

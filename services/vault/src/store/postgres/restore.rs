@@ -117,7 +117,7 @@ impl RestoreStore for Store {
         };
         report.adopted = commit.adopted.map(str::to_owned);
         if !commit.is_trial {
-            // The head comes before the ring, as in every change of a key.
+            // The head is locked before the ring, as in every change of a key.
             append_with(&mut tx, &report.told_by(event), &events).await?;
         }
         let previous = match commit.adopted {
@@ -193,7 +193,7 @@ impl RestoreStore for Store {
             sqlx::query_scalar(EXPIRED_STAGES).bind(now).fetch_all(self.reader()).await?;
         for id in expired {
             let mut tx = self.begin().await?;
-            // It may have been committed, or begun anew, since it was read.
+            // The stage may have been committed, or begun again, since it was read.
             let stage = lock_head(&mut tx, &id).await?;
             if let Some(stage) = stage.filter(|stage| stage.expire_time <= now) {
                 end_stage(&mut tx, &stage).await?;
@@ -212,14 +212,14 @@ impl RestoreStore for Store {
 }
 
 impl Store {
-    /// `now`, or a moment after the newest restore: another process's clock may be behind, and what was committed last is taken
-    /// back first.
+    /// `now`, or just after the newest restore if that is later: another process's clock may be behind, and the last
+    /// commit must be rolled back first.
     async fn later(&self, tx: &mut Connection, now: i64) -> Result<i64> {
         let last: Option<i64> = sqlx::query_scalar(LAST_COMMIT).fetch_one(tx).await?;
         Ok(last.map_or(now, |last| now.max(last.saturating_add(1))))
     }
 
-    /// Makes the vault another deployment; which one it was.
+    /// Makes the vault another deployment; returns the previous one.
     async fn become_deployment(&self, tx: &mut Connection, deployment_id: &str) -> Result<String> {
         let root = newest_root(tx).await?;
         let found: DeploymentRow = sqlx::query_as(DEPLOYMENT).fetch_one(&mut *tx).await?;
@@ -239,7 +239,7 @@ async fn lock_head(tx: &mut Connection, id: &str) -> Result<Option<StageHead>> {
     Ok(sqlx::query_as(LOCK_STAGE_HEAD).bind(id).fetch_optional(tx).await?)
 }
 
-/// One that was committed stays, without its rows, so that its grant is not used again.
+/// The row of a committed stage remains, without its staged rows, so that its grant cannot be used again.
 async fn end_stage(tx: &mut Connection, stage: &StageHead) -> Result<()> {
     sqlx::query(DELETE_STAGED).bind(&stage.id).execute(&mut *tx).await?;
     sqlx::query(DELETE_UNDO).bind(&stage.id).execute(&mut *tx).await?;
@@ -256,7 +256,7 @@ async fn has_no_credential(connection: &mut Connection) -> Result<bool> {
     Ok(some == 0)
 }
 
-/// The restore's own event is the first of them.
+/// Appends the restore's own event, then those of its rows.
 async fn append_with(tx: &mut Change, event: &NewEvent, rows: &[NewEvent]) -> Result<()> {
     let events: Vec<&NewEvent> = std::iter::once(event).chain(rows).collect();
     for some in events.chunks(100) {

@@ -1,4 +1,5 @@
-//! Taking a restore back in PostgreSQL: each row becomes what it was before, unless that would bring back what was revoked since.
+//! Rolls back a restore in PostgreSQL: each row gets its previous state, unless that would bring back a row that was
+//! revoked since.
 
 use std::collections::BTreeSet;
 
@@ -24,10 +25,10 @@ use crate::store::restore::{
 };
 use crate::store::{CredentialRow, NewEvent, ReferenceRow, TokenRow, VersionRow};
 
-/// Changed rows that are named.
+/// Maximum number of changed rows that are named.
 const MAX_NAMED: usize = 20;
 
-/// What was undone.
+/// The result of a rollback.
 pub(super) struct Undone {
     pub(super) report: Report,
     pub(super) events: Vec<NewEvent>,
@@ -35,7 +36,7 @@ pub(super) struct Undone {
     pub(super) changed: Vec<String>,
 }
 
-/// A rollback under way.
+/// An open rollback.
 pub(super) struct Undoing<'u> {
     store: &'u Store,
     id: &'u str,
@@ -43,15 +44,15 @@ pub(super) struct Undoing<'u> {
     report: Report,
     events: RowEvents,
     changed: Vec<String>,
-    /// Ids of credentials among them, all of them.
+    /// Ids of all changed credentials, also of those that are not named.
     changed_ids: BTreeSet<String>,
 }
 
-/// What a page of credentials comes to.
+/// The changes of a page of credentials.
 #[derive(Default)]
 struct Page {
     credentials: Credentials,
-    /// Those that the restore has made.
+    /// Credentials that the restore created.
     removed: Vec<String>,
 }
 
@@ -155,12 +156,12 @@ impl<'u> Undoing<'u> {
                 self.put(CredentialRow { revision: self.now, ..before.row }, None, page)
             }
             (Some(before), Some((live, _))) => self.change(before.row, &live, is_changed, page),
-            // It was deleted since, and stays so.
+            // The credential was deleted since, and stays so.
             (_, None) => Ok(()),
         }
     }
 
-    /// Those that somebody has deleted since: a tombstone that the restore itself has brought is none of theirs.
+    /// The credentials that were deleted since the restore. A tombstone that the restore itself created does not count.
     async fn buried_since(&self, tx: &mut Connection, ids: &[String]) -> Result<BTreeSet<String>> {
         let mut since = BTreeSet::new();
         for id in buried(tx, ids).await?.into_keys() {
@@ -182,7 +183,7 @@ impl<'u> Undoing<'u> {
         let facts = Facts {
             mode: RestoreMode::Replace,
             is_buried: false,
-            // Nothing was changed since: then it becomes exactly what it was.
+            // If nothing was changed since, the row gets exactly its previous state.
             is_revived: !is_changed,
         };
         let name = RowName { id: live.id.clone(), name: live.display_name.clone() };
@@ -199,7 +200,7 @@ impl<'u> Undoing<'u> {
         Ok(())
     }
 
-    /// Those that the restore has made.
+    /// Removes credentials that the restore created.
     async fn remove(&mut self, tx: &mut Connection, ids: &[String]) -> Result<()> {
         if ids.is_empty() {
             return Ok(());
@@ -217,7 +218,7 @@ impl<'u> Undoing<'u> {
         delete(tx, DELETE_CREDENTIALS, ids).await
     }
 
-    /// Whether the reference is as the restore left it, and so becomes what it was before.
+    /// Whether the reference is unchanged since the restore; it then gets its previous state.
     async fn is_of_restore(&self, tx: &mut Connection, row: &ReferenceRow, seal: &Seal) -> Result<bool> {
         let undo = self.find(tx, REFERENCES, &reference_key(&row.kind, &row.consumer)).await?;
         Ok(undo.is_some_and(|undo| undo.change_id.as_ref() == Some(&seal.change_id)))
@@ -236,7 +237,7 @@ impl<'u> Undoing<'u> {
             }
             removed.push(id.to_owned());
             let before: Option<Before<VersionRow>> = undo.before()?;
-            // A rotation since may have left none on purpose.
+            // A rotation since may have removed the previous secret on purpose.
             let is_put_back = owners.contains(id) && !self.changed_ids.contains(id);
             if let Some(Before { row, .. }) = before.filter(|_| is_put_back) {
                 let seal = self.store.codes.seal_as(&row, self.events.change_id(CREDENTIALS))?;
@@ -291,7 +292,7 @@ impl<'u> Undoing<'u> {
         put_references(tx, &written).await
     }
 
-    /// What it becomes, if it was there before.
+    /// The reference's previous state, if it existed.
     fn reference(
         &mut self,
         (undo, target): (&UndoRow, &str),
@@ -321,10 +322,10 @@ impl<'u> Undoing<'u> {
         Ok((row, seal))
     }
 
-    /// Those that the restore has made, and that nobody has reissued or revoked since.
+    /// Removes the tokens that the restore created and that nobody has reissued or revoked since.
     async fn tokens(&mut self, tx: &mut Connection, rows: &[UndoRow]) -> Result<()> {
         for undo in rows {
-            // Whoever reissues it meanwhile waits, and finds it gone, or is seen.
+            // A concurrent reissue either waits for this lock and then finds the token gone, or is seen here.
             let live: Option<Sealed<TokenRow>> =
                 sqlx::query_as(LOCK_TOKEN).bind(&undo.row_key).fetch_optional(&mut *tx).await?;
             let live = live.map(|sealed| self.store.codes.open_with_seal(sealed)).transpose()?;

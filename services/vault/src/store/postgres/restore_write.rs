@@ -1,4 +1,4 @@
-//! Many rows with one statement, for a restore in PostgreSQL: whoever reveals a secret meanwhile waits for it.
+//! Writes many rows with one statement, for a restore in PostgreSQL: a reveal in the meantime has to wait.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,10 +19,10 @@ use crate::store::restore::{
 };
 use crate::store::{CredentialRow, ReferenceRow, VersionRow, credential as credentials};
 
-/// Rows of one statement: of the widest table far fewer arguments than either engine takes.
+/// Rows in one statement: even the widest table stays far below the limit on arguments of either engine.
 const ROWS: usize = 100;
 
-/// False where one of them is there already.
+/// False if one of the rows is already staged.
 pub(super) async fn put_staged(tx: &mut Connection, stage_id: &str, rows: &[StagedRow]) -> Result<bool> {
     for some in rows.chunks(ROWS) {
         let texts: Vec<String> = some.iter().map(content).collect::<Result<_>>()?;
@@ -42,14 +42,14 @@ pub(super) async fn put_staged(tx: &mut Connection, stage_id: &str, rows: &[Stag
 #[derive(Default)]
 pub(super) struct Credentials {
     rows: Vec<(CredentialRow, Seal)>,
-    /// Ids of those that are there with other labels.
+    /// Ids of existing credentials whose labels change.
     relabelled: Vec<String>,
-    /// Places in `rows` of those whose labels are written.
+    /// Indexes in `rows` of the credentials whose labels are written.
     labelled: Vec<usize>,
 }
 
 impl Credentials {
-    /// A new row, or what `before` becomes.
+    /// Adds a new row, or the new state of `before`.
     pub(super) fn add(&mut self, row: CredentialRow, seal: Seal, before: Option<&CredentialRow>) {
         let has_labels = before.map(|before| before.labels == row.labels);
         if has_labels == Some(false) {
@@ -156,7 +156,7 @@ async fn run(
     expect_rows(table, done.rows_affected(), rows as u64)
 }
 
-/// Runs the DELETE that `sql` begins, which ends with the column that `values` are of.
+/// Completes and runs the DELETE `sql`, which ends with the column that `values` belong to.
 pub(super) async fn delete(tx: &mut Connection, sql: &'static str, values: &[String]) -> Result<()> {
     if !values.is_empty() {
         let mut query = QueryBuilder::<Database>::new(sql);
@@ -189,7 +189,7 @@ pub(super) async fn live_credentials(
     rows.into_iter().map(named).collect()
 }
 
-/// Secrets before the last rotation, by the ids of their credentials, not checked yet. One that cannot be read is none.
+/// Previous secrets by the ids of their credentials, not checked yet. Unreadable rows are left out.
 pub(super) async fn live_previous(
     tx: &mut Connection,
     ids: &[String],
@@ -219,7 +219,7 @@ pub(super) async fn live_references(
     rows.into_iter().map(named).collect()
 }
 
-/// References that name one of `ids`, as their own or to fall back to.
+/// References that name one of `ids`, as their own or as a fallback.
 pub(super) async fn naming(tx: &mut Connection, ids: &[String]) -> Result<Vec<Sealed<ReferenceRow>>> {
     let mut query = QueryBuilder::<Database>::new(ReferenceRow::SELECT);
     query.push(" WHERE (r.kind, r.consumer) IN (SELECT n.kind, n.consumer FROM credential_references n");
@@ -231,7 +231,7 @@ pub(super) async fn naming(tx: &mut Connection, ids: &[String]) -> Result<Vec<Se
     Ok(query.build_query_as().fetch_all(tx).await?)
 }
 
-/// Those of `ids` that are credentials now.
+/// The subset of `ids` that are existing credentials.
 pub(super) async fn existing(tx: &mut Connection, ids: &[String]) -> Result<BTreeSet<String>> {
     let mut query = QueryBuilder::<Database>::new("SELECT c.id FROM credentials c WHERE c.id");
     push_in_list(&mut query, ids);

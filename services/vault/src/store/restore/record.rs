@@ -1,4 +1,4 @@
-//! What a restore says of itself: counts and names for its answers, and the events that name each row that it touched, so that a
+//! The report of a restore: counts and names for its answers, and the events that name each touched row, so that a
 //! verification of the log knows the last change of every row.
 
 use serde::{Deserialize, Serialize};
@@ -6,14 +6,14 @@ use serde_json::{Map, Value, json};
 
 use crate::store::{CHANGE, NewEvent};
 
-/// As many rows, kept or touched, as an answer names.
+/// Maximum number of kept or touched rows that an answer names.
 const MAX_NAMED: usize = 100;
-/// Rows that one event names.
+/// Maximum number of rows that one event names.
 const ROWS_OF_EVENT: usize = 500;
 /// The event that names rows.
 pub(crate) const ROWS_EVENT: &str = "restore.rows";
 
-/// How a row is touched.
+/// The change to a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Touch {
@@ -22,7 +22,7 @@ pub(crate) enum Touch {
     Deleted,
 }
 
-/// A table of a restore.
+/// Counts for one table of a restore.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct TableReport {
     pub(crate) name: String,
@@ -31,29 +31,29 @@ pub(crate) struct TableReport {
     pub(crate) created: i64,
     pub(crate) changed: i64,
     pub(crate) deleted: i64,
-    /// Rows that differ and stay as they are, or of which something does.
+    /// Rows that differ and stay unchanged, fully or in part.
     pub(crate) kept: i64,
-    /// Created ones that grant nothing before somebody renews them.
+    /// Created rows that grant nothing until they are reissued.
     pub(crate) stale: i64,
     pub(crate) examples: Vec<Touched>,
 }
 
-/// A row that is touched.
+/// A touched row.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Touched {
     pub(crate) touch: Touch,
     pub(crate) row: RowName,
 }
 
-/// How a row is called.
+/// Identification of a row.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct RowName {
     pub(crate) id: String,
-    /// What people call it; empty where it has no other name.
+    /// Display name; empty if it has none.
     pub(crate) name: String,
 }
 
-/// A row of which something stays as it is.
+/// A row that stays unchanged, fully or in part.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Kept {
     pub(crate) table: String,
@@ -62,13 +62,13 @@ pub(crate) struct Kept {
 }
 
 impl RowName {
-    /// Of a row without another name.
+    /// A row without a display name.
     pub(crate) fn of(id: &str) -> Self {
         Self { id: id.to_owned(), name: String::new() }
     }
 }
 
-/// What a restore did, or would do.
+/// The changes that a restore made or would make.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Report {
     pub(crate) tables: Vec<TableReport>,
@@ -76,7 +76,7 @@ pub(crate) struct Report {
     pub(crate) kept_total: i64,
     pub(crate) stale_tokens: Vec<String>,
     pub(crate) stale_total: i64,
-    /// The deployment that the vault becomes.
+    /// The deployment that the vault adopts.
     pub(crate) adopted: Option<String>,
 }
 
@@ -96,7 +96,7 @@ impl Report {
             Touch::Changed => report.changed += 1,
             Touch::Deleted => report.deleted += 1,
         }
-        // Rows that go are what somebody has to read.
+        // Somebody must look at deleted rows, so they take precedence in the examples.
         if report.examples.len() < MAX_NAMED {
             report.examples.push(Touched { touch, row });
         } else if touch == Touch::Deleted
@@ -128,7 +128,7 @@ impl Report {
         }
     }
 
-    /// `event` with what the restore did.
+    /// `event` with the report in its metadata.
     pub(crate) fn told_by(&self, event: &NewEvent) -> NewEvent {
         let mut metadata: Map<String, Value> = serde_json::from_str(&event.metadata).unwrap_or_default();
         let counts = |table: &TableReport| {
@@ -151,25 +151,25 @@ impl Report {
 
 /// The events that name the rows of a restore, in order.
 pub(crate) struct RowEvents {
-    /// Whose actor, time and target they have.
+    /// The event whose actor, time and target they share.
     base: NewEvent,
     table: &'static str,
     rows: Map<String, Value>,
     count: usize,
-    /// A row has the current change id, so that this event must be written even if it names none.
+    /// A row has the current change id, so this event must be written even if it names no rows.
     is_due: bool,
     events: Vec<NewEvent>,
     change_id: String,
 }
 
 impl RowEvents {
-    /// Those of the restore that `base`, which is a change, records.
+    /// The events of the restore that `base`, the event of a change, records.
     pub(crate) fn of(base: &NewEvent, change_id: String) -> Self {
         let base = NewEvent { event: ROWS_EVENT.to_owned(), operation_id: None, ..base.clone() };
         Self { base, table: "", rows: Map::new(), count: 0, is_due: false, events: Vec::new(), change_id }
     }
 
-    /// The id of the change to the next row of `table`, which [`Self::add`] names.
+    /// The change id for the next row of `table`, which [`Self::add`] names.
     pub(crate) fn change_id(&mut self, table: &'static str) -> String {
         if self.table != table || self.count >= ROWS_OF_EVENT {
             self.close();
@@ -179,7 +179,7 @@ impl RowEvents {
         format!("{}.{}", self.change_id, self.events.len())
     }
 
-    /// Names a row of the table.
+    /// Adds the name of a row of the table.
     pub(crate) fn add(&mut self, touch: Touch, name: &str) {
         let list = match touch {
             Touch::Created => "created",
@@ -192,7 +192,7 @@ impl RowEvents {
         self.count += 1;
     }
 
-    /// All of them.
+    /// All events.
     pub(crate) fn finish(mut self) -> Vec<NewEvent> {
         self.close();
         self.events

@@ -1,4 +1,4 @@
-//! Rows of an archive, as they are staged: each with the code that it had in the archive's vault.
+//! Rows of an archive, as staged: each with its code from the archive's vault.
 
 use serde::{Deserialize, Serialize};
 use sqlx_macros::FromRow;
@@ -16,11 +16,11 @@ pub(crate) struct TombstoneRow {
     pub display_name: String,
     /// Its provider.
     pub provider: String,
-    /// When it was deleted.
+    /// Deletion time.
     pub delete_time: i64,
 }
 
-/// A row of one of the tables that come back.
+/// A row of one of the restored tables.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum ArchivedRow {
@@ -32,7 +32,7 @@ pub(crate) enum ArchivedRow {
 }
 
 impl ArchivedRow {
-    /// The credential that the row is, or was.
+    /// The id of the credential that the row is, or was (a tombstone); `None` for other rows.
     pub(crate) fn credential_id(&self) -> Option<String> {
         match self {
             Self::Credential(row) => Some(row.id.clone()),
@@ -41,7 +41,7 @@ impl ArchivedRow {
         }
     }
 
-    /// The reference that it is.
+    /// The row as a reference, if it is one.
     pub(crate) fn reference(self) -> Option<ReferenceRow> {
         match self {
             Self::Reference(row) => Some(row),
@@ -50,7 +50,7 @@ impl ArchivedRow {
     }
 }
 
-/// The same with its code; a tombstone has none.
+/// A row and its code; a tombstone has none.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct StagedRow {
     pub(crate) row: ArchivedRow,
@@ -58,7 +58,7 @@ pub(crate) struct StagedRow {
 }
 
 impl StagedRow {
-    /// The table that it is of.
+    /// The table that it belongs to.
     pub(crate) fn table(&self) -> &'static str {
         match self.row {
             ArchivedRow::Credential(_) => CREDENTIALS,
@@ -69,7 +69,7 @@ impl StagedRow {
         }
     }
 
-    /// What finds it among the staged rows of its table: of a previous secret its credential's id.
+    /// Its key among the staged rows of its table; for a previous secret, its credential's id.
     pub(crate) fn key(&self) -> String {
         match &self.row {
             ArchivedRow::Credential(row) => row.id.clone(),
@@ -80,7 +80,7 @@ impl StagedRow {
         }
     }
 
-    /// Whether its code is right under `keys`. A row that needs none is.
+    /// Whether its code is right under `keys`. True for a row that needs no code.
     pub(crate) fn is_authentic(&self, keys: &RowVerifiers) -> bool {
         match (&self.row, &self.seal) {
             (ArchivedRow::Tombstone(_), _) => true,
@@ -104,12 +104,12 @@ pub(crate) fn reference_key(kind: &str, consumer: &str) -> String {
     serde_json::json!([kind, consumer]).to_string()
 }
 
-/// Kind and consumer of such a key.
+/// Kind and consumer in such a key.
 pub(crate) fn reference_names(key: &str) -> Option<(String, String)> {
     serde_json::from_str(key).ok()
 }
 
-/// What a row was before a restore, with its code: what a rollback puts back.
+/// A row before a restore, with its code; a rollback restores it.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Before<R> {
     pub(crate) row: R,

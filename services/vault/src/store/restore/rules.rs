@@ -1,11 +1,11 @@
-//! What becomes of a row: the archive's row, what is live, and the facts that a restore must respect decide. A restore may
-//! deactivate, never activate; a secret never goes back to an older one, an expiry never becomes later; what was deleted or
-//! revoked stays so. Only a credential that somebody names (`--revive`) is exempt.
+//! Decides what to do with a row, from the archive's row, the live row, and the facts that a restore must respect. A
+//! restore can deactivate but never activate; it never replaces a secret with an older one, or an expiry with a later
+//! one; deleted and revoked rows stay so. Only a credential that somebody names (`--revive`) is exempt.
 
 use super::RestoreMode;
 use crate::store::{CredentialRow, ReferenceRow, TokenRow};
 
-/// It was deleted after the archive was made.
+/// The row was deleted after the archive was made.
 pub(crate) const DELETED_SINCE: &str = "DELETED_SINCE";
 /// It was deactivated since.
 pub(crate) const DEACTIVATED_SINCE: &str = "DEACTIVATED_SINCE";
@@ -15,16 +15,16 @@ pub(crate) const ROTATED_SINCE: &str = "ROTATED_SINCE";
 pub(crate) const EXPIRES_EARLIER: &str = "EXPIRES_EARLIER";
 /// It was revoked since.
 pub(crate) const REVOKED_SINCE: &str = "REVOKED_SINCE";
-/// The archive knows that it was revoked, and this vault does not: somebody has to look at it.
+/// It is revoked in the archive but not in this vault: somebody must check it.
 pub(crate) const REVOKED_IN_ARCHIVE: &str = "REVOKED_IN_ARCHIVE";
-/// A token that is live here is never replaced.
+/// A token that exists here is never replaced.
 pub(crate) const TOKEN_LIVE: &str = "TOKEN_LIVE";
-/// It differs, and a merge leaves what is there.
+/// It differs, and a merge keeps the existing row.
 pub(crate) const EXISTS: &str = "EXISTS";
-/// A credential that it names is gone; it comes back without it.
+/// A credential that it names no longer exists; it is restored without it.
 pub(crate) const CREDENTIAL_GONE: &str = "CREDENTIAL_GONE";
 
-/// What is to be written of a row, if anything, and why something of it is not the archive's.
+/// The row to write, if any, and the reasons why parts of it are not the archive's.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Decision<R> {
     pub(crate) row: Option<R>,
@@ -41,17 +41,17 @@ impl<R> Decision<R> {
     }
 }
 
-/// What is known of a credential beside its row in the archive.
+/// Facts about a credential besides its row in the archive.
 #[derive(Clone, Copy)]
 pub(crate) struct Facts {
     pub(crate) mode: RestoreMode,
-    /// It has a tombstone here.
+    /// It has a tombstone in this vault.
     pub(crate) is_buried: bool,
-    /// Somebody has named it.
+    /// Somebody named it for revival.
     pub(crate) is_revived: bool,
 }
 
-/// A credential. The row that comes out has the etag that `revision` makes, which no client has seen.
+/// Decides on a credential. The resulting row has `revision`, whose etag no client has seen.
 pub(crate) fn credential(
     archived: CredentialRow,
     live: Option<&CredentialRow>,
@@ -79,13 +79,13 @@ pub(crate) fn credential(
     Decision { row: is_changed.then_some(row), kept }
 }
 
-/// Of `row` what is stricter in the live one.
+/// Copies the stricter values of the live row into `row`.
 fn hold_back(row: &mut CredentialRow, live: &CredentialRow, kept: &mut Vec<&'static str>) {
     if live.secret_time >= row.secret_time {
         if live.secret_time > row.secret_time {
             kept.push(ROTATED_SINCE);
         }
-        // Of the same time it is the same secret, perhaps sealed by a newer key.
+        // With the same time it is the same secret, possibly sealed by a newer key.
         row.secret.clone_from(&live.secret);
         row.preview.clone_from(&live.preview);
         row.secret_time = live.secret_time;
@@ -105,7 +105,7 @@ fn hold_back(row: &mut CredentialRow, live: &CredentialRow, kept: &mut Vec<&'sta
     }
 }
 
-/// But for what no restore counts: the etag, the last use, and how the secret is sealed.
+/// Compares everything except what a restore ignores: the etag, the last use, and how the secret is sealed.
 fn is_same_credential(one: &CredentialRow, other: &CredentialRow) -> bool {
     let columns = |row: &CredentialRow| {
         let texts = [&row.id, &row.display_name, &row.provider, &row.preview, &row.labels].map(Clone::clone);
@@ -115,7 +115,7 @@ fn is_same_credential(one: &CredentialRow, other: &CredentialRow) -> bool {
     columns(one) == columns(other)
 }
 
-/// A reference whose credentials are all there, or without those that are gone.
+/// Decides on a reference: unchanged if all its credentials exist, otherwise without the missing ones.
 pub(crate) fn reference(
     archived: ReferenceRow,
     live: Option<&ReferenceRow>,
@@ -134,7 +134,8 @@ pub(crate) fn reference(
     Decision { row: is_changed.then_some(row), kept }
 }
 
-/// A token. It comes back only where there is none, authenticates nobody until it is reissued, and belongs to no person.
+/// Decides on a token. It is restored only if none exists here; it then authenticates nobody until it is reissued, and
+/// belongs to no person.
 pub(crate) fn token(
     archived: TokenRow,
     live: Option<&TokenRow>,
@@ -155,7 +156,7 @@ pub(crate) fn token(
     }
 }
 
-/// As a restore brings it.
+/// The token in its restored form.
 fn brought(archived: TokenRow, stale_time: Option<i64>) -> TokenRow {
     TokenRow {
         stale_time,
@@ -167,7 +168,7 @@ fn brought(archived: TokenRow, stale_time: Option<i64>) -> TokenRow {
     }
 }
 
-/// But for its last use, its secret, and what a restore took from it.
+/// Compares everything except the last use, the secret, and what a restore removed.
 fn is_same_token(archived: &TokenRow, live: &TokenRow) -> bool {
     let archived =
         if live.stale_time.is_some() { &brought(archived.clone(), live.stale_time) } else { archived };

@@ -1,4 +1,4 @@
-//! What a commit has replaced, until it cannot be taken back any more.
+//! The rows that a commit replaced, kept until it can no longer be rolled back.
 
 use std::collections::BTreeMap;
 
@@ -16,31 +16,31 @@ pub(crate) struct UndoRow {
     pub table_name: String,
     /// The key of a staged row.
     pub row_key: String,
-    /// The row before, with its code, as JSON; none for one that the restore made.
+    /// The row before, with its code, as JSON; `None` if the restore created the row.
     pub content: Option<String>,
-    /// What the restore gave the row that stands there since; none where it removed it.
+    /// The change id that the restore gave the row; `None` if it removed the row.
     pub change_id: Option<String>,
 }
 
 impl UndoRow {
-    /// The row before.
+    /// The row before the restore.
     pub(crate) fn before<R: DeserializeOwned>(&self) -> Result<Option<R>> {
         let read = |text: &String| serde_json::from_str(text).map_err(|_| self.tampered());
         self.content.as_ref().map(read).transpose()
     }
 
-    /// Somebody has changed it outside the vault.
+    /// The undo row was changed outside the vault.
     pub(crate) fn tampered(&self) -> Error {
         Error::Tampered { table: Self::TABLE, row: self.name() }
     }
 }
 
-/// What the rows of a page were before, by table and key, until they are written together.
+/// The previous states of a page's rows, by table and key, until they are written together.
 #[derive(Default)]
 pub(crate) struct Page(BTreeMap<(&'static str, String), UndoRow>);
 
 impl Page {
-    /// A row that is touched twice is what it was before the first time.
+    /// If a row is touched twice, the state before the first time is kept.
     pub(crate) fn add(
         &mut self,
         (stage_id, table, key): (&str, &'static str, &str),
@@ -57,7 +57,7 @@ impl Page {
         row.change_id = change_id;
     }
 
-    /// All of them, by table.
+    /// All rows, by table.
     pub(crate) fn take(&mut self) -> BTreeMap<&'static str, Vec<UndoRow>> {
         let mut tables: BTreeMap<&'static str, Vec<UndoRow>> = BTreeMap::new();
         for ((table, _), row) in std::mem::take(&mut self.0) {
@@ -67,9 +67,9 @@ impl Page {
     }
 }
 
-/// The row before, as JSON.
+/// The previous row as JSON.
 pub(crate) fn content<R: Serialize>(before: &R) -> Result<String> {
-    // None of the types has anything that JSON lacks.
+    // JSON can represent every type that is used here.
     serde_json::to_string(before).map_err(|_| Error::Inconsistent {
         subject: "rows to undo",
         expected: 1,
@@ -95,7 +95,7 @@ impl Granting for UndoRow {
     }
 }
 
-/// The same as it is stored.
+/// An undo row as stored.
 #[derive(Debug, Clone, FromRow)]
 pub(crate) struct StoredUndo {
     #[sqlx(flatten)]
@@ -104,7 +104,7 @@ pub(crate) struct StoredUndo {
     pub code: UndoCode,
 }
 
-/// Its code. The change that it names is another row's, and one of its columns.
+/// Its code. The change that it names belongs to another row, and is one of the columns.
 #[derive(Debug, Clone, FromRow)]
 pub(crate) struct UndoCode {
     pub row_kid: String,

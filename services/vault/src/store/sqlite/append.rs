@@ -1,4 +1,4 @@
-//! Appending to the audit log in SQLite.
+//! Appends to the audit log in SQLite.
 
 use strongroom_store::{Result, expect_rows};
 
@@ -8,13 +8,13 @@ use super::locks::LOCK_HEAD;
 use crate::store::audit::{ADVANCE_HEAD, no_chain};
 use crate::store::{AuditHead, NewEvent};
 
-/// Gives the event its place and writes it: the last step of every change. Its sequence.
+/// Gives the event its position and writes it: the last step of every change. Returns its sequence.
 pub(super) async fn append(tx: &mut Change, event: &NewEvent) -> Result<i64> {
     Ok(append_all(tx, &[event]).await?.sequence)
 }
 
-/// The same for several events; the head after them. From the first statement to the commit nobody else
-/// appends.
+/// The same for several events; returns the head after them. No other transaction appends between the first statement
+/// and the commit.
 pub(super) async fn append_all(tx: &mut Change, events: &[&NewEvent]) -> Result<AuditHead> {
     let appended = chain_and_insert(tx, events).await;
     appended.map_err(|error| tx.failures.unwritable(error))

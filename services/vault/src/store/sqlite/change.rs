@@ -1,4 +1,4 @@
-//! A change under way.
+//! An open change.
 
 use std::ops::{Deref, DerefMut};
 
@@ -8,7 +8,7 @@ use super::{Connection, Transaction};
 use crate::store::ChainKey;
 use crate::store::audit::Failures;
 
-/// A transaction with the key that chains its events. It is undone unless it is committed.
+/// A transaction and the key that chains its events. It is rolled back unless it is committed.
 pub(super) struct Change {
     transaction: Transaction,
     pub(super) chain: Option<ChainKey>,

@@ -1,4 +1,4 @@
-//! Rows of the audit log on their way into SQLite.
+//! Writes rows of the audit log in SQLite.
 
 use serde_json::{Value, json};
 use sqlx::query::Query;
@@ -7,7 +7,7 @@ use sqlx::sqlite::SqliteArguments;
 use super::Database;
 use crate::store::{AuditHead, NewEvent};
 
-/// Takes what [`events_json`] gives: all events in one statement, since each one costs two changes of threads.
+/// Inserts the events from [`events_json`] in one statement, because each statement costs two thread switches.
 macro_rules! insert_events {
     () => {
         "INSERT INTO audit_logs (
@@ -19,7 +19,7 @@ macro_rules! insert_events {
 }
 pub(super) use insert_events;
 
-/// The argument that [`insert_events`] takes.
+/// Binds the argument of [`insert_events`].
 pub(super) fn bind_events<'q>(
     query: Query<'q, Database, SqliteArguments>,
     events: &[&NewEvent],

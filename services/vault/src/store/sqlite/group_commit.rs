@@ -1,7 +1,8 @@
-//! Uses in SQLite: one message to the writer's thread, where nobody else has appended meanwhile.
+//! Commits uses in SQLite: one message to the writer's thread, if no other process or change has appended in the
+//! meantime.
 //!
-//! A transaction that asks for the head changes threads twelve times: on a busy machine that is longer than the
-//! commit.
+//! A transaction that reads the head first switches threads twelve times, which takes longer than the commit on a busy
+//! machine.
 
 use sqlx::Connection as _;
 use strongroom_store::Result;
@@ -12,7 +13,7 @@ use crate::store::audit::no_chain;
 use crate::store::uses::latest_uses;
 use crate::store::{AuditHead, NewEvent, Use};
 
-/// Takes credentials and times as JSON. A use older than the one remembered changes nothing.
+/// Takes credentials and times as JSON. A use older than the recorded one changes nothing.
 macro_rules! mark_used {
     ($json:literal) => {
         concat!(
@@ -25,7 +26,8 @@ macro_rules! mark_used {
     };
 }
 
-/// The marks, the events and the new head, if `$3` and `$4` are the head: one row then, and nothing otherwise.
+/// Writes the marks, the events and the new head if `$3` and `$4` are the current head; it then returns one row, and
+/// otherwise writes and returns nothing.
 const COMMIT_BEHIND: &str = concat!(
     "BEGIN IMMEDIATE;",
     mark_used!("$2"),
@@ -33,13 +35,13 @@ const COMMIT_BEHIND: &str = concat!(
     "UPDATE audit_head SET sequence = $5, time = $6, mac = $7, key_kid = $8
      WHERE id = 1 AND sequence = $3 AND mac IS $4 RETURNING sequence;",
     insert_events!(),
-    // The head was moved by this, and not by a twin of these events in another process.
+    // This statement moved the head, not another process with the same events.
     " WHERE changes() = 1;",
     "COMMIT"
 );
 
 impl Store {
-    /// The new head, or `None` if the log's head is not the one remembered.
+    /// The new head, or `None` if the log's head is not the remembered one.
     pub(super) async fn commit_behind_remembered(
         &self,
         uses: &[Use],
@@ -61,7 +63,7 @@ impl Store {
         match query.fetch_all(&mut *writer).await {
             Ok(advanced) => Ok((!advanced.is_empty()).then_some(head)),
             Err(error) => {
-                // The pool does not know of this transaction, so it must not get it back.
+                // The pool does not know of this transaction, so it must not get the connection back with it.
                 if sqlx::query("ROLLBACK").execute(&mut *writer).await.is_err() {
                     writer.detach().close_hard().await?;
                 }

@@ -1,4 +1,4 @@
-//! Refused retirements in SQLite.
+//! Requests for refused retirements in SQLite.
 
 use async_trait::async_trait;
 use strongroom_store::{Result, expect_rows};
@@ -67,7 +67,7 @@ impl KeyRequestStore for Store {
     }
 }
 
-/// Uses up an approved request, in the change of the retirement that it lets through; false when it is none, or not open.
+/// Consumes an approved request in the change that it allows; false if it is not approved or not open.
 pub(super) async fn consume(
     tx: &mut Connection,
     codes: &Codes,
@@ -80,7 +80,7 @@ pub(super) async fn consume(
     else {
         return Ok(false);
     };
-    // A row from before it was consumed may have been put back: the log knows.
+    // An attacker may have put back the row from before it was consumed: the log shows that it was used.
     let used: i64 = sqlx::query_scalar(COUNT_USES).bind(&request.kid).bind(id).fetch_one(&mut *tx).await?;
     if request.approver.is_empty() || used > 0 {
         return Ok(false);

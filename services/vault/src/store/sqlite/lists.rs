@@ -4,7 +4,7 @@ use sqlx::QueryBuilder;
 
 use super::Database;
 
-/// A condition on the column before it: its value is in the list, of [`list`], that an argument holds.
+/// A condition on the column before it: its value is in the list that the argument holds (see [`list`]).
 macro_rules! in_list {
     ($argument:literal) => {
         concat!(" IN (SELECT value FROM json_each(", $argument, "))")
@@ -12,12 +12,12 @@ macro_rules! in_list {
 }
 pub(super) use in_list;
 
-/// The argument that [`in_list`] takes.
+/// The argument for [`in_list`].
 pub(super) fn list(values: Vec<&str>) -> String {
     serde_json::Value::from(values).to_string()
 }
 
-/// The same condition on the column that `query` ends with.
+/// The same condition on the column at the end of `query`.
 pub(super) fn push_in_list(query: &mut QueryBuilder<Database>, values: &[String]) {
     query.push(" IN (SELECT value FROM json_each(");
     query.push_bind(serde_json::json!(values).to_string()).push("))");

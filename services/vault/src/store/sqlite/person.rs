@@ -1,4 +1,4 @@
-//! People in SQLite. Every change begins alone: each looks at all people.
+//! People in SQLite. Every change runs alone, because each one reads all people.
 
 use async_trait::async_trait;
 use strongroom_store::{Result, expect_rows};
@@ -116,10 +116,10 @@ impl PersonStore for Store {
     }
 }
 
-/// Everything of an enrolment but its event.
+/// All of an enrolment except its event.
 async fn enrol(tx: &mut Change, codes: &Codes, enrolment: &Enrolment, event: &NewEvent) -> Result<Enrolled> {
     let people: Vec<PersonRow> = codes.open_all(sqlx::query_as(PEOPLE).fetch_all(&mut **tx).await?)?;
-    // The person that a request names, and the secret that it is about.
+    // The person that the request names, and the hash of the secret that it covers.
     let (known, hash) = match &enrolment.grounds {
         Grounds::First if !are_first(tx, &people).await? => return Ok(Enrolled::NotFirst),
         Grounds::BreakGlass if !has_room(&people, &enrolment.person.enroller) => {
@@ -150,8 +150,8 @@ async fn enrol(tx: &mut Change, codes: &Codes, enrolment: &Enrolment, event: &Ne
     give(tx, codes, &enrolment.subject, &known, &live, event).await
 }
 
-/// Whether the first people are still to be enrolled. Whoever deletes rows does not become one of them again: the log knows
-/// them, and one whose beginning was pruned may have known them.
+/// Whether the first people are not enrolled yet. Deleting rows does not make anybody one of the first again: the log
+/// still has the enrolments, and a log whose beginning was pruned may have had them.
 async fn are_first(tx: &mut Connection, people: &[PersonRow]) -> Result<bool> {
     if people.len() >= FIRST_PEOPLE {
         return Ok(false);
@@ -170,7 +170,7 @@ fn has_room(people: &[PersonRow], enroller: &str) -> bool {
     people.iter().filter(|person| person.enroller == enroller).count() < FIRST_PEOPLE
 }
 
-/// Makes `subject` that of the person with the id `person`, unless it is that of another one who is enrolled.
+/// Assigns `subject` to the person with the id `person`, unless it belongs to another enrolled person.
 async fn give(
     tx: &mut Connection,
     codes: &Codes,
@@ -199,7 +199,7 @@ async fn give(
     Ok(Enrolled::Done)
 }
 
-/// Uses up an open request, in the change that it asks for; `None` when it is not open.
+/// Consumes an open request in the change that it asks for; `None` if it is not open.
 async fn consume(
     tx: &mut Connection,
     codes: &Codes,

@@ -103,7 +103,7 @@ impl ReferenceStore for Store {
             match (name, self.codes.open::<ReferenceRow>(reference)) {
                 (Ok(name), Ok(row)) => drop(rows.insert(name, row)),
                 (Ok(name), Err(error)) if references.contains(&name) => drop(found.insert(name, Err(error))),
-                // A template that does not open is as good as gone.
+                // A template that does not open is treated as missing.
                 (_, Err(error)) => tracing::error!(%error, "a template is passed over"),
                 (Err(_), Ok(_)) => {}
             }
@@ -112,7 +112,7 @@ impl ReferenceStore for Store {
             }
         }
         let mut fallbacks = fallbacks(&rows);
-        // Those that the index does not lead to.
+        // Fallbacks that were not found through the index.
         fallbacks.retain(|id| !credentials.contains_key(id));
         if !fallbacks.is_empty() {
             let others = self.credential_rows(&fallbacks, selection).await?;
@@ -179,7 +179,7 @@ impl ReferenceStore for Store {
     }
 }
 
-/// Looks whether the caller can see it, and keeps it so until the change commits.
+/// Checks that the caller can see the credential, and locks it until the change commits.
 async fn exists(tx: &mut Connection, credential_id: &str, selection: &Selectors) -> Result<bool> {
     let found: Option<i64> =
         sqlx::query_scalar(LOCK_REVISION).bind(credential_id).fetch_optional(&mut *tx).await?;
@@ -194,7 +194,8 @@ async fn exists(tx: &mut Connection, credential_id: &str, selection: &Selectors)
 }
 
 impl Store {
-    /// The credential, if it opens and is inside. One that does not open is skipped like one that is gone; the log has it.
+    /// The credential, if it opens and is inside the selection. One that does not open is skipped like a missing one,
+    /// and logged.
     fn opened_inside(&self, sealed: Sealed<CredentialRow>, selection: &Selectors) -> Option<CredentialRow> {
         let opened = self.codes.open(sealed);
         if let Err(error) = &opened {
@@ -217,7 +218,7 @@ impl Store {
         self.codes.open_found(query.build_query_as().fetch_optional(connection).await?)
     }
 
-    /// Why the reference cannot go through the one that it names.
+    /// The reason why the reference cannot go through the one that it names.
     async fn check_via(
         &self,
         tx: &mut Connection,
@@ -238,7 +239,7 @@ impl Store {
         })
     }
 
-    /// Takes a credential that is deleted out of every reference that names it; those that it changed.
+    /// Removes a credential that is being deleted from every reference that names it; returns the changed references.
     pub(super) async fn take_out(
         &self,
         tx: &mut Connection,
@@ -258,7 +259,7 @@ impl Store {
     }
 }
 
-/// Whether others go through it.
+/// Whether other references go through it.
 async fn leads_others(tx: &mut Connection, row: &ReferenceRow) -> Result<bool> {
     let others: i64 = sqlx::query_scalar(COUNT_VIA).bind(&row.kind).bind(&row.consumer).fetch_one(tx).await?;
     Ok(others > 0)

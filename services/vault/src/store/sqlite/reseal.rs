@@ -1,4 +1,4 @@
-//! Replacing sealed values in SQLite: one statement takes them all as JSON.
+//! Replaces sealed values in SQLite: one statement takes them all as JSON.
 
 use serde_json::Value;
 use sqlx::QueryBuilder;
@@ -7,7 +7,7 @@ use super::Database;
 use crate::store::Resealed;
 use crate::store::columns::SealedColumn;
 
-/// Replaces the values that are still what they were.
+/// Replaces the values that are unchanged.
 pub(super) fn replace_values(column: &SealedColumn, rows: &[Resealed]) -> QueryBuilder<Database> {
     let batch: Value =
         rows.iter().map(|row| Value::from([row.id.as_str(), row.old.as_str(), row.new.as_str()])).collect();

@@ -1,4 +1,4 @@
-//! The rows of a restore in SQLite that are no credentials: tombstones, references and tokens.
+//! The rows of a restore in SQLite other than credentials: tombstones, references and tokens.
 
 use std::collections::BTreeSet;
 
@@ -18,7 +18,7 @@ use crate::store::token::SELECT_BY_ID;
 use crate::store::{ReferenceRow, TokenRow};
 
 impl Walk<'_> {
-    /// What the archive knows to be deleted stays deleted here too.
+    /// Credentials that are deleted in the archive's vault stay deleted here too.
     pub(super) async fn tombstones(&mut self, tx: &mut Connection) -> Result<()> {
         let mut after = String::new();
         loop {
@@ -151,10 +151,10 @@ impl Walk<'_> {
         let change_id = self.events.change_id(TOKENS);
         let seal = self.store.codes.seal_as(&row, change_id.clone())?;
         token::insert(tx, &row, &seal).await?;
-        // What only a change of a token sets.
+        // Sets the columns that an insert does not set.
         token::update(tx, &row, seal).await?;
         self.touch(TOKENS, Touch::Created, name, &row.id);
-        // One that is over stays so.
+        // A token that was revoked or has expired is not counted as stale.
         if !row.is_over(self.commit.now) {
             self.report.stale(TOKENS, &row.id);
         }

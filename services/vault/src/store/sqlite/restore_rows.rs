@@ -1,4 +1,4 @@
-//! The rows of a restore in SQLite: what was staged, against what is live, table by table and page by page.
+//! The rows of a restore in SQLite: staged rows are compared with live ones, table by table and page by page.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,30 +26,30 @@ use crate::store::restore::{
 };
 use crate::store::{CredentialRow, NewEvent, ReferenceRow, VersionRow};
 
-/// Rows that are compared at once.
+/// Rows compared in one page.
 pub(super) const PAGE: i64 = 500;
 
-/// A commit under way.
+/// An open commit.
 pub(super) struct Walk<'w> {
     pub(super) store: &'w Store,
     pub(super) commit: &'w Commit<'w>,
     pub(super) report: Report,
     pub(super) events: RowEvents,
-    /// What the rows of a page were before.
+    /// The previous state of a page's rows.
     pub(super) undone: UndoPage,
-    /// Ids that somebody named and that the archive does not have, or not yet.
+    /// Ids named for revival that were not found in the archive, or not yet.
     to_revive: BTreeSet<String>,
 }
 
 type Walked = std::result::Result<(Report, Vec<NewEvent>), String>;
 
-/// What a page of credentials comes to.
+/// The changes of a page of credentials.
 #[derive(Default)]
 struct Page {
     credentials: Credentials,
-    /// Tombstones of those that come back.
+    /// Tombstones of restored credentials.
     graves: Vec<String>,
-    /// Those that get the archive's secret.
+    /// Credentials that get the archive's secret.
     renewed: Vec<String>,
 }
 
@@ -60,7 +60,7 @@ impl<'w> Walk<'w> {
         Ok(Self { store, commit, report, events, undone: UndoPage::default(), to_revive })
     }
 
-    /// Everything, referenced rows first; or an id to revive that is none of the archive's.
+    /// Restores everything, referenced rows first. The inner error is an id to revive that is not in the archive.
     pub(super) async fn walk(mut self, tx: &mut Connection) -> Result<Walked> {
         for table in self.commit.tables {
             self.report.table(table);
@@ -146,7 +146,7 @@ impl<'w> Walk<'w> {
     ) -> Result<()> {
         let is_revived = self.to_revive.remove(&archived.id) || self.commit.revived.contains(&archived.id);
         let live = match live.map(|sealed| self.store.codes.open_with_seal(sealed)).transpose() {
-            // Whoever names it wants the archive's row in the place of one that says nothing.
+            // The live row is tampered, and naming it for revival asks for the archive's row instead.
             Err(Error::Tampered { .. }) if is_revived => {
                 delete(tx, DELETE_CREDENTIALS, std::slice::from_ref(&archived.id)).await?;
                 None
@@ -166,7 +166,7 @@ impl<'w> Walk<'w> {
     ) -> Result<()> {
         let name = name_of(&archived);
         let before = live.as_ref().map(|(row, _)| row);
-        // As an etag: no client has seen it, and it grows.
+        // `now` as the revision: no client has seen its etag, and it grows.
         let decision = rules::credential(archived, before, facts, self.commit.now);
         self.report.kept(CREDENTIALS, &name, &decision.kept);
         let Some(row) = decision.row else { return Ok(()) };
@@ -186,7 +186,7 @@ impl<'w> Walk<'w> {
         self.undo((CREDENTIALS, &id), before_of(live).as_ref(), Some(change_id))
     }
 
-    /// With the archive's secret comes the one before it.
+    /// Along with the archive's secret, the archive's previous secret is restored.
     async fn previous(&mut self, tx: &mut Connection, ids: &[String]) -> Result<()> {
         if ids.is_empty() {
             return Ok(());
@@ -229,7 +229,7 @@ impl<'w> Walk<'w> {
         Ok(found)
     }
 
-    /// One that was changed outside is not put back.
+    /// A row that was changed outside the vault is not put back by a rollback.
     fn undo_previous(
         &mut self,
         id: &str,
@@ -279,7 +279,7 @@ impl<'w> Walk<'w> {
         delete(tx, DELETE_CREDENTIALS, ids).await
     }
 
-    /// What is written of a reference.
+    /// The row and seal to write for a reference.
     pub(super) fn reference(
         &mut self,
         row: ReferenceRow,
@@ -294,13 +294,13 @@ impl<'w> Walk<'w> {
         Ok((row, seal))
     }
 
-    /// Named in the report and in the log.
+    /// Names the row in the report and in the log.
     pub(super) fn touch(&mut self, table: &str, touch: Touch, name: RowName, logged: &str) {
         self.events.add(touch, logged);
         self.report.touched(table, touch, name);
     }
 
-    /// Remembers what a row was before, until the end of the page.
+    /// Remembers the previous state of a row until the end of the page.
     pub(super) fn undo<R: Serialize>(
         &mut self,
         (table, key): (&'static str, &str),
@@ -314,7 +314,7 @@ impl<'w> Walk<'w> {
         Ok(())
     }
 
-    /// At the end of each page.
+    /// Called at the end of each page.
     pub(super) async fn write_undo(&mut self, tx: &mut Connection) -> Result<()> {
         for (table, mut rows) in self.undone.take() {
             let keys: Vec<String> = rows.iter().map(|row| row.row_key.clone()).collect();
@@ -330,7 +330,7 @@ impl<'w> Walk<'w> {
             let earlier: BTreeMap<String, Option<String>> = earlier.into_iter().collect();
             let mut sealed = Vec::with_capacity(rows.len());
             for mut row in rows.drain(..) {
-                // A row that one restore touches twice is what it was before the first time.
+                // If one restore touches a row twice, the state before the first time is kept.
                 if let Some(content) = earlier.get(&row.row_key) {
                     row.content.clone_from(content);
                 }

@@ -101,7 +101,7 @@ impl TokenStore for Store {
                 .bind(remaining.service)
                 .fetch_all(&mut *tx)
                 .await?;
-            // A row without its code grants nothing, so it is nothing that remains.
+            // A row without a valid code grants nothing, so it cannot be the token that remains.
             if Lineages::of(self.codes.open_list(rows)?).loses_last(&remaining, id, now) {
                 return Ok(Revocation::Last);
             }
@@ -163,7 +163,7 @@ impl TokenStore for Store {
     }
 }
 
-/// A token that was not revoked, as the change that reads it goes by.
+/// A token that was not revoked, locked for a change.
 pub(super) async fn live_token(tx: &mut Connection, codes: &Codes, id: &str) -> Result<Option<TokenRow>> {
     let found = sqlx::query_as(LOCK_TOKEN).bind(id).fetch_optional(tx).await?;
     let token: Option<TokenRow> = codes.open_found(found)?;

@@ -1,8 +1,8 @@
 //! Uses in SQLite.
 //!
-//! The place in the chain must be known before a code can be made, and asking for it takes a transaction. So the
-//! head that the last batch left is remembered and only confirmed; when another process, or a change in this one,
-//! has moved it on, the batch is written the long way.
+//! The position in the chain must be known before a code can be computed, and reading it takes a transaction. So the head after
+//! the last batch is remembered and only confirmed. If another process, or a change in this one, has moved it since, the batch is
+//! written in a separate transaction that reads the head first.
 
 use async_trait::async_trait;
 use strongroom_store::Result;

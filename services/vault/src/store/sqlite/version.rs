@@ -32,7 +32,7 @@ impl VersionStore for Store {
             secret: replacement.secret.clone(),
             preview: replacement.preview.clone(),
             update_time: replacement.now,
-            // Also where a clock went back: a restore tells by it which secret is the newer one.
+            // Strictly increasing even if a clock went back: a restore uses it to tell which secret is newer.
             secret_time: replacement.now.max(row.secret_time + 1),
             revision: row.revision + 1,
             ..row

@@ -1,4 +1,4 @@
-//! The chain of codes, and what breaks it.
+//! The chain of codes, and changes that break it.
 
 use strongroom_api::vault::v1::VerifyAuditLogRequest;
 use strongroom_testkit::requests::credential;
@@ -67,7 +67,7 @@ async fn a_cut_tail_is_found_by_an_anchored_head() {
         ));
         let found = verify(&mut clients, Some(&anchor)).await;
         assert_eq!(problems(&found), [(cut + 1, "TAIL_CUT")]);
-        // Others wrote on: the place is taken by another event now.
+        // Further events are appended: another event now has that sequence.
         for number in 0..5 {
             clients.create(credential(&format!("Later {number}"))).await;
         }

@@ -61,7 +61,7 @@ async fn sixty_four_at_once_each_leave_their_event() {
         let (kind, revealed) = ("event = 'credential.revealed'", (CALLERS * CALLS) as i64);
         assert_eq!(vault.number(&format!("SELECT count(*) FROM audit_logs WHERE {kind}")), revealed);
         assert!(verify(&mut clients, None).await.ok);
-        // Shown with --nocapture.
+        // Shown with `--nocapture`.
         #[expect(clippy::print_stdout, reason = "a figure for whoever runs it by hand")]
         {
             println!("{rate:.0} reveals/s at concurrency {CALLERS}");

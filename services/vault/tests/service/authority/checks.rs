@@ -1,4 +1,4 @@
-//! What vault and model agree about after each step.
+//! Compares the vault with the model after each step.
 
 use strongroom_api::vault::v1::{ListCredentialsRequest, ListPeopleRequest, ListTokensRequest};
 use strongroom_runtime::status::reason_of;
@@ -22,7 +22,7 @@ impl Game {
         self.check_reach(step, one).await;
     }
 
-    /// Everybody who is enrolled, and whose the tokens are.
+    /// Everybody who is enrolled, and the owners of the tokens.
     async fn check_people(&mut self, step: usize) {
         let listed = self.admin.people.list_people(ListPeopleRequest {}).await.unwrap().into_inner().people;
         let mut names: Vec<String> = listed.into_iter().map(|person| person.name).collect();
@@ -44,7 +44,7 @@ impl Game {
         }
     }
 
-    /// What a token sees, opens and may look at.
+    /// What a token lists, opens and may read.
     async fn check_reach(&mut self, step: usize, at: usize) {
         let (mut clients, token) = (self.clients(at), self.model.tokens[at].clone());
         let what = format!("step {step}: {token:?}");
@@ -73,7 +73,7 @@ impl Game {
         assert_eq!(answer.is_ok(), looks, "{what}: {answer:?}");
     }
 
-    /// At the end every valid token tries to approve everything.
+    /// At the end, every valid token tries to approve every request.
     pub(super) async fn check_approvals(&mut self) {
         for request in 0..self.model.requests.len() {
             for token in 0..self.model.tokens.len() {

@@ -1,4 +1,4 @@
-//! The steps: a valid token tries something by chance, and the model says what comes of it.
+//! The steps: a valid token tries something at random, and the model predicts the result.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::support::{Clients, Random, TestVault};
 pub(super) const ENVS: [&str; 2] = ["staging", "production"];
 pub(super) const NAMES: [&str; 4] = ["Ada", "Ben", "Cleo", "Dora"];
 
-/// What must have happened, so that the steps have tested something.
+/// Events that must have occurred for the steps to have tested anything.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     pub(super) enrolled: usize,
@@ -31,7 +31,7 @@ pub(super) struct Game {
     pub(super) seen: Seen,
     /// The credentials of [`ENVS`].
     pub(super) credentials: Vec<String>,
-    /// A version of the credentials' key that they need.
+    /// A key version that the credentials need.
     pub(super) needed: String,
 }
 
@@ -65,7 +65,7 @@ impl Game {
         game
     }
 
-    /// As the guide does it: else most games end before two people can act.
+    /// As in the guide: otherwise most games would end before two people can act.
     async fn enrol_first(&mut self) {
         for (at, name) in [(1, NAMES[0]), (2, NAMES[1])] {
             self.issue(0, Role::Admin, None, None).await;
@@ -83,7 +83,7 @@ impl Game {
         (0..ended.len()).filter(|at| !ended[*at]).collect()
     }
 
-    /// A valid token: more often one that rules and acts for somebody, and a late one, so that chains grow.
+    /// A valid token: preferably one that rules and acts for a person, and preferably a late one, so that chains grow.
     pub(super) fn caller(&mut self) -> usize {
         let valid = self.valid();
         let ruling: Vec<usize> = valid.iter().copied().filter(|at| self.model.rules(*at)).collect();
@@ -99,7 +99,7 @@ impl Game {
         }
     }
 
-    /// A valid token that was enrolled and not renewed, if there is one.
+    /// A valid token that was enrolled but not renewed, if there is one.
     fn pending(&self) -> Option<usize> {
         let is_pending = |at: &usize| self.model.tokens[*at].enrolled && !self.model.tokens[*at].renewed;
         self.valid().into_iter().find(is_pending)
@@ -110,11 +110,11 @@ impl Game {
         self.model.seconds += seconds;
     }
 
-    /// Each step takes a second, so that what comes before and what comes after differ.
+    /// Each step takes a second, so that earlier and later events have different times.
     pub(super) async fn step(&mut self) {
         self.advance(1);
         let caller = self.caller();
-        // More often a late one: the first two people's tokens are early.
+        // Preferably a late one: the first two people's tokens are early.
         let count = self.model.tokens.len();
         let other = self.random.below(count).max(self.random.below(count)).max(self.random.below(count));
         match self.random.below(26) {
@@ -144,7 +144,7 @@ impl Game {
             }
             14..=16 => self.disable(caller).await,
             17..=20 if !self.model.requests.is_empty() => {
-                // More often a late one, which is open.
+                // Preferably a late one, which is likely to be open.
                 let count = self.model.requests.len();
                 let request = count - 1 - self.random.below(count.min(5));
                 self.approve(caller, request).await;

@@ -1,8 +1,8 @@
-//! Who may do what, by definition: each rule looks at lists of what was done, and at nothing of a database.
+//! The rules of who can do what, by definition: each rule looks at lists of past steps, never at a database.
 
-/// How many issuers a token may have above it.
+/// Maximum number of issuers above a token.
 pub(super) const MAX_LINKS: usize = 8;
-/// How long a request is open, in seconds.
+/// Time within which a request is open, in seconds.
 const LAPSES_AFTER: u64 = 24 * 60 * 60;
 const TWO: usize = 2;
 
@@ -27,14 +27,14 @@ impl Role {
     }
 }
 
-/// A token: what it was issued with, and whose it is.
+/// A token: its issue, and its owner.
 #[derive(Debug, Clone)]
 pub(super) struct Token {
     pub(super) id: String,
     pub(super) secret: String,
     pub(super) parent: usize,
     pub(super) role: Role,
-    /// The one label that it sees; everything without.
+    /// The one label that it sees; without one, it sees everything.
     pub(super) env: Option<&'static str>,
     /// Seconds on the test's clock.
     pub(super) expiry: Option<u64>,
@@ -42,9 +42,9 @@ pub(super) struct Token {
     pub(super) person: Option<usize>,
     pub(super) enrolled: bool,
     pub(super) renewed: bool,
-    /// When its parent issued it.
+    /// Time when its parent issued it.
     pub(super) issued: u64,
-    /// What it issued up to then has ended with it.
+    /// Tokens that it issued up to this time have ended with it.
     pub(super) cut: Option<u64>,
 }
 
@@ -57,7 +57,7 @@ pub(super) struct Person {
 
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Wish {
-    /// A token for a person, or for a new one of this name.
+    /// Enrols a token for a person, or for a new person with this name.
     Enrol {
         name: &'static str,
         person: Option<usize>,
@@ -65,7 +65,7 @@ pub(super) enum Wish {
         secret: String,
     },
     Remove(usize),
-    /// A key version that is needed.
+    /// Disables a key version that is needed.
     Disable,
 }
 
@@ -75,12 +75,12 @@ pub(super) struct Request {
     pub(super) wish: Wish,
     pub(super) requester: usize,
     pub(super) created: u64,
-    /// The person who approved; a wish about people is then fulfilled, one about a key waits for its use.
+    /// The person who approved. A wish about people is then carried out; one about a key waits to be used.
     pub(super) approver: Option<usize>,
     pub(super) used: bool,
 }
 
-/// The first token is the first admin's, its own parent.
+/// The first token is the first admin's, and is its own parent.
 #[derive(Debug, Default)]
 pub(super) struct Model {
     pub(super) tokens: Vec<Token>,
@@ -94,8 +94,8 @@ impl Model {
         token.revoked || token.expiry.is_some_and(|expiry| expiry <= self.seconds)
     }
 
-    /// What has ended: what has ended itself, then whatever has a parent that has, or had when it was reissued, until there
-    /// are no more.
+    /// The ended tokens: those that ended themselves, then repeatedly those whose parent has ended, or had ended before
+    /// it was reissued, until there are no more.
     pub(super) fn ended(&self) -> Vec<bool> {
         let mut ended: Vec<bool> = self.tokens.iter().map(|token| self.is_over(token)).collect();
         let mut found = true;
@@ -129,19 +129,19 @@ impl Model {
         at == above
     }
 
-    /// Whether it rules over the deployment: selections take that away.
+    /// Whether it rules over the whole deployment, which selections prevent.
     pub(super) fn rules(&self, at: usize) -> bool {
         self.tokens[at].role == Role::Admin && self.tokens[at].env.is_none()
     }
 
-    /// Whether `issuer` has all that a token of `role` and `env` has.
+    /// Whether `issuer` has every right of a token with `role` and `env`.
     pub(super) fn grants(&self, issuer: usize, role: Role, env: Option<&str>) -> bool {
         let own = &self.tokens[issuer];
         let has_role = own.env.is_none() || role == Role::Gateway;
         own.role == Role::Admin && has_role && (own.env.is_none() || own.env == env)
     }
 
-    /// The person whom a token acts for.
+    /// The person that a token acts for.
     pub(super) fn acts_for(&self, at: usize) -> Option<usize> {
         let token = &self.tokens[at];
         let person = token.person.filter(|_| token.renewed || !token.enrolled)?;
@@ -160,7 +160,7 @@ impl Model {
         !request.used && self.seconds < request.created + LAPSES_AFTER
     }
 
-    /// Whether `token` may approve, and what was asked for can then be done.
+    /// Whether `token` may approve, and the requested change is still possible.
     pub(super) fn approves(&self, token: usize, request: &Request) -> bool {
         let independent = self.acts_for(token).is_some_and(|person| {
             person != request.requester && self.people[person].created < request.created
@@ -169,7 +169,7 @@ impl Model {
         self.rules(token) && independent && !is_approved && self.is_open(request) && self.fits(request)
     }
 
-    /// Whether somebody approved it who has not been removed since.
+    /// Whether a person approved it who was not removed since.
     pub(super) fn is_approved(&self, request: &Request) -> bool {
         request.approver.is_some_and(|person| !self.people[person].removed)
     }
@@ -184,14 +184,14 @@ impl Model {
                     Some(person) => !self.people[*person].removed,
                     None => self.named(name).is_none(),
                 };
-                // Whoever has replaced the secret may be somebody else.
+                // The new secret may have another holder.
                 let is_the_same = self.tokens[*subject].secret == *secret;
                 asker && free && is_the_same && self.can_be_enrolled(*subject)
             }
         }
     }
 
-    /// Whether a token is valid, can approve, and is nobody's own.
+    /// Whether a token is valid, can approve, and is not enrolled for an existing person.
     pub(super) fn can_be_enrolled(&self, subject: usize) -> bool {
         let token = &self.tokens[subject];
         let owned = token.enrolled && token.person.is_some_and(|person| !self.people[person].removed);

@@ -1,4 +1,4 @@
-//! Steps with people: what one asks for, and another one approves.
+//! Steps with people: one makes a request, and another approves it.
 
 use strongroom_api::vault::v1::{
     ApproveKeyRequestRequest, ApprovePersonRequestRequest, DisableKeyVersionRequest, EnableKeyVersionRequest,
@@ -10,7 +10,7 @@ use super::game::Game;
 use super::model::{Request, Wish};
 use crate::support::{Clients, enrol, metadata_of};
 
-/// A version of the credentials' key that is no longer primary, and needed.
+/// A version of the credentials' key that is no longer primary, but needed.
 pub(super) async fn rotated(admin: &mut Clients) -> String {
     let key_id = "credential".to_owned();
     let versions =
@@ -58,7 +58,7 @@ impl Game {
         }
     }
 
-    /// What is asked for again is the same request while it is open.
+    /// Repeating a request while it is open returns the same request.
     fn asked(&mut self, requester: usize, id: String, wish: Wish) {
         let open = |request: &&Request| {
             self.model.is_open(request) && request.requester == requester && request.wish == wish
@@ -72,7 +72,7 @@ impl Game {
         self.model.requests.push(Request { id, wish, requester, created, approver: None, used: false });
     }
 
-    /// The version that is needed goes once somebody else has approved that, and comes back.
+    /// Disables the needed version, which works once another person has approved it, and enables it again.
     pub(super) async fn disable(&mut self, caller: usize) {
         let request = DisableKeyVersionRequest { kid: self.needed.clone() };
         let answer = self.clients(caller).keys.disable_key_version(request).await;

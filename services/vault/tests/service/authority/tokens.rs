@@ -22,7 +22,7 @@ impl Game {
         self.issue(parent, role, env, wanted).await;
     }
 
-    /// `wanted`: how many seconds it is to be valid.
+    /// `wanted`: the requested lifetime in seconds.
     pub(super) async fn issue(
         &mut self,
         parent: usize,

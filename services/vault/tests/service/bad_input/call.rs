@@ -1,4 +1,4 @@
-//! Calling any method of the descriptor set, also those that came after this was written.
+//! Calls any method of the descriptor set, including methods added after this was written.
 
 use std::time::Duration;
 
@@ -8,12 +8,13 @@ use strongroom_runtime::client::AuthorizedChannel;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::{Request, Status};
 
-/// Nothing here takes longer, unless it hangs.
+/// Nothing here takes longer unless it hangs.
 const LIMIT: Duration = Duration::from_secs(30);
-/// After so long a stream that was not refused has nothing to say yet.
+/// After this time, a stream that was not refused has nothing to say yet.
 const SILENCE: Duration = Duration::from_secs(3);
 
-/// Sends one message and takes the first answer, whichever of the two is a stream. No answer is an empty one.
+/// Sends one message and returns the first answer, whether the request or the answer is a stream. A missing answer
+/// counts as an empty one.
 pub(crate) async fn call(
     channel: &AuthorizedChannel,
     method: &MethodDescriptor,
@@ -38,7 +39,7 @@ pub(crate) async fn call(
     answer.unwrap_or_else(|_| panic!("{path} did not answer in {LIMIT:?}"))
 }
 
-/// Any message out, the one described in.
+/// Encodes any message, and decodes the described one.
 struct Dynamic(MessageDescriptor);
 
 impl Codec for Dynamic {

@@ -1,6 +1,7 @@
-//! A vault with what the table's requests name: `$credential` with its `$etag`, rotated once; `$other` credential;
-//! `$bound`, the consumer of an endpoint bound to it; `$key` with the older version `$kid` and the value `$ciphertext`;
-//! `$census`, the version of the key `k-census`; `$wrapped`, a file key under the root key `$root`; `$delegation`, the caller's to itself; `$uuid`, a new one each time.
+//! A vault with the objects that the table's requests name: `$credential` with its `$etag`, rotated once; `$other`
+//! credential; `$bound`, the consumer of an endpoint bound to it; `$key` with the older version `$kid` and the value
+//! `$ciphertext`; `$census`, the version of the key `k-census`; `$wrapped`, a file key under the root key `$root`;
+//! `$delegation`, the caller's delegation to itself; `$uuid`, a new one each time.
 
 use prost_reflect::{DynamicMessage, MethodDescriptor};
 use serde::de::DeserializeSeed as _;
@@ -18,9 +19,9 @@ use crate::support::TestVault;
 pub(crate) struct Fixture {
     channel: AuthorizedChannel,
     methods: Vec<(String, MethodDescriptor)>,
-    /// What was made once.
+    /// Objects that are created once.
     kept: Vec<(&'static str, String)>,
-    /// What a request that is done uses up.
+    /// Objects that a successful request uses up.
     fresh: Vec<(&'static str, String)>,
     vault: TestVault,
 }
@@ -62,7 +63,7 @@ impl Fixture {
         fixture
     }
 
-    /// Of the caller to itself.
+    /// A delegation from the caller to itself.
     async fn delegation(&self, token: &str) -> String {
         let method = "vault.v1.TokenService/IntrospectToken";
         let hash = Token::parse(token.trim()).unwrap().introspect_hash();
@@ -71,7 +72,7 @@ impl Fixture {
         text(&self.call(method, request).await.unwrap()["delegation"])
     }
 
-    /// Makes what a request may use up.
+    /// Creates the objects that a request can use up.
     pub(crate) async fn renew(&mut self) {
         let (id, etag) = self.credential().await;
         let (other, _) = self.credential().await;
@@ -89,7 +90,7 @@ impl Fixture {
         (id, text(&rotated["credential"]["etag"]))
     }
 
-    /// The request of the table with everything filled in.
+    /// The table's request with all placeholders replaced.
     pub(crate) fn request(&self, method: &str, request: &str) -> DynamicMessage {
         let mut json = request.replace("$uuid", &Uuid::now_v7().to_string());
         for (word, value) in self.kept.iter().chain(&self.fresh) {
@@ -111,7 +112,7 @@ impl Fixture {
         Ok(serde_json::to_value(&answer).unwrap())
     }
 
-    /// A renewal ends the secret that it is called with, so it has one of its own.
+    /// A renewal ends the secret that it is called with, so it gets a token of its own.
     async fn channel_for(&self, method: &str) -> AuthorizedChannel {
         if method != "vault.v1.TokenService/RenewToken" {
             return self.channel.clone();

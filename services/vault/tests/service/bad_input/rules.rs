@@ -1,15 +1,15 @@
-//! What each sort of field refuses. A field is empty, too long or wrong: for each of the three it says which values
-//! are refused, or why any value is taken.
+//! The values that each kind of field refuses. A field is empty, too long or wrong: for each of the three, the rule
+//! says which values are refused, or why any value is accepted.
 
 use super::value::Bad::{self, *};
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Verdict {
-    /// INVALID_ARGUMENT with the field's path, for each of these.
+    /// INVALID_ARGUMENT with the field's path for each of these values.
     Refused(&'static [Bad]),
-    /// Refused as another field, with which it makes no sense.
+    /// Refused under the name of another field that it does not fit.
     Elsewhere(&'static str),
-    /// Taken, and why that is right.
+    /// Accepted, with the reason why that is right.
     Taken(#[expect(dead_code, reason = "named for the reader")] &'static str),
 }
 
@@ -83,7 +83,7 @@ const NOT_EVENTS: Verdict = Refused(&[
     Text("backup.a b"),
     Text("backup.\0"),
 ]);
-/// An event that a service may record.
+/// An event that a service can record.
 pub(crate) const SERVICE_EVENT: Rule = rule(EMPTY_TEXT, Refused(&[After("backup.", 'a', 94)]), NOT_EVENTS);
 pub(crate) const EVENT_FILTER: Rule = rule(
     UNFILTERED,
@@ -133,7 +133,7 @@ pub(crate) const VIA: Rule = rule(
 pub(crate) const SECRET: Rule = rule(Refused(&[Unset]), Refused(&[Bytes(65_537)]), NO_WRONG_BYTES);
 pub(crate) const PLAINTEXT: Rule =
     rule(Taken("nothing can be sealed too"), Refused(&[Bytes(65_537)]), NO_WRONG_BYTES);
-/// One that is not the value's own opens nothing.
+/// Additional data that is not the value's own opens nothing.
 pub(crate) const AAD: Rule = rule(Elsewhere("ciphertext"), Refused(&[Bytes(1025)]), Elsewhere("ciphertext"));
 pub(crate) const NEW_AAD: Rule = rule(OPTIONAL, Refused(&[Bytes(1025)]), NO_WRONG_BYTES);
 pub(crate) const MANIFEST: Rule =
@@ -179,7 +179,7 @@ pub(crate) const TIME: Rule = rule(OPTIONAL, FAR, NOT_TIMES);
 const NOT_EXPIRIES: Verdict =
     Refused(&[Seconds(0, 0), Seconds(1_700_000_000, 0), Seconds(0, -1), Seconds(-62_135_596_800, 0)]);
 pub(crate) const EXPIRY: Rule = rule(OPTIONAL, FAR, NOT_EXPIRIES);
-/// A time that is over.
+/// A time that is not in the future.
 pub(crate) const COUNT_TIME: Rule = rule(
     Taken("unset means now"),
     FAR,
@@ -282,7 +282,7 @@ pub(crate) const LABEL_SELECTOR: Rule = rule(
 pub(crate) const FALLBACKS: Rule = rule(OPTIONAL, Refused(&[Times(9)]), Refused(&[Times(2)]));
 const LONG_RING: Verdict = Refused(&[Bytes((3 << 20) + 1)]);
 const NO_RING: Verdict = Refused(&[Bytes(1)]);
-/// A message that may be left out, and whose fields have rules of their own.
+/// A message that can be omitted, and whose fields have their own rules.
 pub(crate) const OPTIONAL_PART: Rule =
     rule(OPTIONAL, Taken("its fields are bounded"), Taken("its fields are refused"));
 const NO_STAGE: Verdict = Taken("it is compared with that of the stage, and there is none");
@@ -315,7 +315,7 @@ pub(crate) const MASK: Rule = rule(
         Paths(&["*.x"]),
     ]),
 );
-/// A message that must be there.
+/// A message that must be given.
 pub(crate) const GIVEN: Rule = rule(
     Refused(&[Unset]),
     Taken("its fields have rows of their own"),

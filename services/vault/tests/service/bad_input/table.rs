@@ -1,7 +1,7 @@
-//! The table: for every method a request that is good, and for every field of it a rule.
+//! The table: for every method a valid request, and for every field of it a rule.
 //!
-//! `$words` in a request are what the fixture has made (see there). A method stands here twice where one good request
-//! cannot hold all its fields.
+//! `$words` in a request are objects that the fixture has created (see there). A method is listed twice if one valid
+//! request cannot contain all its fields.
 
 use super::rules::*;
 
@@ -9,7 +9,8 @@ pub(crate) struct Row {
     pub(crate) method: &'static str,
     /// As proto3 JSON.
     pub(crate) request: &'static str,
-    /// The reason with which the good request is refused for what there is just now; empty when it is done.
+    /// The reason with which the valid request is refused because of the vault's current contents; empty if it
+    /// succeeds.
     pub(crate) ends: &'static str,
     pub(crate) fields: &'static [(&'static str, Rule)],
 }
@@ -23,7 +24,7 @@ const fn row(
     Row { method, request, ends, fields }
 }
 
-/// Methods that take a stream of messages of several sorts: what each sort refuses stands in `restoring::hostile`.
+/// Methods that take a stream of several kinds of messages: `restoring::hostile` tests what each kind refuses.
 pub(crate) const STREAMED: &[&str] =
     &["source.v1.SourceService/StageTables", "vault.v1.RestoreGrantService/ReencryptArchived"];
 

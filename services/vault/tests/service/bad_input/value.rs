@@ -1,4 +1,4 @@
-//! Bad values, and how they get into a request.
+//! Bad values, and placing them in a request.
 
 use std::collections::HashMap;
 
@@ -6,30 +6,30 @@ use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MapKey, ReflectMessag
 
 use super::walk::ELEMENT;
 
-/// A value that a field may have to refuse.
+/// A value that a field should possibly refuse.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Bad {
-    /// Not there at all, or the type's default.
+    /// Missing, or the type's default.
     Unset,
     Text(&'static str),
-    /// A text and so many times the character behind it.
+    /// The text, then the character repeated this many times.
     After(&'static str, char, usize),
-    /// So many times the character.
+    /// The character repeated this many times.
     Chars(char, usize),
-    /// So many zero bytes.
+    /// This many zero bytes.
     Bytes(usize),
     Int(i64),
     /// A `Timestamp` or a `Duration`.
     Seconds(i64, i32),
     /// A field mask.
     Paths(&'static [&'static str]),
-    /// The list's first element so many times.
+    /// The list's first element repeated this many times.
     Times(usize),
-    /// A map with one entry of so many characters, all of them this one.
+    /// A map with one entry: a key and a value of these lengths, all of this character.
     Entry(char, usize, usize),
-    /// A map with so many good entries.
+    /// A map with this many valid entries.
     Entries(usize),
-    /// A map with this entry. A number stands for its digits where the map is one of numbers.
+    /// A map with this entry. For a map of numbers, the text is a number in digits.
     Pair(&'static str, &'static str),
 }
 
@@ -92,8 +92,8 @@ fn map(field: &FieldDescriptor, entries: impl IntoIterator<Item = (String, Strin
     Value::Map(entries.collect::<HashMap<_, _>>())
 }
 
-/// Puts `bad` where `path` leads. What is on the way must be there, and lists must not be empty: their first
-/// element is kept as the good one beside the bad one.
+/// Sets the field at `path` to `bad`. The messages on the path must exist, and lists must not be empty: their first
+/// element is kept as the valid one beside the bad one.
 pub(crate) fn put(message: &mut DynamicMessage, path: &str, bad: Bad) {
     let (step, rest) = path.split_once('.').unwrap_or((path, ""));
     let (name, in_list) = step.split_once('[').map_or((step, false), |(name, _)| (name, true));
@@ -113,7 +113,7 @@ pub(crate) fn put(message: &mut DynamicMessage, path: &str, bad: Bad) {
     }
 }
 
-/// A bad element made of a good one.
+/// A bad element, made from a valid one.
 fn element(field: &FieldDescriptor, good: &Value, rest: &str, bad: Bad) -> Value {
     match (good, rest, bad) {
         (Value::Message(good), "", _) => Value::Message(DynamicMessage::new(good.descriptor())),
@@ -127,8 +127,8 @@ fn element(field: &FieldDescriptor, good: &Value, rest: &str, bad: Bad) -> Value
     }
 }
 
-/// A value of the sort, where a rule has none of its own because every value is taken; `None` where the type has
-/// no such value.
+/// A value of the sort, for a rule that lists none because every value is accepted; `None` if the type has no such
+/// value.
 pub(crate) fn sample(field: &FieldDescriptor, path: &str, sort: Sort) -> Option<Bad> {
     let list = field.is_list() && !path.ends_with(']');
     Some(match (sort, field.kind()) {
@@ -154,7 +154,7 @@ pub(crate) fn sample(field: &FieldDescriptor, path: &str, sort: Sort) -> Option<
     })
 }
 
-/// What may be the matter with a value.
+/// The way in which a value is bad.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Sort {
     Empty,

@@ -1,15 +1,15 @@
-//! What there is to refuse: every method of the vault and every field of its requests, from the descriptor set.
+//! Lists every method of the vault and every field of its requests, from the descriptor set.
 
 use prost_reflect::{DescriptorPool, FieldDescriptor, Kind, MessageDescriptor, MethodDescriptor};
 
-/// Which element of a list a test makes bad: not the first, so that a refusal that always names the first fails.
+/// Index of the list element that a test makes bad: not the first, so a refusal that always names the first fails.
 pub(crate) const ELEMENT: usize = 1;
 
 pub(crate) fn pool() -> DescriptorPool {
     DescriptorPool::decode(strongroom_api::DESCRIPTORS).unwrap()
 }
 
-/// Methods of the services that the vault serves, by `package.Service/Method` without the common prefix.
+/// Methods of the services that the vault serves, as `package.Service/Method` without the common prefix.
 pub(crate) fn methods(pool: &DescriptorPool) -> Vec<(String, MethodDescriptor)> {
     let served = pool.services().filter(|service| service.package_name() != "strongroom.backup.v1");
     let methods: Vec<MethodDescriptor> = served.flat_map(|one| one.methods().collect::<Vec<_>>()).collect();
@@ -21,8 +21,8 @@ fn name(method: &MethodDescriptor) -> String {
     format!("{service}/{}", method.name())
 }
 
-/// Every field's path: `credential.labels`; of a list the list itself, and what is in one element:
-/// `kids`, `kids[1]`, `items[1].aad`.
+/// Every field's path: `credential.labels`. For a list, the path of the list and those inside one element: `kids`,
+/// `kids[1]`, `items[1].aad`.
 pub(crate) fn paths(message: &MessageDescriptor) -> Vec<String> {
     let mut found = Vec::new();
     for field in message.fields() {
@@ -30,7 +30,7 @@ pub(crate) fn paths(message: &MessageDescriptor) -> Vec<String> {
         found.push(name.to_owned());
         let inner = inner(&field);
         let here = if field.is_list() { format!("{name}[{ELEMENT}]") } else { name.to_owned() };
-        // An element is a value of its own where it is no message, or must be one of several.
+        // An element is checked by itself if it is not a message, or is a message with a oneof.
         if field.is_list() && inner.as_ref().is_none_or(|inner| inner.oneofs().len() > 0) {
             found.push(here.clone());
         }

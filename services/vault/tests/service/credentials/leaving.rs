@@ -1,5 +1,5 @@
-//! Clients that leave at any moment of a call: no connection keeps the transaction that the call was about to begin. What the next
-//! caller writes on it would never be committed, or be refused.
+//! Clients that leave at any moment of a call: no connection keeps the transaction that the call was about to begin.
+//! Otherwise, the statements of the connection's next user would never be committed, or would be refused.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 
 use crate::support::TestVault;
 
-/// Calls that somebody leaves, and after how many moments they do.
+/// Number of calls whose clients leave, and of different moments at which they do.
 const CALLS: u32 = 800;
 const MOMENTS: u32 = 80;
 const MOMENT: Duration = Duration::from_micros(50);

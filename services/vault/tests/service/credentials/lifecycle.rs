@@ -53,7 +53,7 @@ async fn a_credential_lives_and_every_step_is_in_the_log() {
     }
 }
 
-/// The same refusals, and nothing else happens.
+/// The same refusals as for a creation, without any effect.
 #[tokio::test]
 async fn a_credential_can_be_checked_without_being_created() {
     for vault in TestVault::each().await {

@@ -1,4 +1,4 @@
-//! A secret that is re-encrypted, and whose old key version is taken out of use, between reading and opening.
+//! A secret is re-encrypted, and its old key version taken out of use, between reading and opening the secret.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use strongroom_testkit::{TestDb, set_key_state};
 
 use crate::support::{Clients, TestVault};
 
-/// Transactions beside the vault, which hold up every use of a credential and no reader.
+/// Transactions outside the vault that block every use of a credential, but no reader.
 enum Intruder {
     Sqlite(SqliteConnection),
-    /// The credentials, and the head of the audit log.
+    /// One locks the credentials, the other the head of the audit log.
     Postgres(PgConnection, PgConnection),
 }
 
@@ -39,11 +39,11 @@ impl Intruder {
         }
     }
 
-    /// Commits a change, and goes on holding up.
+    /// Commits a change and continues to block.
     async fn commit(&mut self, sql: &str) {
         match self {
             Self::Sqlite(connection) => {
-                // Whoever waits asks again only after a pause.
+                // A waiting transaction only retries after a pause, so the lock can be taken again at once.
                 let sql = AssertSqlSafe(format!("{sql}; COMMIT; BEGIN IMMEDIATE"));
                 sqlx::raw_sql(sql).execute(connection).await.unwrap();
             }
@@ -61,7 +61,7 @@ impl Intruder {
     }
 }
 
-/// A table that keeps every secret as it is sealed now.
+/// Copies every secret, as currently sealed, to a table.
 fn keep(table: &str) -> String {
     format!(
         "CREATE TABLE {table} AS SELECT id, secret FROM credentials
@@ -69,7 +69,7 @@ fn keep(table: &str) -> String {
     )
 }
 
-/// Puts every secret back as `table` has it.
+/// Replaces every secret with its copy in `table`.
 fn put_back(table: &str) -> String {
     ["credentials", "credential_versions"]
         .map(|place| {
@@ -106,7 +106,7 @@ async fn a_secret_sealed_anew_after_it_was_read_still_opens() {
         let current = tokio::spawn(async move { one.reveal(&current_id).await });
         let previous = tokio::spawn(async move { two.reveal_previous(&previous_id).await });
         let resolved = tokio::spawn(async move { three.resolve("chat").await });
-        // Time to read; they then wait for the intruder.
+        // Time for the reads; the calls then wait for the intruder.
         tokio::time::sleep(Duration::from_millis(700)).await;
         intruder.commit(&format!("{}{disable}", put_back("later"))).await;
         // The vault follows the ring every two seconds.

@@ -1,4 +1,4 @@
-//! Rotation in place, and requests that are done once.
+//! Rotation in place, and requests that are carried out once.
 
 use std::time::Duration;
 

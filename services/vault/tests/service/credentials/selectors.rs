@@ -1,4 +1,4 @@
-//! Tokens that see a part of the deployment, and nothing of the rest.
+//! Tokens that see only a part of the deployment.
 
 use strongroom_api::vault::v1::selector::Selector as Kind;
 use strongroom_api::vault::v1::{
@@ -29,7 +29,7 @@ fn of_provider(provider: &str) -> Selector {
     Selector { selector: Some(Kind::Provider(provider.into())) }
 }
 
-/// Every answer that a stranger's credential gives.
+/// Calls that name a credential outside the caller's selection, and their results.
 async fn touch(clients: &mut Clients, id: &str, inside: &str) -> Vec<(&'static str, Result<(), Status>)> {
     let id = || id.to_owned();
     let get = GetCredentialRequest { id: id() };

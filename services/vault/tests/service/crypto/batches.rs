@@ -1,4 +1,4 @@
-//! Batches: the order stays, and each item fails alone.
+//! Batches: the order is kept, and each item fails alone.
 
 use strongroom_api::vault::v1::{BatchDecryptRequest, BatchEncryptRequest};
 use tonic::Code;
@@ -12,7 +12,7 @@ async fn every_flipped_bit_is_refused() {
     let mut clients = vault.admin().await;
     let value = sealed(&mut clients, b"secret", b"aad").await;
     let mut items = Vec::new();
-    // The highest bit would leave UTF-8, which no proto string does.
+    // Not the highest bit: the result would not be UTF-8, which a proto string must be.
     for (at, bit) in (0..value.len()).flat_map(|at| (0..7).map(move |bit| (at, bit))) {
         let mut changed = value.clone().into_bytes();
         changed[at] ^= 1 << bit;

@@ -1,4 +1,4 @@
-//! A vault with caller keys in chosen states, and what they seal when they are asked directly.
+//! A vault with caller keys in chosen states, and values that they seal when used directly.
 
 use strongroom_crypto::{Cell, KeyRing, KeyVersion, Purpose, RootKey, State, WrappedVersion};
 use strongroom_testkit::{Stated, TestDb};
@@ -33,9 +33,9 @@ impl Fixture {
         Self::on(TestVault::sqlite().await).await
     }
 
-    /// The first start makes the ring; its keys are added beside it and found by the second start.
+    /// The first start creates the ring; its keys are added in the database and found by the second start.
     async fn on(vault: TestVault) -> Self {
-        // The token is written before the vault is through with its first start.
+        // The token is written before the vault's first start is complete.
         vault.admin().await.events("crypto.*").await;
         let versions = versions(&vault.root_key());
         let (root, database) = (vault.root_key(), &vault.database);
@@ -55,7 +55,7 @@ impl Fixture {
         self.vault.with_role(role).await
     }
 
-    /// What the version sealed while it was the primary one.
+    /// A value that the version sealed while it was the primary one.
     pub(crate) fn seal(&self, state: State, aad: &[u8], plaintext: &[u8]) -> String {
         let version = self.versions.iter().find(|version| version.state == state).unwrap();
         let then = WrappedVersion { state: State::Primary, ..version.clone() };

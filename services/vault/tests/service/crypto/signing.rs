@@ -1,4 +1,4 @@
-//! Signatures of manifests, one for each archive that is being made, and of sidecars, as many as change.
+//! Signatures of manifests, one for each archive that is being made, and of sidecars, one for each change.
 
 use sha2::{Digest as _, Sha256};
 use strongroom_api::time::to_jiff;
@@ -52,7 +52,7 @@ async fn a_manifest_is_signed_and_verified_without_the_vault() {
         assert!(!holds(b"{ }", ARCHIVE, &time) && !holds(b"{}", "archive-2", &time));
         assert!(!holds(b"{}", ARCHIVE, "2026-05-06T10:14:22.000000Z"));
 
-        // One that is too long to be sent: the signature is about its digest anyway.
+        // A manifest that is too long to send: the signature covers its digest in any case.
         let sha256: bytes::Bytes = Sha256::digest(b"{}").to_vec().into();
         let digest = SignManifestRequest { sha256, manifest: "".into(), ..of("") };
         let by_digest = service.crypto.sign_manifest(digest.clone()).await.unwrap().into_inner();
@@ -87,7 +87,7 @@ async fn each_archive_has_one_manifest() {
     }
 }
 
-/// The archive has no pins, and no signature of a manifest: its sidecar may be written again years later.
+/// The archive has no pins, and its manifest has no signature: its sidecar may be rewritten years later.
 #[tokio::test]
 async fn a_sidecar_is_signed_as_often_as_it_changes() {
     for vault in Fixture::each().await {

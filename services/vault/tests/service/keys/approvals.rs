@@ -1,4 +1,4 @@
-//! Another person lets a step through that would make values unreadable.
+//! Another person allows a step that would make values unreadable.
 
 use std::time::Duration;
 
@@ -77,7 +77,7 @@ async fn only_another_person_approves_and_only_once() {
     }
 }
 
-/// Whoever writes to the database puts the row of an approval back that was used.
+/// An attacker with write access to the database puts back the row of an approval that was used.
 #[tokio::test]
 async fn an_approval_that_is_put_back_lets_nothing_through() {
     for vault in TestVault::each().await {
@@ -145,7 +145,7 @@ async fn who_is_no_person_hears_how_to_become_one() {
     assert!(open.requests.is_empty(), "nobody could approve it");
 }
 
-/// What somebody approved who is nobody any more is not approved.
+/// An approval by a person who was removed since does not count.
 #[tokio::test]
 async fn an_approval_ends_with_its_approver() {
     for vault in TestVault::each().await {

@@ -1,4 +1,4 @@
-//! What callers report about the values that their keys sealed.
+//! Callers' reports about the values that their keys sealed.
 
 use std::collections::HashMap;
 use std::time::Duration;

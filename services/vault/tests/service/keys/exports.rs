@@ -1,4 +1,4 @@
-//! An export and somebody who retires keys, interleaved at every step: no archive is left without a key that it needs.
+//! An export interleaved at every step with a retirement of keys: every archive keeps the keys that it needs.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -14,15 +14,15 @@ use super::{FOLLOWED, destroy, disable, reencrypt, rotate, states, versions, wit
 use crate::support::{Clients, TestVault, eventually};
 
 const ARCHIVE: &str = "archive-1";
-/// The steps of an export, in which a retirement may come before each.
+/// Number of steps of an export; a retirement can precede each.
 const STEPS: usize = 5;
 
-/// An export as the backup service makes it.
+/// An export, as the backup service makes it.
 struct Export {
     service: Clients,
-    /// Versions that values of the snapshot name.
+    /// Versions named by the snapshot's values.
     needs: BTreeSet<String>,
-    /// Versions of which the archive has the bytes.
+    /// Versions whose bytes the archive contains.
     carries: BTreeSet<String>,
 }
 
@@ -57,7 +57,7 @@ impl Export {
     }
 }
 
-/// Moves every value to a new version, and retires the others as far as that is allowed.
+/// Moves every value to a new version, and retires the other versions as far as the vault allows it.
 async fn retire(vault: &TestVault, admin: &mut Clients) {
     rotate(admin, "credential").await;
     vault.clock.advance(FOLLOWED);
@@ -71,7 +71,7 @@ async fn retire(vault: &TestVault, admin: &mut Clients) {
         }
     }
     vault.clock.advance(Duration::from_secs(2 * 3600));
-    // Long enough for the task that destroys what is due, every two seconds.
+    // Long enough for the task that destroys due versions every two seconds.
     tokio::time::sleep(Duration::from_millis(2500)).await;
 }
 
@@ -86,7 +86,7 @@ async fn no_archive_is_left_without_its_key() {
     running.join_all().await;
 }
 
-/// With retirements before these steps; [`STEPS`] is after the last one.
+/// Runs an export with retirements before these two steps; [`STEPS`] means after the last step.
 async fn interleaved(first: usize, second: usize) {
     let vault = TestVault::standing().await;
     let mut admin = vault.admin().await;

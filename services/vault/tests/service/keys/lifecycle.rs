@@ -1,4 +1,4 @@
-//! The steps of a version, from its creation to its destruction.
+//! The states of a version, from its creation to its destruction.
 
 use std::time::Duration;
 

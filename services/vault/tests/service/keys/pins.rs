@@ -1,4 +1,4 @@
-//! Archives hold the versions that they need.
+//! Archives pin the versions that they need.
 
 use std::collections::BTreeSet;
 
@@ -33,10 +33,10 @@ async fn pins_of_archives_hold_a_version() {
             kids: kids.iter().map(|kid| (*kid).to_owned()).collect(),
             expire_time: None,
         };
-        // One that may come with a ring that is merged.
+        // An unknown version, which may arrive with a ring that is merged later.
         admin.keys.narrow_key_pins(narrow(&["00000000000000ff"])).await.unwrap();
         admin.keys.narrow_key_pins(narrow(&[&old, &old])).await.unwrap();
-        // As at each start of the backup service: it is so already, and no event.
+        // As at each start of the backup service: nothing changes, so there is no event.
         admin.keys.narrow_key_pins(narrow(&[&old])).await.unwrap();
         let census = admin.keys.get_key_census(GetKeyCensusRequest::default()).await.unwrap().into_inner();
         assert_eq!((census.pins.len(), census.pins[0].kid.as_str()), (1, old.as_str()));
@@ -106,7 +106,7 @@ async fn a_signature_narrows_the_pins_of_its_archive() {
         let census = admin.keys.get_key_census(GetKeyCensusRequest::default()).await.unwrap().into_inner();
         let kids: BTreeSet<String> = census.pins.into_iter().map(|pin| pin.kid).collect();
         assert_eq!(kids, BTreeSet::from([kid]), "the census lists pins of versions that are known here");
-        // The second call pinned nothing new, so it is no event.
+        // The second call pinned nothing new, so it recorded no event.
         assert_eq!(admin.event_names("key.pin*").await, ["key.pinned", "key.pins_narrowed"]);
     }
 }

@@ -23,7 +23,7 @@ async fn pair() -> Option<[TestVault; 2]> {
     Some([one, two])
 }
 
-/// Each way out is preceded by a rotation of its own: after the first look at the ring, the version is known.
+/// Each kind of call follows a rotation of its own, because the version is known after the first reload of the ring.
 #[tokio::test]
 async fn what_another_process_has_just_sealed_opens_on_every_way_out() {
     let Some([one, two]) = pair().await else { return };
@@ -59,7 +59,7 @@ async fn two_vaults_on_one_database_follow_each_other() {
 
     let new = rotate(&mut first, "credential").await;
     let created = first.create(with_secret("Sealed by the new version")).await;
-    // At once: a version that is not known yet is looked up.
+    // Works at once: an unknown version is looked up.
     assert_eq!(second.reveal(&created.id).await.unwrap(), SECRET);
     let newer = rotate(&mut first, "credential").await;
     within(FOLLOWED, async || {

@@ -1,4 +1,4 @@
-//! Re-encryption to its end, also after a kill.
+//! Re-encryption to its end, including after a kill.
 
 use std::time::Instant;
 
@@ -9,7 +9,7 @@ use strongroom_testkit::{Planted, open_ring};
 use super::{census, reencrypt, rotate, versions};
 use crate::support::{Clients, TestVault, eventually};
 
-/// Puts `count` credentials straight into the database; their ids.
+/// Inserts `count` credentials directly into the database; returns their ids.
 pub(super) async fn fill(admin: &mut Clients, vault: &TestVault, count: usize) -> Vec<String> {
     let kids = versions(admin, "credential").await.into_iter().map(|version| version.kid).collect();
     let exported = admin.keys.export_key_ring(ExportKeyRingRequest { kids }).await.unwrap().into_inner();
@@ -84,7 +84,7 @@ async fn a_killed_re_encryption_is_resumed() {
         })
         .await;
         assert!(left > 0 && left < 400, "{left} of 400");
-        // Nobody asks for it: the run is known, its lease lapses, and it is taken over.
+        // Without a request: the process knows the run, its lease expires, and it is taken over.
         eventually(async || (!census(&mut admin, "credential").await.contains_key(&old)).then_some(())).await;
         for (number, id) in ids.iter().enumerate().step_by(37) {
             assert_eq!(admin.reveal(id).await.unwrap(), format!("secret-{number}-0"));

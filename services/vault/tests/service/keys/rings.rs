@@ -1,4 +1,4 @@
-//! Rings of archives: a vault that starts anew uses an older vault's, and two vaults' rings are joined.
+//! Rings of archives: a new vault uses an older vault's ring, and the rings of two vaults are merged.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::support::{Clients, TestVault, assert_refused};
 
 const KEY: &str = "payments";
 
-/// A vault with a key for callers, a value that it seals, and its ring.
+/// A vault with a caller key, a value that it sealed, and the vault's ring.
 struct Older {
     admin: Clients,
     kid: String,
@@ -52,7 +52,7 @@ async fn merge(admin: &mut Clients, ring: &Bytes) -> Result<MergeKeyRingResponse
     Ok(admin.keys.merge_key_ring(request).await?.into_inner())
 }
 
-/// The verdict on one value, with a ring before it where there is one: empty when it would open.
+/// The verdict on one value, with the given ring if any: empty if it would open.
 async fn verdict(admin: &mut Clients, ring: Option<&Bytes>, ciphertext: &str) -> Result<String, Status> {
     let item =
         Item { key_id: KEY.into(), ciphertext: ciphertext.into(), aad: "row".into(), ..Default::default() };
@@ -92,7 +92,7 @@ async fn a_new_vault_with_the_same_root_key_uses_an_older_ones_ring() {
         }
         assert_eq!(verdict(&mut new, None, &ciphertext).await.unwrap(), "KEY_NOT_FOUND", "nothing is stored");
 
-        // What this vault has disabled stays so, whatever the ring says of it.
+        // A version that this vault has disabled stays disabled, whatever state the archive's ring gives it.
         rotate(&mut admin, KEY).await;
         older.run(&format!("DELETE FROM key_census WHERE kid = '{kid}'"));
         report(&mut admin, KEY, &[]).await;
@@ -181,7 +181,8 @@ async fn a_key_that_is_new_here_seals_with_a_version_of_its_own() {
     }
 }
 
-/// A merged version was made by another clock, and what needs it came after the merge: neither makes an old count fresh.
+/// A merged version was created by another clock, and the values that need it arrived after the merge: neither makes an
+/// old count fresh.
 #[tokio::test]
 async fn a_count_from_before_a_rotation_or_a_merge_is_stale() {
     let (older, newer) = TestVault::pairs().await.remove(0);
@@ -205,7 +206,8 @@ async fn a_count_from_before_a_rotation_or_a_merge_is_stale() {
     }
 }
 
-/// What an archive's vault has retired since is disabled here, once nothing here needs it; a primary version stays.
+/// A version that the archive's vault has retired since is disabled here, once nothing here needs it; a primary version
+/// stays.
 #[tokio::test]
 async fn a_merge_disables_what_was_retired_there_and_is_not_needed_here() {
     for (older, newer) in TestVault::pairs().await {

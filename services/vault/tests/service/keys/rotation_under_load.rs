@@ -1,4 +1,4 @@
-//! Rotation and re-encryption beside readers and a writer.
+//! Rotation and re-encryption during reads and writes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -17,7 +17,7 @@ struct Load {
     ids: Arc<Vec<String>>,
     stop: Arc<AtomicBool>,
     reads: Arc<AtomicU64>,
-    /// Each returns its number of writes.
+    /// Each task returns its number of writes.
     tasks: JoinSet<usize>,
 }
 
@@ -68,7 +68,7 @@ impl Load {
         self.reads.load(Ordering::Relaxed)
     }
 
-    /// Stops all and returns the number of writes.
+    /// Stops all tasks and returns the number of writes.
     async fn stop(mut self) -> usize {
         self.stop.store(true, Ordering::Relaxed);
         let mut written = 0;

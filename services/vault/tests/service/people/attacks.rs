@@ -1,4 +1,4 @@
-//! One person who approves what they asked for themselves, in several disguises. Each is refused, and in the log.
+//! One person tries to approve their own request, in several disguises. Each attempt is refused and logged.
 
 use strongroom_api::vault::v1::selector::Selector as Kind;
 use strongroom_api::vault::v1::{IssueTokenRequest, ListTokensRequest, ReissueTokenRequest, Selector, Token};
@@ -102,7 +102,7 @@ async fn somebody_else_s_token_is_not_enrolled_again() {
     assert_refused(approve(&mut ben, &asked.id).await, Code::FailedPrecondition, "SUBJECT_TAKEN");
 }
 
-/// Ada takes the token back that Ben is about to approve as Cleo's: approved, it would make her two people.
+/// Ada takes back the token that Ben is about to approve as Cleo's: if it were approved, she would be two people.
 #[tokio::test]
 async fn a_token_that_changed_hands_since_is_not_enrolled() {
     for vault in TestVault::each().await {

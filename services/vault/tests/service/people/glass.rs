@@ -10,7 +10,7 @@ use crate::support::{TestVault, assert_refused, enrol, enrolled};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A break-glass token of a vault that runs.
+/// Makes a break-glass token for a running vault.
 async fn broken(vault: &TestVault, folder: &tempfile::TempDir) -> String {
     let file = folder.path().join("glass.token");
     strongroom_vault::issue_admin_token(&vault.config(), &file, &vault.clock).await.unwrap();
@@ -54,7 +54,8 @@ async fn after_a_day_it_enrols_two_people() {
     }
 }
 
-/// Whoever writes to the database hides the root of a child that is known a moment longer, or gives it another age.
+/// An attacker with write access to the database hides the root of a child token that is still cached, or makes the
+/// root look like another token.
 #[tokio::test]
 async fn a_child_waits_although_its_root_is_hidden() {
     for change in ["UPDATE api_tokens SET break_glass = FALSE", "DELETE FROM api_tokens"] {

@@ -1,4 +1,4 @@
-//! Streams that end before their time, and two that fill one stage.
+//! Streams that end early, and two streams that fill one stage.
 
 use bytes::Bytes;
 use strongroom_api::source::v1::stage_tables_request::{Begin, Message, Rows};
@@ -12,7 +12,7 @@ use tonic::Status;
 use super::{Archive, Restore, verified};
 use crate::support::{TestVault, eventually};
 
-/// A stream that goes on until its sender is dropped.
+/// A stream that stays open until its sender is dropped.
 struct Open {
     messages: mpsc::Sender<StageTablesRequest>,
     call: JoinHandle<Result<(), Status>>,
@@ -44,7 +44,7 @@ impl Open {
     }
 }
 
-/// A vault with more credentials than are stored at once, and its archive.
+/// A vault with more credentials than one batch stores, and its archive.
 async fn scene(vault: &TestVault) -> (Archive, String) {
     let mut admin = vault.admin().await;
     let id = admin.create(credential("One")).await.id;

@@ -1,4 +1,5 @@
-//! A gateway goes on revealing while the vault restores thousands of credentials: it gets old or new secrets, after moments.
+//! A gateway keeps revealing while the vault restores thousands of credentials: it gets old or new secrets, without
+//! long waits.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -15,26 +16,26 @@ use tonic::{Code, Status};
 use super::{Archive, Restore, verified};
 use crate::support::{Clients, TestVault};
 
-/// Callers at once, and the time after which each of them calls again: a thousand calls a second.
+/// Concurrent callers, and the interval at which each of them calls: a thousand calls a second.
 const CALLERS: usize = 20;
 const PERIOD: Duration = Duration::from_millis(20);
-/// Calls at once that prepare a vault.
+/// Concurrent calls that prepare a vault.
 const AT_ONCE: usize = 16;
-/// As long as a client may wait while five thousand rows change, in a build without optimisation.
+/// Maximum time that a client waits while five thousand rows change, in a build without optimisation.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 const ROTATED: &str = "sk-rotated-since-the-backup";
 
-/// Changed rows: as many as may be named to come back in the long form.
+/// Number of changed rows: in the long form, the maximum number of ids that can be revived.
 fn rows() -> usize {
     if std::env::var_os("STRONGROOM_LONG").is_some() { 10_000 } else { 2_000 }
 }
 
-/// What callers got.
+/// The callers' results.
 #[derive(Default)]
 struct Seen {
     secrets: usize,
-    /// Answers after which a client tries again.
+    /// Answers after which a client retries.
     retries: usize,
     longest: Duration,
 }
@@ -58,7 +59,7 @@ impl Gateway {
         Self { seen, is_over, callers }
     }
 
-    /// What it has seen since the last look.
+    /// Its results since the last look.
     #[expect(clippy::print_stdout, reason = "a figure for whoever runs it by hand")]
     fn look(&self, phase: &str, began: Instant) {
         let seen = std::mem::take(&mut *self.seen.lock().unwrap());
@@ -114,7 +115,7 @@ fn is_to_be_retried(status: &Status) -> bool {
     matches!(status.code(), Code::Unavailable | Code::ResourceExhausted | Code::Aborted)
 }
 
-/// Calls for each of `items`, some at once.
+/// Calls `one` for each of `items`, several at a time.
 async fn each<T, F>(vault: &TestVault, items: Vec<T>, one: impl Fn(Clients, T) -> F)
 where
     F: Future<Output = ()> + Send + 'static,
@@ -132,7 +133,7 @@ where
     }
 }
 
-/// Credentials that were all rotated after the archive was made, some of them with references.
+/// Credentials that were all rotated after the archive was made; some of them have references.
 async fn scene(vault: &TestVault) -> (Archive, Vec<String>) {
     let mut admin = vault.admin().await;
     let ids: Arc<Mutex<Vec<String>>> = Arc::default();

@@ -1,4 +1,4 @@
-//! A grant is for one restore, and without one the service's token changes nothing.
+//! A grant is for one restore; without one, the service's token cannot change anything.
 
 use strongroom_api::source::v1::stage_tables_request::Begin;
 use strongroom_api::source::v1::{RestoreGrant, RestoreMode};
@@ -10,7 +10,7 @@ use super::refused_as;
 use super::{Archive, Restore};
 use crate::support::{TestVault, assert_refused};
 
-/// A vault whose one credential was deleted after the archive was made.
+/// A vault whose only credential was deleted after the archive was made.
 async fn scene(vault: &TestVault) -> (Archive, String) {
     let mut admin = vault.admin().await;
     let id = admin.create(credential("One")).await.id;
@@ -42,7 +42,7 @@ async fn without_a_grant_nothing_is_staged() {
     }
 }
 
-/// One changed term, and the same grant.
+/// One term is changed, and the grant stays the same.
 #[tokio::test]
 async fn a_grant_is_for_its_terms_only() {
     let vault = TestVault::sqlite().await;
@@ -133,7 +133,7 @@ async fn a_stage_is_its_services_own() {
     assert_eq!(restore.abort(false).await.unwrap_err().code(), Code::NotFound);
 }
 
-/// Whoever has only the service's token neither undoes a restore nor makes it impossible to undo.
+/// With the service's token alone, an attacker can neither undo a restore nor prevent it from being undone.
 #[tokio::test]
 async fn what_is_committed_is_ended_with_its_grant_only() {
     for vault in TestVault::each_standing().await {
@@ -169,7 +169,7 @@ async fn a_plan_takes_no_place_of_a_stage() {
     }
 }
 
-/// What a grant lets a service do is done by whoever granted it, through the service.
+/// The actor of a granted change is the grantor, acting through the service.
 #[tokio::test]
 async fn the_granter_is_the_actor_and_the_service_is_named() {
     for (old, new) in TestVault::pairs().await {
@@ -192,7 +192,7 @@ async fn the_granter_is_the_actor_and_the_service_is_named() {
     }
 }
 
-/// A commit that is refused has merged no ring before.
+/// A commit that is refused must not have merged a ring first.
 #[tokio::test]
 async fn a_commit_that_is_refused_changes_no_key() {
     for (old, new) in TestVault::pairs().await {

@@ -1,4 +1,5 @@
-//! What a hostile archive, or somebody who writes to the database, can make of a restore: nothing that grants access.
+//! A hostile archive, or an attacker with write access to the database, cannot use a restore to create anything that
+//! grants access.
 
 use strongroom_api::source::v1::RestoreMode;
 use strongroom_testkit::requests::{binding, credential, secret_of};
@@ -7,7 +8,7 @@ use tonic::Code;
 use super::{Archive, Restore};
 use crate::support::{TestVault, assert_refused};
 
-/// Rows of each table that must carry a code, with a column changed.
+/// Rows of each table that must carry a code, each with one column changed.
 #[tokio::test]
 async fn a_row_that_was_changed_is_refused() {
     for vault in TestVault::each().await {
@@ -73,7 +74,7 @@ async fn a_stream_that_keeps_no_order_leaves_nothing() {
         }),
         ("STAGE_PROTOCOL", |archive| archive.table("credentials").1 = vec![b'x'; 600 << 10]),
         ("ROW_INVALID", |archive| archive.table("credentials").1 = b"{\"id\":1}".to_vec()),
-        // No code covers these rows, and their names are shown.
+        // These rows have no code, and their names are displayed.
         ("ROW_INVALID", |archive| buried(archive, "a\u{1b}[2Jb")),
         ("ROW_INVALID", |archive| buried(archive, &"x".repeat(201))),
         ("ROW_INVALID", |archive| {
@@ -99,7 +100,7 @@ async fn a_stream_that_keeps_no_order_leaves_nothing() {
 /// Spoils an archive.
 type Break = fn(&mut Archive);
 
-/// With one tombstone.
+/// Adds one tombstone.
 fn buried(archive: &mut Archive, name: &str) {
     let row = serde_json::json!({"id": "one", "display_name": name, "provider": "openai", "delete_time": 1});
     let (_, text, rows) = archive.table("credential_tombstones");
@@ -107,7 +108,7 @@ fn buried(archive: &mut Archive, name: &str) {
     *rows = 1;
 }
 
-/// A live row that says nothing any more: who names it gets the archive's.
+/// A tampered live row: naming it for revival replaces it with the archive's row.
 #[tokio::test]
 async fn a_live_row_that_was_changed_stops_a_restore_unless_it_is_named() {
     for vault in TestVault::each().await {

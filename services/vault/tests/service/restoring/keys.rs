@@ -1,4 +1,4 @@
-//! Another root key: everything is sealed anew, and the old one opens nothing.
+//! Another root key: everything is sealed again, and the old root key opens nothing.
 
 use strongroom_api::source::v1::RestoreMode;
 use strongroom_crypto::RootKey;
@@ -54,7 +54,7 @@ async fn a_key_version_that_was_retired_stays_so() {
     }
 }
 
-/// It is not taken for a row that somebody has made up, and what has to be done is said.
+/// Such a row is not taken for a forged one, and the message tells what to do.
 #[tokio::test]
 async fn rows_whose_key_version_was_retired_here_name_it() {
     for vault in TestVault::each().await {

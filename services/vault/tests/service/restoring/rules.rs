@@ -1,4 +1,4 @@
-//! What was revoked since the archive was made stays so, unless somebody names it.
+//! Revocations after the archive was made remain in force, except for credentials that somebody names.
 
 use strongroom_api::source::v1::RestoreMode;
 use strongroom_api::vault::v1 as proto;
@@ -12,7 +12,7 @@ use tonic::Code;
 use super::{Archive, Restore, counts, reasons, verified};
 use crate::support::{Clients, TestVault, assert_refused};
 
-/// Credentials that are touched after the archive was made, one in each way.
+/// Credentials that are changed after the archive was made, one in each way.
 struct Scene {
     admin: Clients,
     archive: Archive,

@@ -1,4 +1,4 @@
-//! The vault's database is gone; the root key and an archive are left.
+//! The vault's database is lost; the root key and an archive remain.
 
 use strongroom_api::source::v1::RestoreMode;
 use strongroom_api::vault::v1::{
@@ -10,7 +10,7 @@ use tonic::Code;
 use super::{Archive, Restore, counts, refused_as, verified};
 use crate::support::{Clients, TestVault, assert_refused};
 
-/// Every column that comes back as it was, table by table.
+/// The columns that a restore brings back unchanged, by table.
 const EQUAL: [&str; 4] = [
     "SELECT string_agg(id || display_name || provider || secret || preview || CAST(active AS text) || \
      CAST(create_time AS text) || CAST(update_time AS text) || coalesce(CAST(expire_time AS text), '-') || labels || \
@@ -82,7 +82,7 @@ async fn the_root_key_and_one_archive_bring_everything_back() {
         assert_refused(after.reveal(&ids[2]).await, Code::FailedPrecondition, "CREDENTIAL_INACTIVE");
         verified(&mut after).await;
 
-        // The old head is that of another log, which the restore names.
+        // The old head belongs to another log, which the restore names.
         let request = VerifyAuditLogRequest {
             anchor_sequence: head.sequence,
             anchor_mac: head.mac,
@@ -102,7 +102,7 @@ async fn the_root_key_and_one_archive_bring_everything_back() {
     }
 }
 
-/// The token of before is refused with the reason, and works again with a new secret.
+/// The old token is refused with the reason, and works again with a new secret.
 async fn stale_until_reissued(new: &TestVault, admin: &mut Clients, secret: &str, stale: &[String]) {
     let id = secret.trim_start_matches("srt_");
     assert!(stale.iter().any(|stale| id.starts_with(stale)), "{stale:?}");
@@ -139,7 +139,7 @@ async fn a_copy_stays_the_deployment_that_it_is() {
     assert_ne!(own, archive.identity.deployment_id);
     verified(&mut after).await;
 
-    // With credentials, an archive of another deployment has to be named.
+    // Now that the vault has credentials, an archive of another deployment must be named.
     let mut again = Restore::of(&archive, &new, RestoreMode::Merge).await;
     assert_refused(again.plan().await, Code::FailedPrecondition, "FOREIGN_DEPLOYMENT");
     again.begin.from_deployment.clone_from(&archive.identity.deployment_id);

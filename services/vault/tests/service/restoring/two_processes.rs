@@ -1,4 +1,4 @@
-//! Two processes on one PostgreSQL: whoever reads through one of them sees a restore through the other as one moment.
+//! Two processes on one PostgreSQL: readers of one process see a restore through the other as a single moment.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -18,18 +18,18 @@ use tokio::task::{JoinHandle, JoinSet};
 use super::{Archive, Restore, verified};
 use crate::support::{Clients, TestVault, eventually, within};
 
-/// How soon every process follows another one's change.
+/// Time within which every process follows another one's change.
 const FOLLOWED: Duration = Duration::from_secs(5);
-/// Between two looks.
+/// Interval between two looks.
 const MOMENT: Duration = Duration::from_millis(5);
-/// Credentials of each sort.
+/// Number of credentials of each kind.
 const EACH: usize = 60;
 
 fn rounds() -> usize {
     if std::env::var_os("STRONGROOM_LONG").is_some() { 40 } else { 8 }
 }
 
-/// Another process beside `one`, once it serves.
+/// Another process on the database of `one`, once it serves.
 async fn beside(one: &TestVault) -> TestVault {
     one.admin_token().await;
     let two = one.beside().await;
@@ -39,14 +39,14 @@ async fn beside(one: &TestVault) -> TestVault {
     two
 }
 
-/// A reference whose own credential is inactive, so that it resolves to what it falls back to.
+/// A reference whose own credential is inactive, so it resolves to its fallback.
 fn falling_back(own: &str, other: &str) -> BindReferenceRequest {
     let fallback_credential_ids = vec![other.to_owned()];
     BindReferenceRequest { fallback_credential_ids, ..binding("endpoint", "falls-back", own) }
 }
 
-/// An archive, and what has happened since: credentials were rotated, deleted and made, and references lead to new ones. The
-/// archive's that were rotated or deleted.
+/// Makes an archive; then rotates, deletes and creates credentials, and binds references to new ones. Also returns the
+/// ids of the archive's credentials that were rotated or deleted.
 async fn scene(admin: &mut Clients, vault: &TestVault) -> (Archive, Vec<String>) {
     let (mut rotated, mut deleted) = (Vec::new(), Vec::new());
     for number in 0..EACH {
@@ -78,7 +78,7 @@ async fn scene(admin: &mut Clients, vault: &TestVault) -> (Archive, Vec<String>)
     (archive, [rotated, deleted].concat())
 }
 
-/// Each as one text, which is the same for the same rows.
+/// All credentials as one text, which is equal for equal rows.
 async fn listed(clients: &mut Clients) -> String {
     let request = ListCredentialsRequest { page_size: 1_000, ..Default::default() };
     let page = clients.credentials.list_credentials(request).await.unwrap().into_inner();
@@ -99,7 +99,7 @@ async fn resolved(clients: &mut Clients, endpoint: &str) -> String {
     format!("{:?}", clients.resolve(endpoint).await.unwrap())
 }
 
-/// What one reader may see: what there is before the restore, and what there is after it.
+/// A kind of read, which may only see the state before the restore or the state after it.
 #[derive(Clone, Copy)]
 enum Look {
     List,
@@ -112,7 +112,7 @@ enum Look {
 impl Look {
     const ALL: [Self; 5] = [Self::List, Self::Stats, Self::Direct, Self::FallsBack, Self::Reveal];
 
-    /// Looks that are not answered yet: of one that takes two statements enough for the whole of a restore.
+    /// Maximum number of concurrent looks: for the kind that takes two statements, enough to span the whole restore.
     fn at_once(self) -> usize {
         if matches!(self, Self::FallsBack) { 60 } else { 10 }
     }
@@ -128,8 +128,8 @@ impl Look {
     }
 }
 
-/// Looks until `is_over`, and returns everything that was seen. Every few moments somebody else looks: whoever waits for the
-/// restore does not see its commit.
+/// Looks until `is_over`, and returns everything that was seen. A new look begins every few moments, because a look
+/// that waits for the restore does not see its commit.
 fn watch(
     look: Look,
     clients: Clients,
@@ -210,7 +210,7 @@ async fn the_other_process_follows_what_a_restore_makes_of_the_deployment() {
     let mut restore = Restore::of(&archive, &one, RestoreMode::IntoEmpty).await;
     let _ = restore.done().await;
     let mut reader = two.admin().await;
-    // At once: a version that is not known yet is looked up.
+    // Works at once: an unknown version is looked up.
     assert_eq!(reader.reveal(&id).await.unwrap(), secret_of("One"));
     deployment_is(&mut reader, &archive.identity.deployment_id).await;
     let other = one.database.text("SELECT previous_deployment FROM restore_stages");
@@ -227,7 +227,7 @@ async fn deployment_is(clients: &mut Clients, expected: &str) {
     .await;
 }
 
-/// Both change the row of the ring, and both append to the log: in the same order.
+/// Both change the row of the ring and append to the log; they must lock these in the same order.
 #[tokio::test]
 async fn a_change_of_a_key_and_an_adoption_do_not_wait_for_each_other() {
     let Some(database) = TestDb::postgres() else { return };
@@ -235,7 +235,7 @@ async fn a_change_of_a_key_and_an_adoption_do_not_wait_for_each_other() {
     let id = lost.admin().await.create(credential("One")).await.id;
     let archive = Archive::of(&lost).await;
     let new = lost.new_like(&lost.root_key(), &[]).await;
-    // What the ring lacks is merged before, and no change of this commit.
+    // After this, the ring lacks nothing, so this commit itself merges no keys.
     let mut first = Restore::of(&archive, &new, RestoreMode::IntoEmpty).await;
     let _ = first.done().await;
     let _ = first.roll_back(false).await.unwrap();

@@ -1,4 +1,4 @@
-//! A restore is taken back: rows become what they were, but what was revoked meanwhile stays so.
+//! A restore is rolled back: rows get their previous state, but rows that were revoked meanwhile stay revoked.
 
 use strongroom_api::source::v1::RestoreMode;
 use strongroom_api::vault::v1::{DeleteCredentialRequest, RotateCredentialRequest};
@@ -93,7 +93,7 @@ async fn what_was_changed_since_stands_in_the_way_and_stays_revoked() {
     }
 }
 
-/// The first restore removes it, the second one brings it back, and then somebody deletes it.
+/// The first restore removes the credential, the second brings it back, and then somebody deletes it.
 #[tokio::test]
 async fn what_was_deleted_since_stays_deleted_whichever_restore_is_undone() {
     for vault in TestVault::each().await {
@@ -119,7 +119,7 @@ async fn what_was_deleted_since_stays_deleted_whichever_restore_is_undone() {
     }
 }
 
-/// A rotation without an overlap leaves no secret before it, and no rollback brings one back.
+/// A rotation without a grace period keeps no previous secret, and no rollback brings one back.
 #[tokio::test]
 async fn a_secret_that_was_cut_off_since_stays_cut_off() {
     for vault in TestVault::each().await {
@@ -145,7 +145,7 @@ async fn a_secret_that_was_cut_off_since_stays_cut_off() {
     }
 }
 
-/// Also where their times are the same, as two processes' clocks may have it.
+/// Even if their commit times are equal, as the clocks of two processes can make them.
 #[tokio::test]
 async fn the_later_restore_is_taken_back_first() {
     let vault = TestVault::standing().await;
@@ -162,7 +162,8 @@ async fn the_later_restore_is_taken_back_first() {
     verified(&mut admin).await;
 }
 
-/// As many as one event names, each with a secret before it: the last of those has a change of which the event names no row.
+/// As many rows as one event names, each with a previous secret: the last secret's change has an event that names no
+/// row.
 #[tokio::test]
 async fn every_row_of_five_hundred_is_at_its_last_change() {
     let vault = TestVault::sqlite().await;

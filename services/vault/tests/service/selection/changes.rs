@@ -1,4 +1,5 @@
-//! Changes by narrowed tokens: each does what it would do in a vault of its selection alone, and nothing elsewhere.
+//! Changes by narrowed tokens: each has the effect that it would have in a vault of its selection alone, and none
+//! elsewhere.
 
 use strongroom_api::vault::v1::{
     Credential, DeleteCredentialRequest, ReassignReferencesRequest, ReleaseReferenceRequest,
@@ -14,7 +15,7 @@ use crate::support::Random;
 
 type Done<T> = Result<T, String>;
 
-/// A change by chance, by one of the tokens, of anything that there is.
+/// A random change by one of the tokens, to any of the existing objects.
 pub(super) async fn make_one(running: &mut Running, random: &mut Random) {
     let token = random.below(running.tokens.len());
     let (selection, clients) = &mut running.tokens[token];
@@ -127,7 +128,7 @@ fn delete(world: &mut World, inside: &World, id: &str, block: bool) -> Done<i64>
     Ok(i64::try_from(released).unwrap())
 }
 
-/// A name that is taken outside is refused: nothing else could be the answer.
+/// A name that is taken outside the selection is refused: no other answer is possible.
 fn bind(
     world: &mut World,
     inside: &World,

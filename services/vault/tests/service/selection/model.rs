@@ -1,4 +1,4 @@
-//! What a vault holds, and what is left of it for a token, by definition and not by statements.
+//! The contents of a vault, and the part of them that a token sees, by definition and not by SQL.
 
 use std::collections::BTreeMap;
 
@@ -35,7 +35,7 @@ impl Reference {
     }
 }
 
-/// What a token is narrowed to.
+/// The selection of a token.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Selection {
     pub(super) envs: Vec<&'static str>,
@@ -67,7 +67,7 @@ impl Selection {
     }
 }
 
-/// Credentials by id and references in their order.
+/// Credentials by id, and references in their order.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct World {
     pub(super) credentials: BTreeMap<String, Credential>,
@@ -75,7 +75,8 @@ pub(super) struct World {
 }
 
 impl World {
-    /// Only what is inside: a reference is where its kind, its template's and all that it leads to are.
+    /// Only the contents inside the selection. A reference is inside if its kind, its template's kind and every
+    /// credential that it can resolve to are.
     pub(super) fn inside(&self, selection: &Selection) -> Self {
         let mut inside = self.clone();
         inside.credentials.retain(|_, one| selection.has_credential(one));
@@ -89,7 +90,7 @@ impl World {
         inside
     }
 
-    /// The vault after everything outside was deleted, and what leads nowhere for that.
+    /// The vault after everything outside was deleted, including references that then lead nowhere.
     pub(super) fn after_deletion(&self, selection: &Selection) -> Self {
         let mut left = self.clone();
         left.credentials.retain(|_, one| selection.has_credential(one));
@@ -103,7 +104,7 @@ impl World {
         left
     }
 
-    /// What a reference may resolve to, in order: `None` for a binding to nothing.
+    /// The candidates of a reference, in order: `None` for an empty binding.
     fn candidates(&self, one: &Reference) -> Vec<Option<String>> {
         let template = one.via.as_ref().and_then(|place| self.references.get(place));
         let first = match one.via {
@@ -115,7 +116,7 @@ impl World {
         std::iter::once(first).chain(fallbacks).collect()
     }
 
-    /// The credential that is used, with those passed over, or why there is none.
+    /// The credential that is used, with the skipped ones, or the reason why there is none.
     pub(super) fn resolve(
         &self,
         place: &(String, String),
@@ -146,7 +147,7 @@ impl World {
         counts
     }
 
-    /// Whether a reference leads to a credential, itself or through its template.
+    /// Whether a reference leads to a credential, by itself or through its template.
     pub(super) fn leads(&self, one: &Reference, id: &str) -> bool {
         self.candidates(one).iter().flatten().any(|led| led == id)
     }

@@ -1,5 +1,5 @@
-//! Every method that a narrowed token may call, with what it sees there. What is outside cannot be told from what does
-//! not exist. A method that is new fails here until somebody decides what it shows.
+//! Every method that a narrowed token can call, with the objects that it shows. An object outside the selection must
+//! look like one that does not exist. A new method fails here until it is decided what it shows.
 
 use std::fmt::Debug;
 
@@ -12,12 +12,12 @@ use crate::methods;
 use crate::support::{Clients, TestVault};
 use Sees::{Credentials, Keys, Nothing, Own, References};
 
-/// What a method shows to a narrowed token.
+/// The objects that a method shows to a narrowed token.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Sees {
     /// Credentials of its selection.
     Credentials,
-    /// References of its selection, whose credentials are of it too.
+    /// References of its selection; their credentials are inside it too.
     References,
     /// Caller keys of its selection.
     Keys,
@@ -65,7 +65,7 @@ fn every_method_that_a_narrowed_token_may_call_is_here() {
     assert_eq!(here, methods::bound().collect::<Vec<_>>());
 }
 
-/// What a request names: all of it is outside, or nothing of it exists.
+/// The names in a request: either all are outside the selection, or none of them exists.
 #[derive(Clone)]
 struct Named {
     credential: String,
@@ -75,14 +75,14 @@ struct Named {
 }
 
 impl Named {
-    /// A text in which names of both sorts are the same.
+    /// Replaces the names, so that texts with names of both kinds are equal.
     fn hidden(&self, said: &str) -> String {
         let said = said.replace(&self.credential, "ID").replace(&self.consumer, "CONSUMER");
         said.replace(&format!("\"{}\"", self.key), "\"KEY\"").replace(&format!(" {};", self.key), " KEY;")
     }
 }
 
-/// Selections of one sort or two, none of which reaches what is labelled `env=production`.
+/// Selections with one or two kinds of selectors, none of which includes credentials labelled `env=production`.
 fn selections() -> Vec<Selection> {
     let staging = Selection { envs: vec!["staging"], ..Selection::default() };
     let every = Selection { kinds: vec!["*"], ..Selection::default() };
@@ -135,7 +135,7 @@ async fn what_is_outside_cannot_be_told_from_what_does_not_exist() {
     }
 }
 
-/// The answer of `method` to a request that names `named`, in words.
+/// The answer of `method` to a request that names `named`, as text.
 async fn ask(method: &str, clients: &mut Clients, named: &Named) -> String {
     let (service, name) = method.rsplit_once('/').unwrap();
     match service {

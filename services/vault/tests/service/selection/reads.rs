@@ -1,4 +1,4 @@
-//! Answers that only read, each compared with the model's.
+//! Answers of reads, each compared with the model's.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use super::outcome;
 use super::world::{Running, from_model, from_wire};
 use crate::support::Clients;
 
-/// One token's reads of everything that there is.
+/// One token's reads of everything in the vault.
 pub(super) async fn compare(running: &mut Running, token: usize) {
     let (selection, clients) = &mut running.tokens[token];
     let inside = running.world.inside(selection);
@@ -40,7 +40,7 @@ pub(super) struct Trial<'a> {
 }
 
 impl Trial<'_> {
-    /// No answer and no refusal names what is outside, unless the request did.
+    /// No answer or refusal names anything outside the selection, unless the request did.
     pub(super) fn tells_nothing<T: std::fmt::Debug>(&self, answer: &Result<T, Status>, asked: &[&str]) {
         let said = format!("{answer:?}");
         let credentials = self.whole.credentials.values();
@@ -50,7 +50,7 @@ impl Trial<'_> {
         let references = references.filter(|(place, _)| !self.inside.references.contains_key(*place));
         foreign.extend(references.map(|(place, _)| &*place.1));
         foreign.extend(super::world::KEYS.iter().filter(|key| !self.selection.keys.contains(key)));
-        // What a reference goes through is its own, also when that leads nowhere.
+        // The name of a reference's template belongs to the reference, even if the template leads nowhere.
         let through = self.inside.references.values().filter_map(|one| one.via.as_ref());
         let through: Vec<_> = through.map(|(_, consumer)| &**consumer).collect();
         foreign.retain(|one| !asked.contains(one) && !through.contains(one));
@@ -58,7 +58,7 @@ impl Trial<'_> {
         assert!(told.is_empty(), "{said} tells {told:?} to {:?}", self.selection);
     }
 
-    /// In pages of two.
+    /// Reads in pages of two.
     async fn credentials(&self, clients: &mut Clients) {
         let (mut found, mut request) =
             (Vec::new(), ListCredentialsRequest { page_size: 2, ..Default::default() });
@@ -122,7 +122,7 @@ impl Trial<'_> {
         }
     }
 
-    /// All, and those of each credential.
+    /// All references, and those of each credential.
     async fn references(&self, clients: &mut Clients) {
         let ids = self.whole.credentials.keys().map(String::as_str);
         for id in std::iter::once("").chain(ids) {

@@ -1,4 +1,4 @@
-//! A vault with a world in it, made by chance, and tokens narrowed by chance.
+//! A vault with random contents, and randomly narrowed tokens.
 
 use strongroom_api::vault::v1::{
     BindReferenceRequest, CreateKeyRequest, EncryptRequest, ListCredentialsRequest, ListReferencesRequest,
@@ -15,7 +15,7 @@ const PROVIDERS: [&str; 2] = ["anthropic", "openai"];
 const CREDENTIALS: usize = 8;
 const REFERENCES: usize = 14;
 
-/// None of them mostly, else up to two.
+/// Zero to two of the given values.
 fn some(random: &mut Random, of: &[&'static str]) -> Vec<&'static str> {
     let count = random.below(3);
     (0..count).map(|_| random.one(of)).collect()
@@ -25,7 +25,7 @@ pub(super) struct Running {
     pub(super) admin: Clients,
     pub(super) tokens: Vec<(Selection, Clients)>,
     pub(super) world: World,
-    /// A value sealed on each key.
+    /// A value sealed with each key.
     pub(super) sealed: Vec<(&'static str, String)>,
 }
 
@@ -72,7 +72,8 @@ impl Running {
         self.world.credentials.insert(id.clone(), Credential { id, name, provider, env, active });
     }
 
-    /// Binds to one by chance, or goes through a template, with fallbacks. What the vault refuses is not in the world.
+    /// Binds a reference to a random credential or to a template, with fallbacks. A binding that the vault refuses is
+    /// not added to the world.
     async fn bind(&mut self, number: usize, random: &mut Random) {
         let ids: Vec<String> = self.world.credentials.keys().cloned().collect();
         let templates: Vec<_> =
@@ -97,7 +98,7 @@ impl Running {
         }
     }
 
-    /// The whole vault is as the model has it: no change touched anything else.
+    /// The whole vault equals the model: no change affected anything else.
     pub(super) async fn compare_whole(&mut self) {
         let all = ListCredentialsRequest { page_size: 1000, ..Default::default() };
         let found = self.admin.credentials.list_credentials(all).await.unwrap().into_inner().credentials;
@@ -112,7 +113,7 @@ impl Running {
     }
 }
 
-/// What is compared of a reference.
+/// The compared parts of a reference.
 pub(super) type Shown = (String, String, String, String, Vec<String>);
 
 pub(super) fn from_wire(one: strongroom_api::vault::v1::Reference) -> Shown {

@@ -77,7 +77,7 @@ impl Clients {
         Ok(self.references.bind_reference(request).await?.into_inner().reference.unwrap())
     }
 
-    /// The secret that an endpoint gets, and the reasons of the candidates that were passed over.
+    /// The secret that an endpoint gets, and the reasons why candidates were skipped.
     pub(crate) async fn resolve(&mut self, endpoint: &str) -> Result<(String, Vec<String>), Status> {
         let request = requests::endpoint(endpoint);
         let resolved = self.references.resolve_reference(request).await?.into_inner();
@@ -102,7 +102,7 @@ impl Clients {
         events
     }
 
-    /// Who caused the events of a family, oldest first.
+    /// Actors of the events of a family, oldest first.
     pub(crate) async fn actors(&mut self, name: &str) -> Vec<String> {
         self.events_in_order(name).await.into_iter().map(|event| event.actor).collect()
     }

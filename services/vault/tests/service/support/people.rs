@@ -1,4 +1,4 @@
-//! People of a test.
+//! People in a test.
 
 use strongroom_api::vault::v1::enrol_person_request::Subject;
 use strongroom_api::vault::v1::{
@@ -9,7 +9,7 @@ use tonic::Status;
 
 use super::{Clients, TestVault};
 
-/// Asks for the enrolment of a token.
+/// Requests the enrolment of a token.
 pub(crate) async fn enrol(
     clients: &mut Clients,
     name: &str,
@@ -26,7 +26,7 @@ pub(crate) async fn renew(vault: &TestVault, mut clients: Clients) -> Clients {
     vault.clients(&renewed.secret)
 }
 
-/// One of the first two people, with an admin's token that was issued, enrolled and renewed.
+/// One of the first two people, with an admin token that was issued, enrolled and renewed.
 pub(crate) async fn enrolled(vault: &TestVault, name: &str) -> Clients {
     let mut admin = vault.admin().await;
     let issued = admin.issue(IssueTokenRequest { name: name.into(), ..token("admin") }).await.unwrap();

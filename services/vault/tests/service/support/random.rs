@@ -1,4 +1,4 @@
-//! Chance that is the same in each run: SplitMix64.
+//! Random numbers that are the same in each run: SplitMix64.
 
 pub(crate) struct Random(pub(crate) u64);
 

@@ -1,4 +1,4 @@
-//! What a refusal must look like.
+//! Checks of refusals.
 
 use std::collections::HashMap;
 

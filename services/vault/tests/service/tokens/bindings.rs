@@ -1,4 +1,4 @@
-//! A token may be bound to one service; the other one does not know it.
+//! A token can be bound to one service; to the other one it is unknown.
 
 use strongroom_api::vault::v1::{IssueTokenRequest, ListCredentialsRequest};
 use strongroom_testkit::requests::token;

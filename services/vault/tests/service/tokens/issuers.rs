@@ -1,4 +1,4 @@
-//! A token lives no longer than any of its issuers.
+//! A token is valid no longer than any of its issuers.
 
 use std::time::Duration;
 
@@ -99,7 +99,7 @@ async fn the_last_admin_is_not_revoked() {
     }
 }
 
-/// The id of the first token of all.
+/// The id of the very first token.
 async fn listed_first(admin: &mut crate::support::Clients) -> String {
     let tokens = admin.tokens.list_tokens(strongroom_api::vault::v1::ListTokensRequest::default()).await;
     tokens.unwrap().into_inner().tokens[0].id.clone()

@@ -1,4 +1,4 @@
-//! Another secret under the same id: renewed by its holder, or reissued by an admin.
+//! A new secret under the same id: renewed by the token's holder, or reissued by an admin.
 
 use std::time::Duration;
 
@@ -96,7 +96,7 @@ async fn nobody_takes_over_an_issuer_or_more_than_they_have() {
     assert!(is_active(&mut admin, &parent.secret).await && is_active(&mut admin, &child.secret).await);
 }
 
-/// Whoever watches with a secret that was replaced sees nothing more.
+/// A watch with a secret that was replaced receives nothing more.
 #[tokio::test]
 async fn a_watch_ends_with_the_secret_that_began_it() {
     for vault in TestVault::each().await {

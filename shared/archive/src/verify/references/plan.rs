@@ -1,6 +1,6 @@
-//! What refers to what, from the schema entries.
+//! The references between tables, read from the schema entries.
 //!
-//! An archive may be hostile: of a schema entry only short names are kept, and of those no more than a budget.
+//! An archive may be hostile: only short names are kept from a schema entry, and only within a budget.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher as _, RandomState};
@@ -12,18 +12,18 @@ use crate::manifest::EntryKind;
 use crate::reader::ArchiveReader;
 use crate::rows::schema::{Column, Engine, ForeignKey, TableName, TableSchema};
 
-/// What a plan is made for; the rest of an archive's references is not looked at.
+/// Limits of a plan; references beyond them are not checked.
 const MOST_REFERENCES: usize = 5_000;
 const MOST_TARGETS: usize = 5_000;
 const MOST_COLUMNS: usize = 32;
-/// Keys of one table, each of which is hashed for each row.
+/// Keys of one table; each of them is hashed for each row.
 const MOST_SIDES: usize = 32;
 /// Longest name: PostgreSQL has 63 bytes, SQLite no limit.
 const LONGEST_NAME: usize = 256;
 
 /// One reference.
 pub(super) struct Reference {
-    /// The side that refers, and the side that is referred to.
+    /// The referring side, and the referenced side.
     pub(super) from: usize,
     pub(super) to: usize,
     pub(super) described: Dangling,
@@ -31,7 +31,7 @@ pub(super) struct Reference {
 
 #[derive(Default)]
 pub(super) struct Plan {
-    /// Columns of tables, by their places, on one side of references.
+    /// Columns of tables, by index, on one side of references.
     pub(super) sides: Vec<Vec<usize>>,
     pub(super) references: Vec<Reference>,
     /// The sides of each table, by its name in the archive.
@@ -40,7 +40,7 @@ pub(super) struct Plan {
     known: HashMap<(String, Vec<usize>), usize>,
 }
 
-/// A foreign key before the other table is known.
+/// A foreign key whose referenced table is not resolved yet.
 struct Found {
     /// The referring table's name in the archive.
     table: String,
@@ -53,10 +53,10 @@ struct Found {
     referenced: Vec<String>,
 }
 
-/// The columns of a table that some key refers to.
+/// The columns of a table that at least one key refers to.
 struct Target {
     name: String,
-    /// Those that keys name, with their places and kinds.
+    /// Referenced columns, with their indexes and kinds.
     columns: HashMap<String, (usize, String)>,
     primary_key: Vec<String>,
 }
@@ -102,7 +102,7 @@ impl Plan {
         Ok(found)
     }
 
-    /// `None` where the two sides cannot be compared.
+    /// `None` if the two sides cannot be compared.
     fn resolve(&mut self, found: Found, targets: &HashMap<(String, TableName), Target>) -> Option<()> {
         let Found { table, source, engine, columns, places, kinds, references, referenced } = found;
         let target = targets.get(&(source, references))?;
@@ -122,7 +122,7 @@ impl Plan {
         Some(())
     }
 
-    /// `None` where the table has too many.
+    /// `None` if the table has too many sides.
     fn side(&mut self, table: &str, places: Vec<usize>) -> Option<usize> {
         let key = (table.to_owned(), places);
         if let Some(known) = self.known.get(&key) {
@@ -140,7 +140,8 @@ impl Plan {
 }
 
 impl Found {
-    /// `None` for a key whose values cannot be compared as texts, or which the database itself does not mind in every row.
+    /// `None` for a key whose values cannot be compared as texts, or that the database itself does not
+    /// enforce for every row.
     fn of(schema: &TableSchema, key: &ForeignKey) -> Option<Self> {
         const LAX: [&str; 3] = ["NOT VALID", "NOT ENFORCED", "PERIOD"];
         let names = key.columns.iter().chain(&key.referenced_columns);
@@ -181,7 +182,7 @@ fn tables<R: Read + Seek>(archive: &ArchiveReader<R>) -> Vec<String> {
     archive.manifest().tables.iter().map(|(table, _)| table.to_owned()).collect()
 }
 
-/// The tables that `found` refers to and that have all of their rows, by source and own name.
+/// The referenced tables of `found` that have all of their rows, by source and own name.
 fn targets<R: Read + Seek>(
     archive: &mut ArchiveReader<R>,
     found: &[Found],
@@ -226,7 +227,7 @@ impl Target {
     }
 }
 
-/// Tables of which rows were left out on purpose, as hashes: older rows, or those of a partition.
+/// Tables whose rows were partly left out on purpose, as hashes: older rows, or those of a partition.
 struct LeftOut {
     hasher: RandomState,
     since: HashSet<u64>,
@@ -259,12 +260,12 @@ impl LeftOut {
     }
 }
 
-/// SQLite compares by a collation of the other table, too.
+/// SQLite also applies a collation of the referenced table.
 fn has_collation(schema: &TableSchema) -> bool {
     schema.sql.as_deref().unwrap_or_default().to_ascii_lowercase().contains("collate")
 }
 
-/// SQLite's names are the same in any letters.
+/// SQLite's names are case-insensitive.
 fn cased(engine: Engine, name: &str) -> String {
     match engine {
         Engine::Sqlite => name.to_ascii_lowercase(),
@@ -276,7 +277,7 @@ fn cased_name(engine: Engine, name: &TableName) -> TableName {
     TableName { namespace: name.namespace.clone(), table: cased(engine, &name.table) }
 }
 
-/// Columns of one kind are equal to the database exactly where their texts are.
+/// Columns of one kind are equal in the database exactly if their texts are.
 fn kind(engine: Engine, column: &Column) -> Option<String> {
     const SAME: [&str; 10] = [
         "uuid",

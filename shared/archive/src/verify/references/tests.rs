@@ -130,7 +130,7 @@ fn what_cannot_be_compared_is_not() {
     assert_eq!(found(&report(&[with(&["author"], &["id"], ""), users(false)], 2)), unchecked, "memory");
 }
 
-/// A key may name a column any number of times, and a table may have any number of keys.
+/// A key can name a column any number of times, and a table can have any number of keys.
 #[test]
 fn what_costs_too_much_is_not_looked_at() {
     let users = || users("postgres", &[r#"{"id":7,"name":"a"}"#]);
@@ -153,7 +153,7 @@ fn what_costs_too_much_is_not_looked_at() {
     assert_eq!(found(&report(&[posts, users()], 100)), (0, 1, vec![]), "nothing indexes such a value");
 }
 
-/// It compares by the collation of the table that is referred to.
+/// SQLite compares by the collation of the referenced table.
 #[test]
 fn a_collation_of_either_table_is_minded() {
     let mut posts = posts("sqlite");

@@ -1,4 +1,4 @@
-//! Keys as they are compared, and many of them in little memory.
+//! Keys in comparable form, and large sets of them in little memory.
 
 use std::borrow::Cow;
 use std::hash::{BuildHasher, Hash as _, Hasher as _};
@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use crate::rows::schema::Engine;
 
-/// Longest value of a key: databases index no longer ones.
+/// Longest value of a key: databases do not index longer ones.
 const LONGEST: usize = 8 << 10;
 
 /// A key of a row.
@@ -16,11 +16,11 @@ pub(super) enum Key {
     Null,
     /// A hash of all values.
     Hash(u64),
-    /// One of them is too long to be looked at.
+    /// One of the values is too long to be compared.
     TooLong,
 }
 
-/// The key in the columns at `places` of a row.
+/// The key in the columns at the indexes `places` of a row.
 pub(super) fn key(engine: Engine, places: &[usize], values: &[&RawValue], hasher: &impl BuildHasher) -> Key {
     let mut hash = hasher.build_hasher();
     for at in places {
@@ -36,8 +36,8 @@ pub(super) fn key(engine: Engine, places: &[usize], values: &[&RawValue], hasher
     Key::Hash(hash.finish())
 }
 
-/// Texts are compared as they are, however they were written. SQLite takes the number 5, the number 5.0 and the text `5`
-/// for the same where one of the columns is made for numbers.
+/// Texts are compared by content, however they were written. SQLite considers the number 5, the number 5.0
+/// and the text `5` equal if one of the columns has numeric affinity.
 fn compared(engine: Engine, json: &str) -> Option<Cow<'_, str>> {
     if json.len() > LONGEST {
         return None;
@@ -54,7 +54,7 @@ fn compared(engine: Engine, json: &str) -> Option<Cow<'_, str>> {
     }
 }
 
-/// A REAL without a fraction as the INTEGER of the same value.
+/// Converts a REAL without a fraction to the INTEGER of the same value.
 fn number(json: &str) -> Cow<'_, str> {
     const LARGEST: f64 = 9.2e18;
     match json.parse::<f64>() {
@@ -65,7 +65,7 @@ fn number(json: &str) -> Cow<'_, str> {
     }
 }
 
-/// A set of hashes. One that was given up takes no more.
+/// A set of hashes. A set that was given up accepts no more.
 #[derive(Debug, Default)]
 pub(super) struct Hashes {
     hashes: Vec<u64>,
@@ -73,7 +73,7 @@ pub(super) struct Hashes {
 }
 
 impl Hashes {
-    /// Returns how many more are remembered.
+    /// Returns the number of hashes added.
     pub(super) fn add(&mut self, hash: u64) -> usize {
         if self.is_given_up || self.hashes.last() == Some(&hash) {
             return 0;
@@ -86,20 +86,20 @@ impl Hashes {
         self.hashes.len()
     }
 
-    /// Returns how many were remembered.
+    /// Returns the number of hashes dropped.
     pub(super) fn give_up(&mut self) -> usize {
         self.is_given_up = true;
         std::mem::take(&mut self.hashes).len()
     }
 
-    /// Returns how many different ones there are.
+    /// Returns the number of distinct hashes.
     pub(super) fn sort(&mut self) -> usize {
         self.hashes.sort_unstable();
         self.hashes.dedup();
         self.hashes.len()
     }
 
-    /// How many are not in `other`; both are sorted. `None` if one of the two was given up.
+    /// Number of hashes that are not in `other`; both are sorted. `None` if either was given up.
     pub(super) fn missing_in(&self, other: &Self) -> Option<u64> {
         if self.is_given_up || other.is_given_up {
             return None;

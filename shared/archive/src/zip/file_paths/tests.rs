@@ -1,6 +1,6 @@
 use super::*;
 
-/// What names are made of: everything that a rule is about, and a few plain letters between.
+/// Building blocks of names: everything that has a rule, and a few plain letters.
 const PIECES: &[&[u8]] = &[
     b"a",
     b"A",
@@ -48,7 +48,7 @@ impl Random {
     }
 
     fn path(&mut self) -> TruePath {
-        // Most are short and so meet often; some are beyond the limit.
+        // Most are short and therefore collide often; some exceed the limit.
         let pieces = if self.below(4) == 0 { 15 + self.below(40) } else { 1 + self.below(3) };
         let path = (0..pieces).flat_map(|_| PIECES[self.below(PIECES.len())]).copied();
         let path: Vec<u8> = std::iter::once(b'p').chain(path).collect();

@@ -1,4 +1,4 @@
-//! Random access: only those chunks are read that an entry needs, and only damage to those is told.
+//! Random access: only the chunks that an entry needs are read, and only their damage is reported.
 
 use std::cell::Cell;
 use std::io::{self, BufReader, Cursor, Read, Seek, SeekFrom};
@@ -16,7 +16,7 @@ fn seal(plaintext: &[u8]) -> Vec<u8> {
     super::seal(plaintext, &FileKey::generate(), &two_recipients())
 }
 
-/// Bytes that do not shrink.
+/// Incompressible bytes.
 fn noise(length: usize) -> Vec<u8> {
     let mut state = 1_u64;
     let next = || {
@@ -31,7 +31,7 @@ fn open<R: Read + Seek>(mut sealed: R) -> Result<SealedFile<R>, Error> {
     Ok(SealedFile::open(sealed, &unlocked)?)
 }
 
-/// Counts what is read of it.
+/// Counts the bytes read.
 struct Counted<R> {
     inner: R,
     read: Rc<Cell<u64>>,
@@ -57,7 +57,7 @@ fn sealed_archive() -> &'static [u8] {
     SEALED.get_or_init(|| seal(&archive(450_000)))
 }
 
-/// Eight tables with rows of about so many bytes of noise each.
+/// Eight tables with rows of about this many bytes of noise each.
 fn archive(noise_bytes: usize) -> Vec<u8> {
     let tables: Vec<sample::Table> = (0..8)
         .map(|number| {
@@ -90,7 +90,7 @@ fn one_table_opens_without_reading_the_others() {
 #[test]
 fn damage_inside_an_entry_is_told_in_the_seals_words() {
     let mut sealed = sealed_archive().to_vec();
-    // Far from where any of the eight begins or ends.
+    // Far from the beginning or end of any of the eight tables.
     let inside = sealed.len() / 16 * 9;
     sealed[inside] ^= 1;
     let mut archive = ArchiveReader::open(open(Cursor::new(sealed)).unwrap(), Limits::V1).unwrap();
@@ -106,7 +106,7 @@ fn damage_inside_an_entry_is_told_in_the_seals_words() {
     assert_eq!(refused.len(), 1, "{refused:?}");
 }
 
-/// Small enough that an entry begins or ends in every chunk.
+/// Small enough for an entry to begin or end in every chunk.
 #[test]
 fn damage_where_entries_begin_and_end_is_told_so_too() {
     let sealed = seal(&archive(40_000));

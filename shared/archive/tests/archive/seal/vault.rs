@@ -1,4 +1,4 @@
-//! The vault's stanza: the file key goes to the vault, the root key stays there.
+//! The vault's stanza: the file key goes to the vault; the root key stays there.
 
 use std::io::Cursor;
 
@@ -25,7 +25,7 @@ fn seal_to_vault(plaintext: &[u8], root: &RootKey) -> Vec<u8> {
     seal(plaintext, &file_key, &Recipients::Keys(recipients))
 }
 
-/// Opens the header as the vault helps to do it.
+/// Unlocks the header with the vault's help.
 fn unlock(header: &Header, root: &RootKey) -> Unlocked {
     let stanza = header.vault_stanzas().next().unwrap();
     let id = stanza.root_key_id().parse().unwrap();
@@ -83,7 +83,7 @@ fn who_is_not_named_is_told_who_is() {
     assert_eq!(told(others), format!("{none} recipients of other kinds: 2"));
 }
 
-/// Also where the recovery key would open the file.
+/// Even if the recovery key could open the file.
 #[test]
 fn a_malformed_stanza_of_the_vault_is_refused() {
     for (arguments, body, problem) in [

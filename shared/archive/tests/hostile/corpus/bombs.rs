@@ -1,4 +1,4 @@
-//! Little that becomes much, or says that it is.
+//! Small data that expands, or claims to.
 
 use serde_json::json;
 
@@ -8,7 +8,7 @@ use crate::raw_zip::{Entry, deflated, last, stored, zip_of};
 
 const MIB: usize = 1 << 20;
 
-/// Entries that become more than the manifest allows them.
+/// Entries that expand beyond the size in the manifest.
 pub(crate) const BOMBS: &[Row] = &[
     ("bomb", |case| bomb(case, 64 << 20), "its header gives it 67108864 bytes, and manifest.json 23"),
     ("bomb with a small header", |case| bomb(case, 23), "File is larger than its declared uncompressed size"),
@@ -23,7 +23,7 @@ pub(crate) const BOMBS: &[Row] = &[
     ),
 ];
 
-/// Sizes and counts beyond what is there.
+/// Declared sizes and counts beyond the actual ones.
 pub(crate) const DECLARED: &[Row] = &[
     (
         "4 GiB in the manifest",
@@ -61,13 +61,13 @@ pub(crate) const DECLARED: &[Row] = &[
     ),
 ];
 
-/// More entries than are allowed, all of them there.
+/// More entries than allowed, all of them present.
 pub(crate) const MANY: &[Row] = &[
     ("too many entries", |case| many(case, 99_998), "the archive exceeds the limit of 100000 entries"),
     ("one name too many", |case| many_alike(case, 60_000), "\"files/59999\" occurs twice"),
 ];
 
-/// Manifests as large as they can be made.
+/// Manifests of the largest possible size.
 pub(crate) const MANIFESTS: &[Row] = &[
     ("manifest huge", manifest_bomb, "\"manifest.json\" exceeds the limit of 67108864 bytes"),
     (
@@ -77,7 +77,7 @@ pub(crate) const MANIFESTS: &[Row] = &[
     ),
 ];
 
-/// Rows as large as they can be made.
+/// Rows of the largest possible size.
 pub(crate) const ROWS: &[Row] =
     &[("row huge", row_bomb, "\"tables/t.json\" exceeds the limit of 268435456 bytes in one row")];
 
@@ -97,7 +97,7 @@ fn ring_bomb(case: &mut Case) {
     case.manifest["entries"][2]["bytes"] = json!(16 * MIB + 1);
 }
 
-/// A ZIP in a ZIP in a ZIP, and the manifest speaks of what is inside them all.
+/// A ZIP in a ZIP in a ZIP; the manifest describes the innermost content.
 fn nested_bomb(case: &mut Case) {
     let mut inner = vec![0; 64 * MIB];
     let size = inner.len();
@@ -108,8 +108,8 @@ fn nested_bomb(case: &mut Case) {
     case.manifest["entries"][2]["bytes"] = json!(size);
 }
 
-/// A hundred entries that share one megabyte of zeros: the data of each is a stored block that holds the header
-/// of the next, and then the data of the next (<https://www.bamsoftware.com/hacks/zipbomb/>).
+/// A hundred entries that share one megabyte of zeros: the data of each is a stored block containing the next
+/// entry's header, followed by that entry's data (<https://www.bamsoftware.com/hacks/zipbomb/>).
 fn overlapping_bomb(case: &mut Case) {
     let kernel = deflated("x", &vec![0; MIB]).data;
     let (mut compressed, mut uncompressed) = (kernel.len(), MIB);
@@ -142,7 +142,7 @@ fn five_large_entries(case: &mut Case) {
     }
 }
 
-/// Gives the rows these sizes, the first of what is in them.
+/// Declares these sizes for the rows, the first one for their content.
 fn declare(case: &mut Case, size: u64, data: Option<u64>) {
     let rows = &mut case.entries[ROWS_ENTRY];
     rows.uncompressed = size;
@@ -159,13 +159,13 @@ fn large_manifest(case: &mut Case) {
     case.manifest_entry = Some(Entry { uncompressed: 4 << 30, ..manifest });
 }
 
-/// So many entries beside the three, and none of them wrong.
+/// Adds `count` entries to the three existing ones, none of them wrong.
 fn many(case: &mut Case, count: u64) {
     case.entries.extend((0..count).map(|number| stored(&format!("files/{number}"), b"")));
     case.frame.zip64_entries = Some(count + 3);
 }
 
-/// The last name is there twice.
+/// The last name occurs twice.
 fn many_alike(case: &mut Case, count: u64) {
     many(case, count);
     case.entries.push(case.entries[1 + usize::try_from(count).unwrap()].clone());
@@ -176,7 +176,7 @@ fn manifest_bomb(case: &mut Case) {
     case.manifest_entry = Some(deflated("manifest.json", &vec![b' '; 64 * MIB + 1]));
 }
 
-/// In a field that is not known, and so not looked at.
+/// Nested in an unknown field, which is not parsed.
 fn deep_manifest(case: &mut Case) {
     let mut manifest = String::from("{\"format_version\":1,\"x\":");
     manifest.extend(std::iter::repeat_n('[', 60_000_000 - manifest.len()));

@@ -1,10 +1,10 @@
-//! Entries that are not what they seem.
+//! Entries that are not what they appear to be.
 
 use super::Row;
 use crate::case::{Case, ROWS_ENTRY};
 use crate::raw_zip::{self, Entry, stored};
 
-/// Entries of kinds that archives do not have.
+/// Entries of kinds that archives do not use.
 pub(crate) const KINDS: &[Row] = &[
     ("symbolic link", |case| rows(case).attributes = 0o120_777 << 16, "is a symbolic link"),
     ("device", |case| rows(case).attributes = 0o020_666 << 16, "is a device"),
@@ -26,7 +26,7 @@ pub(crate) const KINDS: &[Row] = &[
     ("entry comment", |case| rows(case).comment = b"hello".to_vec(), "has a comment"),
 ];
 
-/// Entries that are described twice, and not alike.
+/// Entries with two contradictory descriptions.
 pub(crate) const TWO_SIDES: &[Row] = &[
     ("local name", |case| case.lie_locally(|local| local.name = b"tables/u.json".to_vec()), "disagree: "),
     ("local method", |case| case.lie_locally(|local| local.method = 8), "disagree: "),
@@ -57,7 +57,7 @@ fn share_a_header(case: &mut Case) {
     case.entries.push(entry);
 }
 
-/// An Info-ZIP Unicode Path field that gives `tables/t.json` another name.
+/// An Info-ZIP Unicode Path field with another name for `tables/t.json`.
 fn unicode_path() -> Vec<u8> {
     let name = b"tables/u.json";
     let mut field = vec![0x75, 0x70];

@@ -1,11 +1,11 @@
-//! What stands around the entries.
+//! Structures around the entries.
 
 use super::Row;
 use crate::raw_zip::stored;
 
 const END_BYTES: usize = 22;
 
-/// Bytes that belong to nothing. Behind a descriptor, its 24 are counted among them.
+/// Bytes that belong to nothing. After a descriptor, its 24 bytes are included in the count.
 pub(crate) const AROUND: &[Row] = &[
     ("trailing data", |case| case.frame.trailing = b"more".to_vec(), "or something was added after it"),
     ("archive comment", |case| case.frame.comment = b"hello".to_vec(), "the ZIP archive has a comment"),
@@ -21,7 +21,7 @@ pub(crate) const AROUND: &[Row] = &[
     ("another kind of file", |case| case.afterwards = |_| vec![b'x'; 1000], "it begins with other bytes"),
 ];
 
-/// End records that contradict each other, or what is there.
+/// End records that contradict each other or the actual contents.
 pub(crate) const ENDS: &[Row] = &[
     ("fewer entries", |case| case.frame.miscount = -1, "it counts fewer entries than there are"),
     ("more entries", |case| case.frame.miscount = 1, "it counts more entries than there are"),
@@ -41,7 +41,7 @@ pub(crate) const ENDS: &[Row] = &[
     ("ZIP64 locator astray", |case| case.afterwards = |zip| astray(&zip), "locator points elsewhere"),
 ];
 
-/// What a reader finds that goes through the file from its start.
+/// Hides an entry that a reader finds if it scans the file from the start.
 fn hide_an_entry(case: &mut crate::case::Case) {
     let hidden = crate::raw_zip::build(&[stored("files/x", b"x")], &crate::raw_zip::Frame::default());
     case.entries[1].before = hidden[..30 + "files/xx".len()].to_vec();
@@ -52,14 +52,14 @@ fn end_twice(mut zip: Vec<u8>) -> Vec<u8> {
     zip
 }
 
-/// The comment of the first is the second, which a search from the back finds.
+/// The comment of the first end record is the second one, which a search from the end finds.
 fn end_in_comment(zip: &[u8]) -> Vec<u8> {
     let (all, end) = zip.split_at(zip.len() - END_BYTES);
     let first = &end[..END_BYTES - 2];
     [all, first, &[END_BYTES as u8 + 1, 0], b"!", end].concat()
 }
 
-/// Puts a number into the end record.
+/// Writes a number into the end record.
 fn set(mut zip: Vec<u8>, at: usize, value: u32) -> Vec<u8> {
     let place = zip.len() - END_BYTES + at;
     zip[place..place + 4].copy_from_slice(&value.to_le_bytes());

@@ -1,4 +1,4 @@
-//! Manifests that are none, and those that lie.
+//! Invalid manifests, and manifests that lie.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use super::Row;
 use crate::case::{Case, ROWS_ENTRY, SCHEMA_ENTRY};
 use crate::raw_zip::{last, stored};
 
-/// Manifests that cannot be read.
+/// Manifests that cannot be parsed.
 pub(crate) const TEXTS: &[Row] = &[
     ("manifest absent", |case| case.without_manifest = true, "there is no manifest.json"),
     (
@@ -57,7 +57,7 @@ pub(crate) const TEXTS: &[Row] = &[
     ),
 ];
 
-/// Manifests about another archive than the one they are in.
+/// Manifests that describe another archive than their own.
 pub(crate) const LIES: &[Row] = &[
     ("rows counted more", |case| case.manifest["tables"]["t"] = json!(3), "two different row counts"),
     ("rows counted more twice", |case| count(case, 3), "has 2 rows where manifest.json counts 3"),

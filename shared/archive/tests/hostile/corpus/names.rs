@@ -1,4 +1,4 @@
-//! Names that lead elsewhere, or that not every reader reads alike.
+//! Names that lead elsewhere, or that readers interpret differently.
 
 use super::Row;
 use crate::case::ROWS_ENTRY;

@@ -1,4 +1,4 @@
-//! Tables that are none, about which the manifest tells the truth.
+//! Invalid tables that the manifest describes correctly.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! ZIPs that are right in themselves, with something that no writer of archives does.
+//! ZIPs that are valid in themselves but contain something that no writer of archives produces.
 
 use super::Row;
 use crate::case::{Case, ROWS_ENTRY, SCHEMA_ENTRY};
@@ -60,7 +60,7 @@ fn behind(case: &mut Case) {
     case.behind_manifest.push(rows);
 }
 
-/// Exchanges the first two headers of the central directory.
+/// Swaps the first two headers of the central directory.
 fn swap_in_directory(zip: &[u8]) -> Vec<u8> {
     let starts: Vec<usize> = (0..zip.len()).filter(|at| zip[*at..].starts_with(b"PK\x01\x02")).collect();
     let [first, second, third] = starts.try_into().unwrap();

@@ -1,4 +1,4 @@
-//! Whatever is wrong with a file is refused, by its own sentence.
+//! Every fault of a file is refused with its own message.
 
 use std::io::Cursor;
 
@@ -22,9 +22,9 @@ fn every_flipped_bit_of_the_vector_is_refused() {
         match bit / 8 {
             0..6 => assert!(matches!(error, Error::NotGeb), "{bit}: {error}"),
             6 => assert!(matches!(error, Error::FutureGeb(..)), "{bit}: {error}"),
-            // Another salt is another key, and another counter block another first block.
+            // Another salt yields another key, and another counter block another first block.
             7..55 => assert!(matches!(error, Error::WrongPassphrase), "{bit}: {error}"),
-            // The database, the recording, the code: the beginning is whole.
+            // The database, the recording, the MAC: the beginning is intact.
             285.. => assert!(matches!(error, Error::Damaged), "{bit}: {error}"),
             _ => {}
         }
@@ -38,7 +38,7 @@ fn every_shorter_and_every_longer_file_is_refused() {
         let error = refused(&file[..length]);
         match length {
             0..6 => assert!(matches!(error, Error::NotGeb), "{length}: {error}"),
-            // Before the beginning is there to judge the passphrase by.
+            // Too short to contain the beginning by which the passphrase is judged.
             119..133 => assert!(matches!(error, Error::WrongPassphrase), "{length}: {error}"),
             _ => assert!(matches!(error, Error::Truncated(1..)), "{length}: {error}"),
         }

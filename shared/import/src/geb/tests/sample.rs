@@ -1,4 +1,4 @@
-//! A writer of `.geb` files that follows Gatwy's layout and shares no code with the reader but the primitives.
+//! A writer of `.geb` files that follows Gatwy's layout and shares only the primitives with the reader.
 
 use std::collections::HashMap;
 use std::io::Cursor;
@@ -14,7 +14,7 @@ use crate::error::Result;
 
 pub(super) const ENCRYPTED_RECORDING: &str = "8663b1b858e8fe4bdc1289a6f3b26f86b2fe8b9e372558fb2ab669fb";
 
-/// What goes into a file. Every part can be made wrong.
+/// The content of a file. Every part can be made invalid.
 pub(super) struct Sample {
     pub(super) manifest: Option<String>,
     pub(super) version: u64,
@@ -37,7 +37,7 @@ impl Sample {
         self
     }
 
-    /// A recording that is only listed.
+    /// Adds a recording to the list only.
     pub(super) fn listed(mut self, name: &str, bytes: u64) -> Self {
         self.recordings.push((name.to_owned(), bytes));
         self
@@ -63,13 +63,13 @@ impl Sample {
         [&length[..], manifest.as_bytes(), &self.database, &self.data, &self.extra].concat()
     }
 
-    /// The file under quick keys, which [`open`] knows.
+    /// The file with keys that are quick to derive, which [`open`] can open.
     pub(super) fn build(&self) -> Vec<u8> {
         seal(self.payload(), quick)
     }
 }
 
-/// The file of the vector, under Gatwy's own keys.
+/// The file of the vector, with Gatwy's own key derivation.
 pub(super) fn vector() -> Vec<u8> {
     let payload = Sample::new().recording("a.cast", b"rec-one-data").payload();
     seal(payload, |salt| keys::derive(&SecretBytes::new(b"correct horse".to_vec()), salt))
@@ -88,17 +88,17 @@ fn seal(mut payload: Vec<u8>, derive: impl Fn(&[u8; 32]) -> SecretBytes) -> Vec<
     file
 }
 
-/// One round: the thousands of damaged files of a test cannot wait for 200,000.
+/// One round: a test of thousands of damaged files cannot wait for 200,000.
 pub(super) fn quick(salt: &[u8; 32]) -> SecretBytes {
     keys::derive_in(1, &SecretBytes::new(b"correct horse".to_vec()), salt)
 }
 
-/// Opens what [`Sample::build`] made.
+/// Opens a file made by [`Sample::build`].
 pub(super) fn open(file: &[u8]) -> Result<Geb<Cursor<Vec<u8>>>> {
     Geb::open_with(Cursor::new(file.to_vec()), &mut quick)
 }
 
-/// A derivation that makes each key of Gatwy's length once; other salts give other keys, quickly.
+/// A derivation that runs Gatwy's full derivation once per key; other salts quickly yield other keys.
 pub(super) fn remembered() -> impl FnMut(&[u8; 32]) -> SecretBytes {
     let mut known: HashMap<[u8; 32], Vec<u8>> = HashMap::new();
     let passphrase = SecretBytes::new(b"correct horse".to_vec());

@@ -1,9 +1,9 @@
-//! Whole numbers and `numeric`, printed as the server prints them.
+//! Integers and `numeric`, printed as the server prints them.
 
-/// `numeric` keeps digits of base 10,000; each is four decimal ones.
+/// `numeric` stores digits of base 10,000, each of which is four decimal digits.
 const WIDTH: usize = 4;
 
-// What stands in the place of the sign (`numeric_send` in numeric.c).
+// Values of the sign field (`numeric_send` in numeric.c).
 const POSITIVE: u16 = 0x0000;
 const NEGATIVE: u16 = 0x4000;
 const NAN: u16 = 0xc000;
@@ -21,7 +21,7 @@ pub(super) fn write_unsigned(out: &mut Vec<u8>, value: u64) {
     write_padded(out, value, 1);
 }
 
-/// At least `width` digits, of at most 20.
+/// Pads to at least `width` digits, at most 20.
 pub(super) fn write_padded(out: &mut Vec<u8>, mut value: u64, width: usize) {
     let mut digits = [b'0'; 20];
     let mut at = digits.len();
@@ -33,8 +33,8 @@ pub(super) fn write_padded(out: &mut Vec<u8>, mut value: u64, width: usize) {
     out.extend_from_slice(&digits[at.min(digits.len() - width)..]);
 }
 
-/// A number of digits, the place of the first one (its power of 10,000), the sign and the decimal digits behind
-/// the point, two bytes each; then the digits. `None` when it is anything else.
+/// Header of two-byte fields: number of digits, weight of the first digit (its power of 10,000), sign, and number of decimal
+/// digits after the point; then the digits. `None` for anything else.
 pub(super) fn write_numeric(out: &mut Vec<u8>, value: &[u8]) -> Option<()> {
     let (head, digits) = value.as_chunks::<2>().0.split_at_checked(4)?;
     let [count, weight, sign, scale] = [head[0], head[1], head[2], head[3]].map(u16::from_be_bytes);

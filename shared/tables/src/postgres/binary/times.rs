@@ -19,7 +19,7 @@ pub(super) fn write_date(out: &mut Vec<u8>, value: i32) {
     }
 }
 
-/// `value` is in microseconds since 2000-01-01; `zone` stands behind the time.
+/// `value` is in microseconds since 2000-01-01; `zone` is appended to the time.
 pub(super) fn write_timestamp(out: &mut Vec<u8>, value: i64, zone: &str) {
     match value {
         i64::MAX => return out.extend_from_slice(br#""infinity""#),
@@ -44,7 +44,7 @@ pub(super) fn write_timestamp(out: &mut Vec<u8>, value: i64, zone: &str) {
     end(out, year);
 }
 
-/// Year, month and day; the year is returned, because its era stands at the very end.
+/// Writes year, month and day. Returns the year, because its era is written at the very end.
 fn write_day(out: &mut Vec<u8>, days_since_2000: i64) -> i64 {
     let (year, month, day) = civil(days_since_2000 + DAYS_TO_2000);
     let shown = if year > 0 { year } else { 1 - year };
@@ -60,9 +60,9 @@ fn end(out: &mut Vec<u8>, year: i64) {
     out.extend_from_slice(if year > 0 { b"\"" } else { b" BC\"" });
 }
 
-/// Year, month and day of a day counted from 0000-03-01, in the Gregorian calendar without a beginning: Hinnant,
-/// "chrono-Compatible Low-Level Date Algorithms", `civil_from_days`. A year here begins in March, so that the
-/// leap day is its last.
+/// Converts a day counted from 0000-03-01 to year, month and day of the proleptic Gregorian calendar: Hinnant,
+/// "chrono-Compatible Low-Level Date Algorithms", `civil_from_days`. A year here begins in March, so the leap day is its last
+/// day.
 fn civil(days: i64) -> (i64, u64, u64) {
     const DAYS_IN_400_YEARS: i64 = 146_097;
     let (era, day) = (days.div_euclid(DAYS_IN_400_YEARS), days.rem_euclid(DAYS_IN_400_YEARS));
@@ -92,7 +92,7 @@ mod tests {
         String::from_utf8(out).unwrap().trim_matches('"').to_owned()
     }
 
-    /// Two calendars that know nothing of each other agree on every day of eight hundred years.
+    /// Two independent calendar implementations agree on every day of eight hundred years.
     #[test]
     fn dates_agree_with_another_calendar() {
         let mut other = jiff::civil::date(1800, 1, 1);

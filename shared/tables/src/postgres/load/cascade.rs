@@ -1,7 +1,7 @@
-//! What foreign keys do to rows outside of the restored tables when the rows that they reference are gone.
+//! Applies foreign key actions to rows outside the restored tables when the rows that they reference are gone.
 //!
-//! The server would do it by triggers, which are silent during a swap. So it is done here, statement by statement, until
-//! nothing is left to do; and what the rows were before is kept, so that a rollback brings them back.
+//! The server would use triggers for this, but they are disabled during a swap. So it is done here, statement by statement,
+//! until nothing is left to do. The previous rows are kept, so that a rollback can bring them back.
 
 pub(super) mod foreseen;
 
@@ -17,7 +17,7 @@ use crate::names::quoted;
 use crate::postgres::naming::archive_name;
 use crate::postgres::types::Oid;
 
-/// Follows `keys` from outside once the restored tables hold their new rows. Returns the tables that have changed.
+/// Follows `keys` from outside once the restored tables hold their new rows. Returns the changed tables.
 pub(super) async fn follow(
     session: &mut Session<'_>,
     keys: &[Reference],
@@ -66,7 +66,7 @@ fn refused(session: &Session<'_>, refusal: Refusal) -> Failure {
     Error::Refused { name: session.source.to_owned(), refusals: vec![refusal] }.into()
 }
 
-/// Makes a place for the rows as they were.
+/// Creates a table for the previous rows.
 async fn open(
     session: &mut Session<'_>,
     key: &Reference,
@@ -120,7 +120,7 @@ async fn act(session: &mut Session<'_>, key: &Reference, table: &mut OutsideTabl
     let value = if key.on_delete == "n" { "NULL" } else { "DEFAULT" };
     let sets: Vec<String> = key.sets.iter().map(|column| format!("{} = {value}", quoted(column))).collect();
     session.run(WHAT, format!("UPDATE {from} AS f SET {} WHERE {dangles}", sets.join(", "))).await?;
-    // A default may lead nowhere, too.
+    // A default can dangle, too.
     match session.count(WHAT, dangling(key)).await? {
         0 => Ok(()),
         rows => Err(refused(session, referenced(key, rows))),
@@ -136,7 +136,7 @@ impl OutsideTable {
         super::references::rows(&self.namespace, &self.table, self.is_partitioned)
     }
 
-    /// By its primary key, compared byte for byte: both are of one row. Nothing without one.
+    /// A condition that both rows have the same primary key, compared byte for byte. `None` without a primary key.
     pub(super) fn same_row(&self, one: &str, other: &str) -> Option<String> {
         if self.key.is_empty() {
             return None;

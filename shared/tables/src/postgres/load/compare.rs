@@ -1,7 +1,7 @@
-//! What applying a stage would do now: counts, examples, and what only rows can tell against it.
+//! The effect of applying a stage now: counts, examples, and objections that only the rows can show.
 //!
-//! Nobody waits for it: it reads, and holds no more than a reader does. The swap looks again, under its locks, and goes
-//! by what it finds then.
+//! Comparing blocks nobody: it reads, and holds no stronger locks than a reader. The swap compares again, under its locks,
+//! and uses that result.
 
 use std::time::{Duration, Instant};
 
@@ -18,12 +18,12 @@ use crate::error::Result;
 use crate::load::{Change, Comparison, Example, MOST_EXAMPLES, Mode, TableChanges, Wanted};
 use crate::postgres::types::Oid;
 
-/// Bytes of a key in an example.
+/// Maximum length of a key in an example, in bytes.
 const LONGEST_KEY: usize = 200;
-/// What the swap takes under its locks for each row that it deletes or inserts; measured with four indexes.
+/// Time that the swap takes under its locks for each row that it deletes or inserts; measured with four indexes.
 const EACH_ROW: Duration = Duration::from_micros(25);
 
-/// In a transaction that has begun, which holds the stage.
+/// Runs in an open transaction that contains the stage.
 pub(super) async fn compare(
     connection: &mut PgConnection,
     source: &str,
@@ -70,8 +70,8 @@ async fn compare_in(
     Ok(comparison)
 }
 
-/// What comparing takes under the locks: twice as long as here where there is no other way, and otherwise one look at each
-/// row.
+/// Estimated time for comparing under the locks: twice as long as here if there is no other way, otherwise one lookup for
+/// each row.
 fn compared_again(difference: &Difference<'_>, merges: bool, took: Duration) -> Duration {
     if merges || !difference.has_key() { took * 2 } else { took / 4 }
 }
@@ -80,7 +80,7 @@ fn written(changes: &TableChanges) -> u64 {
     changes.created + changes.deleted + 2 * changes.changed
 }
 
-/// How the rows of a table differ, without examples.
+/// The differences of a table's rows, without examples.
 pub(super) async fn count(
     session: &mut Session<'_>,
     difference: &Difference<'_>,
@@ -124,7 +124,7 @@ pub(super) async fn count(
     })
 }
 
-/// Every kind that there is gets its share of them.
+/// Every kind that occurs gets a share of the examples.
 async fn examples(
     session: &mut Session<'_>,
     difference: &Difference<'_>,
@@ -141,7 +141,7 @@ async fn examples(
     ];
     let mut left = MOST_EXAMPLES;
     let mut kinds: Vec<(Change, u64)> = kinds.into_iter().filter(|(_, rows)| *rows > 0).collect();
-    // The smallest kinds come first, so that what they leave goes to the others.
+    // The smallest kinds come first, so that their unused share goes to the others.
     kinds.sort_by_key(|(_, rows)| *rows);
     let mut examples = Vec::new();
     while let Some((change, _)) = kinds.first().copied() {

@@ -1,4 +1,4 @@
-//! Rows on their way into a table: one COPY for all of them, fed from a channel.
+//! Loads rows into a table: one COPY for all of them, fed from a channel.
 
 use sqlx::postgres::{PgConnection, PgCopyIn};
 use tokio::sync::mpsc;
@@ -9,10 +9,10 @@ use crate::error::{Error, Result};
 use crate::load::{Chunk, Rows};
 use crate::names::quoted;
 
-/// Loads all rows that come into `table` and returns how many there were.
+/// Loads all received rows into `table` and returns their number.
 ///
 /// # Errors
-/// [`Error::Constraint`], [`Error::Cancelled`] where the last chunk does not come, and the server's.
+/// [`Error::Constraint`], [`Error::Cancelled`] if the last chunk does not arrive, or a server error.
 pub(super) async fn load(
     connection: &mut PgConnection,
     source: &str,
@@ -25,7 +25,7 @@ pub(super) async fn load(
     let sent = match send(&mut copy, chunks).await {
         Ok(sent) => sent,
         Err(ended) => {
-            // What the server refused is what it says now; otherwise it stops for want of rows.
+            // If the server refused something, it reports that now; otherwise the COPY ends because the rows ended early.
             let refused = copy.abort("the rows ended early").await;
             return Err(match (ended, refused) {
                 (Some(error), _) | (None, Err(error)) => failed(error),
@@ -41,7 +41,7 @@ pub(super) async fn load(
     Err(Error::Constraint { name: source.to_owned(), table: pair.archive.name.clone(), problem })
 }
 
-/// Columns that are all generated need no list, and an empty one is none.
+/// If all columns are generated there is nothing to list, and an empty column list is not valid SQL.
 fn statement(pair: &TablePair, table: &str) -> String {
     let columns = columns(pair);
     if columns.is_empty() {
@@ -50,20 +50,20 @@ fn statement(pair: &TablePair, table: &str) -> String {
     format!("COPY {table} ({}) FROM STDIN", columns.join(", "))
 }
 
-/// The columns that are loaded, quoted, in the order of the values.
+/// The loaded columns, quoted, in the order of the values.
 pub(super) fn columns(pair: &TablePair) -> Vec<String> {
     let loaded = pair.columns.iter().filter_map(|(_, at)| pair.live.columns.get(*at));
     loaded.map(|column| quoted(&column.name)).collect()
 }
 
-/// Sends every chunk. The error is the connection's; none where the rows end early.
+/// Sends every chunk. The error is the connection's, or `None` if the rows end early.
 async fn send(
     copy: &mut PgCopyIn<&mut PgConnection>,
     mut chunks: mpsc::Receiver<Chunk>,
 ) -> Result<u64, Option<sqlx::Error>> {
     let mut sent = 0;
     while let Some(Chunk { rows, count, is_last }) = chunks.recv().await {
-        // Rows of another engine come from an encoder of another target.
+        // Rows of another kind come from the encoder of another engine's target.
         let Rows::Text(text) = rows else { break };
         copy.send(text).await.map_err(Some)?;
         sent += count;

@@ -1,9 +1,9 @@
-//! Tables that the target does not have, from what the archive says of them.
+//! Creates tables that the target lacks, from their description in the archive.
 //!
-//! What rows need is made before them: schemas, types, sequences, tables with defaults and checks, partitions. What is
-//! faster to build than to keep up comes behind them: keys, indexes, foreign keys; then triggers, row security and views.
-//! Owners, grants, functions and policies are in no archive, or not in a form that could be run without looking: what is
-//! left out is named by [`left_out`].
+//! Objects that rows need are created first: schemas, types, sequences, tables with defaults and checks, partitions. Objects
+//! that are faster to build than to maintain come after the rows: keys, indexes, foreign keys; then triggers, row security
+//! and views. Owners, grants, functions and policies are not in an archive, or not in a form that can be run unreviewed:
+//! [`left_out`] names everything that is left out.
 
 mod left_out;
 mod schemas;
@@ -27,18 +27,18 @@ use crate::load::{Refusal, TargetOptions, Wanted};
 use crate::postgres::naming::{archive_name, qualified};
 pub(super) use left_out::left_out;
 
-/// What was created before the rows, as the archive describes it in the words of PostgreSQL.
+/// Objects created before the rows, as the archive describes them, in PostgreSQL's terms.
 #[derive(Default)]
 pub(super) struct Created {
     tables: Vec<TableSchema>,
-    /// Statements about their types that must wait for the rows.
+    /// Statements about their types that must run after the rows are loaded.
     types: Vec<String>,
 }
 
-/// Creates what is missing of the wanted tables, as far as rows need it.
+/// Creates the missing parts of the wanted tables, as far as rows need them.
 ///
 /// # Errors
-/// [`Error::Refused`] for a column of SQLite that has no counterpart, and the server's.
+/// [`Error::Refused`] for a SQLite column that has no counterpart, or a server error.
 pub(super) async fn missing(
     connection: &mut PgConnection,
     options: &TargetOptions,
@@ -63,7 +63,7 @@ pub(super) async fn missing(
 /// Creates the rest.
 ///
 /// # Errors
-/// [`Error::Constraint`] for what the rows violate, and the server's.
+/// [`Error::Constraint`] for a constraint that the rows violate, or a server error.
 pub(super) async fn complete(
     session: &mut Session<'_>,
     created: &Created,
@@ -98,7 +98,7 @@ async fn build(
     done.map(drop).map_err(|failure| problem::meant(session.source, pair, failure))
 }
 
-/// Wanted tables that are not `there`, under their names in the target and with PostgreSQL's types.
+/// Wanted tables that are not in `there`, under their names in the target and with PostgreSQL's types.
 fn absent<'a>(
     options: &'a TargetOptions,
     wanted: &'a Wanted,
@@ -108,22 +108,22 @@ fn absent<'a>(
     missing.map(|table| in_postgres(options, &table.schema))
 }
 
-/// Schemas that creating the missing tables needs, whether they exist or not.
+/// Schemas needed for creating the missing tables, whether they exist or not.
 ///
 /// # Errors
-/// The server's.
+/// A server error.
 pub(super) async fn needed_schemas(
     connection: &mut PgConnection,
     options: &TargetOptions,
     wanted: &Wanted,
 ) -> Result<BTreeSet<String>> {
     let there = tables::relations(connection, &options.read.source).await?;
-    // What has no counterpart is refused by itself.
+    // Tables without a counterpart are refused elsewhere.
     let tables: Vec<TableSchema> = absent(options, wanted, &there).filter_map(Result::ok).collect();
     Ok(schemas::needed(&tables, wanted, there))
 }
 
-/// Columns of SQLite that have no counterpart, in tables that are to be created.
+/// Refusals for SQLite columns that have no counterpart, in tables that are to be created.
 pub(super) fn refusals(
     options: &TargetOptions,
     wanted: &Wanted,
@@ -140,7 +140,7 @@ fn in_postgres(options: &TargetOptions, table: &TableSchema) -> Result<TableSche
     }
 }
 
-/// Each table behind those that it inherits from.
+/// Orders tables so that each comes after those that it inherits from.
 fn in_order(tables: &[TableSchema]) -> Vec<&TableSchema> {
     let mut waiting: Vec<&TableSchema> = tables.iter().collect();
     let mut ordered = Vec::with_capacity(tables.len());

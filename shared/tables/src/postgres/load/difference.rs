@@ -1,28 +1,28 @@
-//! The statements that compare a live table with its stage, and apply what differs.
+//! The statements that compare a live table with its stage and apply the difference.
 //!
 //! Rows with the same key are compared by their images, byte for byte, because types such as `json` and `point` have no
-//! equality and because `1.0` and `1.00` are two values. Keys are compared as the key's own index does, whose operators
-//! may be in another schema (`citext`). Without a key, rows are compared as a multiset of their printed forms, which is
-//! what an archive holds of them; equal rows are told apart by counting.
+//! equality operator and because `1.0` and `1.00` are different values. Keys are compared as the key's own index does; its
+//! operators may be in another schema (`citext`). Without a key, rows are compared as a multiset of their printed forms,
+//! which is what an archive contains; equal rows are numbered to tell them apart.
 //!
-//! Rows are deleted and inserted rather than updated, so that unique values may change places and GENERATED ALWAYS
-//! columns take what the archive has.
+//! Rows are deleted and inserted rather than updated, so that unique values can be exchanged between rows and GENERATED
+//! ALWAYS columns take the archive's values.
 
 use super::pair::TablePair;
 use super::references::rows;
 use super::statements::{Failure, Session};
 use crate::names::quoted;
 
-/// A pair with what its statements need beside it.
+/// A pair, with the additional data for its statements.
 pub(super) struct Difference<'a> {
     pub(super) pair: &'a TablePair,
-    /// The live rows, as FROM names them.
+    /// The live rows, as written in FROM.
     pub(super) live: String,
-    /// Of each key column, its equality.
+    /// The equality operator of each key column.
     operators: Vec<String>,
-    /// Columns that are loaded, quoted.
+    /// Loaded columns, quoted.
     pub(super) columns: Vec<String>,
-    /// Columns that the archive does not have and that are not computed, quoted. A row that is replaced keeps them.
+    /// Columns that the archive lacks and that are not generated, quoted. A replaced row keeps their values.
     extras: Vec<String>,
 }
 
@@ -33,7 +33,7 @@ struct Equality {
     operators: Vec<String>,
 }
 
-/// One for each of `pairs`.
+/// One difference for each of `pairs`.
 pub(super) async fn of<'a>(
     session: &mut Session<'_>,
     pairs: &'a [TablePair],
@@ -83,7 +83,7 @@ impl<'a> Difference<'a> {
         !self.pair.key.is_empty()
     }
 
-    /// A key column, which takes no NULL: NULL in it means that an outer join found nothing.
+    /// A condition on a key column, which is never NULL in a row: NULL means that an outer join found no row.
     pub(super) fn missing(&self, alias: &str) -> String {
         let column = self.pair.key.first().map(String::as_str).unwrap_or_default();
         format!("{alias}.{} IS NULL", quoted(column))
@@ -98,13 +98,13 @@ impl<'a> Difference<'a> {
         equal.collect::<Vec<_>>().join(" AND ")
     }
 
-    /// Whether `live` has another image than `s`, which is of [`Self::staged`].
+    /// A condition that the image of `live` differs from that of `s`, which is from [`Self::staged`].
     pub(super) fn differs(&self, live: &str) -> String {
         let staged = if self.is_wide() { "s.image".to_owned() } else { self.row("s") };
         format!("pg_catalog.record_image_ne({}, {staged})", self.row(live))
     }
 
-    /// The staged rows as a comparison names them. OFFSET 0 keeps the planner from taking the images apart.
+    /// The staged rows as used in comparisons. OFFSET 0 keeps the planner from expanding the images.
     pub(super) fn staged(&self) -> String {
         let stage = &self.pair.stage;
         if !self.is_wide() {
@@ -114,7 +114,7 @@ impl<'a> Difference<'a> {
         format!("(SELECT {keys}, {row} AS image FROM {stage} AS w OFFSET 0) AS s")
     }
 
-    /// Whether both rows together have more columns than the server joins (1664).
+    /// Whether both rows together have more columns than the server can join (1664).
     fn is_wide(&self) -> bool {
         self.columns.len() > 800
     }
@@ -128,14 +128,14 @@ impl<'a> Difference<'a> {
         of_alias(&keys, alias).join(", ")
     }
 
-    /// The key of `alias` as a JSON array of texts.
+    /// The key of `alias` as a JSON array of strings.
     pub(super) fn printed_key(&self, alias: &str) -> String {
         let texts: Vec<String> =
             self.pair.key.iter().map(|column| format!("{alias}.{}::text", quoted(column))).collect();
         format!("left(to_json(ARRAY[{}])::text, 200)", texts.join(", "))
     }
 
-    /// Rows of `from` with their printed form, and which of the rows with this form they are.
+    /// Rows of `from` with their printed form, and a number among the rows with the same form.
     pub(super) fn counted(&self, from: &str) -> String {
         let image = format!("({}::text) COLLATE \"C\"", self.row("r"));
         format!(
@@ -144,7 +144,7 @@ impl<'a> Difference<'a> {
         )
     }
 
-    /// The rows that the table will have, of the columns that are loaded.
+    /// The rows that the table will have, with the loaded columns.
     pub(super) fn after(&self, merges: bool) -> String {
         let columns = self.columns.join(", ");
         if !merges {
@@ -157,7 +157,7 @@ impl<'a> Difference<'a> {
         )
     }
 
-    /// Staged rows whose key the live table does not have.
+    /// Staged rows whose key is not in the live table.
     pub(super) fn new_rows(&self) -> String {
         format!(
             "(SELECT s.* FROM {} AS s WHERE NOT EXISTS (SELECT FROM {} AS l WHERE {}))",
@@ -167,7 +167,7 @@ impl<'a> Difference<'a> {
         )
     }
 
-    /// Staged rows that the live table does not have in the same form; of a merge, those that are new. Only with a key.
+    /// Staged rows that the live table does not have in the same form; for a merge, only new rows. Requires a key.
     pub(super) fn coming_rows(&self, merges: bool) -> String {
         if merges {
             return self.new_rows();
@@ -183,7 +183,7 @@ impl<'a> Difference<'a> {
         )
     }
 
-    /// Staged rows that are noted as added.
+    /// Staged rows that are recorded as added.
     pub(super) fn added_rows(&self) -> String {
         format!("(SELECT s.* FROM {})", self.join_added())
     }
@@ -197,7 +197,8 @@ impl<'a> Difference<'a> {
         }
     }
 
-    /// Keeps the rows that will go. Of a table without a key they are all kept, as it cannot be said later which.
+    /// Keeps the rows that will be deleted. For a table without a key all rows are kept, because the deleted ones could not
+    /// be identified later.
     pub(super) fn keep_removed(&self) -> String {
         let (undo, live) = (&self.pair.undo, &self.live);
         if !self.has_key() {
@@ -212,7 +213,7 @@ impl<'a> Difference<'a> {
         )
     }
 
-    /// Notes the rows that will be added and are new: their keys, or their places in the stage.
+    /// Records the rows that will be added and are new: their keys, or their positions in the stage.
     pub(super) fn note_created(&self) -> String {
         let (added, live, stage) = (&self.pair.added, &self.live, &self.pair.stage);
         if !self.has_key() {
@@ -230,7 +231,7 @@ impl<'a> Difference<'a> {
         )
     }
 
-    /// Notes those that take the place of a removed one.
+    /// Records the added rows that replace a deleted row.
     pub(super) fn note_changed(&self) -> String {
         let (added, undo, stage) = (&self.pair.added, &self.pair.undo, &self.pair.stage);
         let (keys, same) = (self.keys("s"), self.same_key("u", "s"));
@@ -250,7 +251,7 @@ impl<'a> Difference<'a> {
         format!("DELETE FROM {live} AS l USING {undo} AS u WHERE {}", self.same_key("l", "u"))
     }
 
-    /// Adds the rows that are noted. `has_removed`: whether there are kept rows, which may be replaced ones.
+    /// Adds the recorded rows. `has_removed`: whether there are kept rows, some of which may be replaced.
     pub(super) fn insert(&self, has_removed: bool) -> Vec<String> {
         let from = self.join_added();
         let values = of_alias(&self.columns, "s").join(", ");
@@ -269,12 +270,12 @@ impl<'a> Difference<'a> {
     }
 
     pub(super) fn into(&self, columns: &[String]) -> String {
-        // A table may have no columns; an empty list is no SQL.
+        // A table can have no columns, and an empty list is not valid SQL.
         let list = if columns.is_empty() { String::new() } else { format!(" ({})", columns.join(", ")) };
         format!("INSERT INTO {}{list} OVERRIDING SYSTEM VALUE", self.pair.qualified)
     }
 
-    /// Columns that are loaded, as they are called.
+    /// Names of the loaded columns, unquoted.
     pub(super) fn loaded(&self) -> impl Iterator<Item = &str> {
         let live = |(_, at): &(usize, usize)| self.pair.live.columns.get(*at);
         self.pair.columns.iter().filter_map(live).map(|column| column.name.as_str())
@@ -286,7 +287,7 @@ impl<'a> Difference<'a> {
     }
 }
 
-/// Each of `columns` of a table in FROM.
+/// Each of `columns`, qualified with `alias`.
 pub(super) fn of_alias(columns: &[String], alias: &str) -> Vec<String> {
     columns.iter().map(|column| format!("{alias}.{column}")).collect()
 }

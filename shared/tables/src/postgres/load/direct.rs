@@ -1,9 +1,10 @@
-//! Straight into empty tables, in one transaction: locks, rows, then everything that is faster to build than to keep up.
+//! Loads straight into empty tables, in one transaction: locks, rows, then everything that is faster to build than to
+//! maintain.
 //!
-//! Indexes and the foreign keys among the tables are dropped and made again by their own definitions, which also checks
-//! them. An index stays where something else hangs on it. Foreign keys to and from other tables stay too, because to
-//! drop one would keep readers out of a table that is not restored; the server checks them row by row. Triggers that
-//! an INSERT would fire are disabled by name and get their state back.
+//! Indexes and the foreign keys among the tables are dropped and recreated from their own definitions, which also checks
+//! them. An index stays if something else depends on it. Foreign keys to and from other tables stay too, because dropping one
+//! would block readers of a table that is not restored; the server checks these keys row by row. Triggers that an INSERT
+//! would fire are disabled by name and get their state back.
 
 mod empty;
 mod rebuild;
@@ -24,19 +25,19 @@ use crate::load::{Comparison, Purpose, SwapLimits, Swapped, TableChanges, Wanted
 use crate::postgres::types::Oid;
 use rebuild::Rebuild;
 
-/// What has to be put back once the rows are there.
+/// Objects to restore after the rows are loaded.
 pub(super) struct Direct {
     began: Instant,
     created: Created,
     rebuild: Rebuild,
-    /// Statements that give triggers their state back.
+    /// Statements that restore the triggers' states.
     triggers: Vec<String>,
 }
 
-/// Takes the locks and makes the tables ready for rows.
+/// Takes the locks and prepares the tables for rows.
 ///
 /// # Errors
-/// [`Error::Locked`], [`Error::Refused`] for a table that is not empty, and the server's.
+/// [`Error::Locked`], [`Error::Refused`] for a table that is not empty, or a server error.
 pub(super) async fn open(
     connection: &mut PgConnection,
     source: &str,
@@ -52,13 +53,13 @@ pub(super) async fn open(
     Ok(Direct { began, created, rebuild, triggers })
 }
 
-/// The tables by their oids. The statements of this module find their partitions.
+/// The oids of the tables. The statements in this module find their partitions.
 fn relations(tables: &[TablePair]) -> Vec<Oid> {
     tables.iter().map(|pair| pair.oid).collect()
 }
 
 impl PostgresStage {
-    /// All rows are new ones.
+    /// All rows count as created.
     pub(super) fn compare_direct(&self) -> Comparison {
         Comparison { tables: self.created_rows(), ..Comparison::default() }
     }
@@ -68,7 +69,7 @@ impl PostgresStage {
         self.loaded.iter().map(changes).collect()
     }
 
-    /// Puts everything back, notes the restore and commits.
+    /// Restores the dropped and disabled objects, records the restore and commits.
     pub(super) async fn finish_direct(mut self, direct: Direct, limits: &SwapLimits) -> Result<Swapped> {
         let done = self.rebuild(&direct, limits).await;
         let tables = self.created_rows();
@@ -90,7 +91,7 @@ impl PostgresStage {
         commit(&mut self.connection, source).await
     }
 
-    /// Nothing for a trial.
+    /// `None` for a trial.
     fn note(&self) -> Option<(String, Applied)> {
         let Purpose::Restore(id) = &self.purpose else { return None };
         let table = |(pair, rows): (&TablePair, &u64)| AppliedTable {
@@ -111,7 +112,7 @@ impl PostgresStage {
     }
 }
 
-/// Everything between the rows and the marker.
+/// Every step between loading the rows and setting the marker.
 async fn complete(
     session: &mut Session<'_>,
     direct: &Direct,
@@ -119,7 +120,7 @@ async fn complete(
     tables: &[TablePair],
 ) -> Result<(), Failure> {
     const CHECKING: &str = "checking the rows";
-    // What is deferred would keep its table from being altered.
+    // A table with pending deferred checks cannot be altered.
     let checked = session.run(CHECKING, "SET CONSTRAINTS ALL IMMEDIATE".to_owned()).await;
     checked.map_err(|failure| problem::meant_of_any(session.source, tables, failure))?;
     direct.rebuild.run(session, tables).await?;

@@ -1,7 +1,7 @@
-//! The archive's rows as lines of COPY text.
+//! Encodes the archive's rows as lines of COPY text.
 //!
-//! Every row of every restore goes through here. A string of JSON becomes one of COPY in one pass, because most escapes
-//! are the same in both; numbers keep their digits. Nothing is allocated for a value but for a tagged one with escapes.
+//! Every row of every restore passes through here. A JSON string becomes a COPY string in one pass, because most escapes are
+//! the same in both; numbers keep their digits. Values need no allocation, except tagged values with escapes.
 
 mod form;
 mod text;
@@ -30,16 +30,16 @@ pub(super) struct TextRows {
     table: String,
     columns: Vec<Loaded>,
     engine: Engine,
-    /// Whether the target takes any bytes for text.
+    /// Whether the target accepts arbitrary bytes as text.
     raw_text: bool,
     out: Vec<u8>,
     decoded: Vec<u8>,
-    /// Of the row that is being added, from 1.
+    /// Number of the row that is being added, from 1.
     row: u64,
 }
 
 struct Loaded {
-    /// In the archive's row.
+    /// Index in the archive's row.
     place: usize,
     name: String,
     form: Form,
@@ -57,7 +57,7 @@ impl Loaded {
 }
 
 impl TextRows {
-    /// For no table where there is none, which loads nothing.
+    /// `None` gives an encoder that loads nothing.
     pub(super) fn new(pair: Option<&TablePair>, raw_text: bool) -> Self {
         Self {
             table: pair.map(|pair| pair.archive.name.clone()).unwrap_or_default(),
@@ -145,7 +145,7 @@ impl TextRows {
     }
 }
 
-/// The content of a BLOB as it is always written.
+/// The content of a BLOB in its usual form.
 fn plain_blob(json: &str) -> Option<&str> {
     let base64 = json.strip_prefix(r#"{"$blob":""#)?.strip_suffix(r#""}"#)?;
     (!base64.contains('\\')).then_some(base64)
@@ -176,7 +176,7 @@ impl Encode for TextRows {
     }
 
     fn take(&mut self) -> Rows {
-        // The next chunk grows as large, give or take a row; not so behind a row that is a chunk of its own.
+        // The next chunk will be about as large, unless this one was a single long row.
         let next = Vec::with_capacity(self.out.len().min(2 * CHUNK_BYTES));
         self.decoded.clear();
         self.decoded.shrink_to(CHUNK_BYTES);

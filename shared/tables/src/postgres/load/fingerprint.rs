@@ -1,4 +1,4 @@
-//! What a restore relies on in its target, as one number: when it is another one, the plan is stale.
+//! A hash of everything in the target that a restore relies on. If it changes, the plan is stale.
 
 use sha2::{Digest, Sha256};
 
@@ -31,7 +31,7 @@ pub(super) async fn of(session: &mut Session<'_>, pairs: &[&TablePair]) -> Resul
     Ok(hex::encode(digest.finalize()))
 }
 
-/// With its length, so that no two lists of texts give the same bytes.
+/// Hashes the length too, so that two different lists of texts never give the same bytes.
 fn add(digest: &mut Sha256, bytes: &[u8]) {
     digest.update((bytes.len() as u64).to_be_bytes());
     digest.update(bytes);

@@ -1,6 +1,6 @@
-//! What stands against a restore, as far as the catalogue tells, and what it would mean for others.
+//! Reasons against a restore, as far as the catalogue shows them, and the restore's effects on others.
 //!
-//! Nothing is written. The same look is taken when a stage begins, because hours may lie between a plan and that.
+//! Nothing is written. The inspection is repeated when a stage begins, because that can be hours after the plan.
 
 mod columns;
 mod database;
@@ -23,7 +23,7 @@ use crate::error::{Error, Result};
 use crate::load::{Inspection, Mode, Pause, Refusal, TargetOptions, Wanted};
 use facts::Facts;
 
-/// Whether a restore may go on that was planned with `fingerprint`.
+/// Checks whether a restore that was planned with `fingerprint` can proceed.
 ///
 /// # Errors
 /// [`Error::Stale`] and [`Error::Refused`].
@@ -38,7 +38,7 @@ pub(super) fn check(found: &Inspection, source: &str, fingerprint: &str) -> Resu
     }
 }
 
-/// Looks, in a transaction of its own.
+/// Inspects in a separate transaction.
 pub(super) async fn inspect(
     connection: &mut PgConnection,
     options: &TargetOptions,
@@ -100,7 +100,7 @@ async fn look(
     })
 }
 
-/// One restore at a time.
+/// Refuses other restores: only one can run at a time.
 async fn others(session: &mut Session<'_>) -> Result<Vec<Refusal>, Failure> {
     if !database::may_read_registry(session).await? {
         return Ok(Vec::new());
@@ -118,7 +118,8 @@ fn creates(wanted: &Wanted, pairs: &[Option<TablePair>]) -> Vec<String> {
     both.filter(|(_, pair)| pair.is_none()).map(|(table, _)| table.schema.name.clone()).collect()
 }
 
-/// Into empty tables everybody waits who uses them, for the indexes are built meanwhile; nobody has rows to read there.
+/// For empty tables, every session that uses them waits, because the indexes are built meanwhile; but there are no rows to
+/// read.
 fn pause(wanted: &Wanted, replica: &Replica, drops_keys: bool) -> Pause {
     let readers = wanted.mode != Mode::IntoEmpty && !replica.is_allowed && drops_keys;
     let remedy = if readers { replica.grant.clone() } else { String::new() };

@@ -1,9 +1,9 @@
 //! Keys that the restored rows would violate.
 //!
-//! Those of the whole set are counted before anything is changed, because the server's message would name one row of one
-//! table. Keys that are DEFERRABLE are checked by triggers, which are silent under the replica role: those are looked at
-//! once more when the rows are there. Checks and NOT NULL are on the stage itself, but for checks that are NOT VALID, which only rows
-//! that come have to pass.
+//! Violations over all restored rows are counted before anything is changed, because the server's message would name one row
+//! of one table. DEFERRABLE keys are checked by triggers, which do not fire under the replica role: these keys are checked
+//! again after the rows are inserted. Checks and NOT NULL are on the stage itself, except NOT VALID checks, which only new
+//! rows have to satisfy.
 
 use sqlx::AssertSqlSafe;
 use strongroom_archive::schema::ConstraintKind;
@@ -16,17 +16,17 @@ use crate::names::quoted;
 use crate::postgres::codes;
 use crate::postgres::session::attempt;
 
-/// A unique index, or one of an exclusion constraint.
+/// A unique index, or the index of an exclusion constraint.
 #[derive(sqlx_macros::FromRow)]
 struct Key {
     table: i64,
     name: String,
-    /// Its columns and expressions, as SQL reads them beside a FROM that has the columns.
+    /// Its columns and expressions, as SQL over a FROM that has the columns.
     parts: Vec<String>,
     condition: Option<String>,
     nulls_are_equal: bool,
     is_deferrable: bool,
-    /// Of an exclusion constraint: for each part, the operator that must not be true of all of them.
+    /// For an exclusion constraint: the operator of each part; two rows conflict if all of them are true.
     operators: Vec<String>,
 }
 
@@ -54,7 +54,7 @@ async fn keys(session: &mut Session<'_>, differences: &[Difference<'_>]) -> Resu
 }
 
 impl Key {
-    /// The table that it is of.
+    /// The table that the key belongs to.
     fn of<'d, 'p>(&self, differences: &'d [Difference<'p>]) -> Option<&'d Difference<'p>> {
         differences.iter().find(|one| one.pair.oid == self.table)
     }
@@ -63,14 +63,14 @@ impl Key {
         !self.operators.is_empty()
     }
 
-    /// Whether the stage has it as well.
+    /// Whether the stage has this key too.
     fn is_key_of(&self, difference: &Difference<'_>) -> bool {
         let key: Vec<&String> = difference.pair.key.iter().collect();
         let parts: Vec<String> = self.parts.iter().map(|part| unquoted(part)).collect();
         self.condition.is_none() && !self.is_deferrable && parts.iter().collect::<Vec<_>>() == key
     }
 
-    /// Counts the rows that came and exclude each other, or others. The index finds them.
+    /// Counts the inserted rows that conflict with each other or with other rows. The index finds them.
     fn exclusions(&self, difference: &Difference<'_>, came: &str) -> String {
         let parts = self.parts.iter().enumerate().map(|(at, part)| format!("{part} AS e{at}"));
         let parts = parts.collect::<Vec<_>>().join(", ");
@@ -99,7 +99,7 @@ impl Key {
         )
     }
 
-    /// Counts the rows of `from` that are too many.
+    /// Counts the excess rows of `from`.
     fn violations(&self, from: &str) -> String {
         let mut conditions: Vec<String> = self.condition.iter().map(|one| format!("({one})")).collect();
         if !self.nulls_are_equal {
@@ -120,7 +120,7 @@ impl Key {
     }
 }
 
-/// A column as the server prints it in an index.
+/// A column's name, from the form in which the server prints it in an index.
 fn unquoted(part: &str) -> String {
     match part.strip_prefix('"').and_then(|part| part.strip_suffix('"')) {
         Some(inner) => inner.replace("\"\"", "\""),
@@ -128,8 +128,8 @@ fn unquoted(part: &str) -> String {
     }
 }
 
-/// Of unique and exclusion constraints, and of checks that are not on the stage. What needs a column that is not loaded is found
-/// by the swap.
+/// Violations of unique constraints, exclusion constraints and checks that are not on the stage. A violation that involves a
+/// column that is not loaded is found by the swap.
 pub(super) async fn before(
     session: &mut Session<'_>,
     wanted: &Wanted,
@@ -160,7 +160,7 @@ pub(super) async fn before(
     Ok(refusals)
 }
 
-/// Of checks that older rows were never asked of.
+/// Violations of checks that were never validated against older rows.
 async fn unasked(
     session: &mut Session<'_>,
     difference: &Difference<'_>,
@@ -185,15 +185,15 @@ async fn unasked(
     Ok(refusals)
 }
 
-/// `CHECK (…) NOT VALID`, as the server prints it.
+/// The condition of `CHECK (…) NOT VALID`, as the server prints it.
 fn unasked_condition(definition: &str) -> Option<&str> {
     let condition = definition.strip_suffix(" NOT VALID")?;
     let condition = condition.strip_suffix(" NO INHERIT").unwrap_or(condition);
     condition.strip_prefix("CHECK (")?.strip_suffix(')')
 }
 
-/// Of constraints that the server checks by a trigger, which is silent under the replica role. `came` is the table that has
-/// the keys of the rows that have come.
+/// Violations of constraints that the server checks by triggers, which do not fire under the replica role. `came` is the
+/// table with the keys of the inserted rows.
 pub(super) async fn afterwards(
     session: &mut Session<'_>,
     differences: &[Difference<'_>],
@@ -215,8 +215,8 @@ pub(super) async fn afterwards(
     Ok(refusals)
 }
 
-/// The stage tries to take the exclusion constraints of the live table. Building their indexes is the only way to look
-/// for pairs of rows that does not compare each with each.
+/// Tries to add the live table's exclusion constraints to the stage. Building their indexes is the only way to find
+/// conflicting rows that does not compare each row with each other row.
 async fn excluding(session: &mut Session<'_>, difference: &Difference<'_>) -> Result<Vec<Refusal>, Failure> {
     const UNDO: &str = "SAVEPOINT excluding";
     let mut refusals = Vec::new();

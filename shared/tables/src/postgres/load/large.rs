@@ -1,6 +1,6 @@
-//! Large objects, under their own ids: created with the rows of empty tables; otherwise kept in pieces beside the stage
-//! until the swap. One that the target has already stays where it has the same content; otherwise it is in the way, because what
-//! its old content was could not be brought back.
+//! Large objects, under their own ids: created with the rows of empty tables; otherwise kept in pieces beside the stage until
+//! the swap. An object that already exists in the target stays if its content is the same; otherwise the restore is refused,
+//! because the old content could not be brought back.
 
 use bytes::Bytes;
 use sqlx::AssertSqlSafe;
@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::load::Refusal;
 use crate::postgres::codes;
 
-/// Objects that are named.
+/// Maximum number of objects named.
 const MOST: usize = 10;
 
 impl PostgresStage {
@@ -44,17 +44,17 @@ impl PostgresStage {
     }
 }
 
-/// Where pieces are kept, quoted and with its schema.
+/// The table that keeps the pieces, quoted and with its schema.
 fn table(place: &Place) -> String {
     place.table("o", 0)
 }
 
-/// The statement that makes the place.
+/// The statement that creates that table.
 pub(super) fn create_stage(place: &Place) -> String {
     format!("CREATE TABLE {} (oid oid, place bigint, piece bytea)", table(place))
 }
 
-/// Those of the staged objects that the target has, and whether it has them with the same content.
+/// A staged object whose id exists in the target, and whether the contents are equal.
 #[derive(sqlx_macros::FromRow)]
 struct Taken {
     oid: i64,
@@ -66,7 +66,7 @@ async fn taken(session: &mut Session<'_>, place: &Place, objects: &[u32]) -> Res
         return Ok(Vec::new());
     }
     let (list, pieces) = (listed(objects), table(place));
-    // The object ends where its pieces end.
+    // The object must end where its pieces end.
     let sql = format!(
         "SELECT m.oid::int8 AS oid,
                 coalesce(bool_and(lo_get(p.oid, p.place, length(p.piece)) = p.piece), true)
@@ -81,7 +81,7 @@ fn listed(objects: &[u32]) -> String {
     objects.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
 }
 
-/// Objects of the target that stand against the staged ones.
+/// Refusals for objects in the target that conflict with staged ones.
 pub(super) async fn refusals(
     session: &mut Session<'_>,
     place: &Place,
@@ -96,7 +96,7 @@ fn others(taken: &[Taken]) -> Vec<Refusal> {
     oids.map(|oid| Refusal::LargeObjectTaken { oid }).collect()
 }
 
-/// Those of `objects` that the target lacks. Found before the locks, because contents are compared for it.
+/// Those of `objects` that the target lacks. Determined before locking, because contents have to be compared.
 pub(super) async fn missing(
     session: &mut Session<'_>,
     place: &Place,
@@ -111,7 +111,7 @@ pub(super) async fn missing(
     Ok(objects.iter().copied().filter(|oid| !is_there(oid)).collect())
 }
 
-/// Makes large objects from the pieces that were kept, in the transaction of the swap.
+/// Creates large objects from the kept pieces, in the swap's transaction.
 pub(super) async fn create_staged(
     session: &mut Session<'_>,
     place: &Place,

@@ -1,8 +1,8 @@
-//! Locks on all tables of a swap at once, and trying again.
+//! Locks all tables of a swap at once, with retries.
 //!
-//! Whoever comes after us waits behind our request, so each one is short, and between two attempts nobody waits for us.
-//! EXCLUSIVE lets readers be and keeps out everybody who writes, also the checks of foreign keys from outside, which
-//! lock rows. The order of names is that of every restore, so that two of them do not wait for each other.
+//! Later sessions queue behind our lock request, so each request is short, and between two attempts nobody waits for us.
+//! EXCLUSIVE does not affect readers and blocks all writers, including foreign key checks from outside, which lock rows.
+//! Tables are locked in order of name, as in every restore, so that two restores do not deadlock.
 
 use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, Instant};
@@ -17,13 +17,13 @@ use crate::error::{Error, Result};
 use crate::postgres::codes;
 use crate::postgres::types::Oid;
 
-/// How long one attempt waits for each lock.
+/// Wait for each lock in one attempt.
 const WAIT: Duration = Duration::from_millis(500);
 /// Pauses between attempts.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
-/// A table to lock. The derived order is that of locking.
+/// A table to lock. The derived order is the locking order.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Locked {
     pub(super) namespace: String,
@@ -42,37 +42,37 @@ impl Locked {
         }
     }
 
-    /// The table that has the foreign key.
+    /// The referencing table of the foreign key.
     pub(super) fn referencing(key: &Reference) -> Self {
         let End { oid, namespace, table, is_partitioned, .. } = key.from.clone();
         Self { namespace, table, is_partitioned, oid }
     }
 }
 
-/// What is done while the tables are held. It is no closure, because the future of one that borrows cannot be shown to move
-/// between threads.
+/// Work done while the tables are locked. It is a trait and not a closure, because the future of a borrowing closure cannot
+/// be shown to be `Send`.
 pub(super) trait Work: Sync {
     type Done: Send;
 
     fn run(&self, session: &mut Session<'_>) -> impl Future<Output = Result<Self::Done, Failure>> + Send;
 
-    /// Whether what was done is to last, or was done to see whether it can be.
+    /// Whether the work is to be committed; otherwise it only tests whether it would succeed.
     fn lasts(&self) -> bool {
         true
     }
 }
 
-/// How long to go on.
+/// Time limits.
 #[derive(Clone, Copy)]
 pub(super) struct Limits<'a> {
-    /// For which restore.
+    /// The restore's id.
     pub(super) restore: &'a str,
     pub(super) lock: Duration,
     pub(super) pause: Option<Duration>,
 }
 
-/// Does `work` in a transaction that holds the tables, and commits if it is to last. It is done again from the start when a lock could not
-/// be had. Returns how long writers had to wait, too.
+/// Does `work` in a transaction that holds the tables, and commits if `work` is to last. If a lock cannot be acquired,
+/// everything starts again. Also returns how long writers had to wait.
 pub(super) async fn hold<W: Work>(
     connection: &mut PgConnection,
     source: &str,
@@ -131,7 +131,7 @@ async fn once<W: Work>(
     Ok((done, began.elapsed()))
 }
 
-/// Each lock may wait as long, and all of them twice as long, because the first ones are held meanwhile.
+/// Each lock can wait for `wait`, and all locks together for twice as long, because the first ones are held meanwhile.
 async fn lock(session: &mut Session<'_>, tables: &[Locked], wait: Duration) -> Result<(), Failure> {
     let named = |one: &Locked| rows(&one.namespace, &one.table, one.is_partitioned);
     let names: Vec<String> = tables.iter().map(named).collect();
@@ -144,9 +144,9 @@ async fn lock(session: &mut Session<'_>, tables: &[Locked], wait: Duration) -> R
     session.run("limiting the wait", "SET LOCAL statement_timeout = 0".to_owned()).await.map(drop)
 }
 
-/// Keeps readers out of `tables`, too, which a transaction already holds against writers. Readers lock tables in an order
-/// of their own, and whoever waits for us may hold what we wait for: then ours are given back, and tried again the other
-/// way round.
+/// Also blocks readers of `tables`, which the transaction already holds against writers. Readers lock tables in their own
+/// order, and a session that waits for us may hold a lock that we wait for: then our locks are released, and taken again in
+/// reverse order.
 pub(super) async fn keep_readers_out(session: &mut Session<'_>, tables: &[String]) -> Result<(), Failure> {
     const WHAT: &str = "keeping readers out";
     let mut tables = tables.to_vec();
@@ -168,7 +168,7 @@ pub(super) async fn keep_readers_out(session: &mut Session<'_>, tables: &[String
     Ok(())
 }
 
-/// A lock that could not be had, a deadlock, or the limit on all locks together.
+/// A lock that could not be acquired, a deadlock, or the time limit on all locks together.
 fn is_passing(failure: &Failure) -> bool {
     matches!(
         failure.code(),
@@ -176,7 +176,7 @@ fn is_passing(failure: &Failure) -> bool {
     ) || failure.is_canceled("locking the tables")
 }
 
-/// Somebody who is in the way.
+/// A session that holds a conflicting lock.
 #[derive(sqlx_macros::FromRow)]
 struct Holder {
     process: i32,
@@ -186,7 +186,7 @@ struct Holder {
     program: Option<String>,
 }
 
-/// What this role may not know of others is missing.
+/// Columns that this role cannot see in other sessions are NULL.
 async fn holders(session: &mut Session<'_>, tables: &[Locked]) -> Result<Vec<Holder>, Failure> {
     let oids: Vec<Oid> = tables.iter().map(|one| one.oid).collect();
     let sql = format!(
@@ -202,7 +202,7 @@ async fn holders(session: &mut Session<'_>, tables: &[Locked]) -> Result<Vec<Hol
     session.rows("looking at who holds the tables", sql).await
 }
 
-/// Those who hold any of the tables, for [`Error::Locked`].
+/// The sessions that hold any of the tables, for [`Error::Locked`].
 pub(super) async fn named(session: &mut Session<'_>, tables: &[Locked]) -> Result<String, Failure> {
     Ok(printed(&holders(session, tables).await?))
 }
@@ -216,13 +216,13 @@ fn printed(holders: &[Holder]) -> String {
     holders.iter().map(one).collect()
 }
 
-/// An autovacuum gives way, but only to somebody who has waited for it as long as `deadlock_timeout`.
+/// An autovacuum gives way, but only to a session that has waited for `deadlock_timeout`.
 fn are_vacuums(holders: &[Holder]) -> bool {
     let mut in_the_way = holders.iter().filter(|holder| holder.mode != "AccessShareLock").peekable();
     in_the_way.peek().is_some() && in_the_way.all(|holder| holder.mode == "ShareUpdateExclusiveLock")
 }
 
-/// How long an autovacuum has to be waited for until it gives way.
+/// How long to wait until an autovacuum gives way.
 pub(super) async fn patience(session: &mut Session<'_>) -> Result<Duration, Failure> {
     let sql = "SELECT setting::int8 FROM pg_settings WHERE name = 'deadlock_timeout'";
     let milliseconds = session.count("reading a setting", sql.to_owned()).await?;

@@ -1,4 +1,4 @@
-//! A table of the archive beside the live table that its rows go into.
+//! A table of the archive paired with the live table that receives its rows.
 
 use std::collections::{HashMap, HashSet};
 
@@ -14,33 +14,33 @@ use crate::postgres::naming::{archive_name, qualified};
 use crate::postgres::relations::{self, Relation};
 use crate::postgres::types::Oid;
 
-/// What every statement about a restored table is made of.
+/// The data for every statement about a restored table.
 pub(super) struct TablePair {
-    /// As the archive describes it.
+    /// The archive's description.
     pub(super) archive: TableSchema,
-    /// As the target has it now, with columns that exports hide.
+    /// The current table in the target, including columns that exports hide.
     pub(super) live: TableSchema,
-    /// The live table's.
+    /// Oid of the live table.
     pub(super) oid: Oid,
     /// The live table's name, quoted and with its schema.
     pub(super) qualified: String,
-    /// Places of the columns that are loaded, in the archive and in the live table, in the archive's order. Generated
-    /// columns are not among them.
+    /// Indexes of the loaded columns in the archive and in the live table, in the archive's order. Generated columns are not
+    /// included.
     pub(super) columns: Vec<(usize, usize)>,
-    /// Columns of the live table that tell its rows apart: its primary key, or else a unique constraint that is not
-    /// deferrable and whose columns take no NULL. Empty when there is neither: rows are then compared as a multiset.
+    /// Columns of the live table that identify its rows: its primary key, or else a unique constraint that is not deferrable
+    /// and whose columns are NOT NULL. Empty if there is neither: rows are then compared as a multiset.
     pub(super) key: Vec<String>,
-    /// Our tables, quoted and with our schema: staged rows, removed rows, keys of added rows. They are numbered by the
-    /// table's place in the restore, because a name of 63 bytes leaves no room for more beside an id. A trial's are
-    /// temporary ones, so that trials do not wait for each other and a crash leaves nothing.
+    /// Our own tables, quoted and with our schema: staged rows, deleted rows, keys of added rows. They are numbered by the
+    /// table's index in the restore, because a name of 63 bytes leaves no room for more beside an id. A trial's tables are
+    /// temporary, so that trials do not wait for each other and a crash leaves nothing behind.
     pub(super) stage: String,
     pub(super) undo: String,
     pub(super) added: String,
 }
 
-/// Where our tables of a restore are.
+/// Location of our tables for a restore.
 pub(super) enum Place {
-    /// In a schema that only this session has.
+    /// In this session's private schema.
     Temporary,
     /// In our schema, by the restore's id without its hyphens.
     Kept(String),
@@ -63,8 +63,8 @@ impl Place {
     }
 }
 
-/// One for each wanted table, in that order; nothing for a table that the target does not have. What does not fit
-/// together in a pair is not refused here.
+/// One pair for each wanted table, in that order; `None` for a table that the target lacks. Mismatches within a pair are not
+/// refused here.
 pub(super) async fn pairs(
     connection: &mut PgConnection,
     options: &TargetOptions,
@@ -80,8 +80,8 @@ pub(super) async fn pairs(
     Ok(wanted.tables.iter().zip(&names).enumerate().map(pair).collect())
 }
 
-/// The name of the table in the target that the archive's `table` goes into. SQLite knows no schemas; whoever knows better has
-/// named one.
+/// The name of the target table for the archive's `table`. SQLite has no schemas; a caller that needs a certain one has set
+/// it.
 pub(super) fn live_name(options: &TargetOptions, table: &TableSchema) -> TableName {
     let first = || options.read.schemas.first().cloned().unwrap_or_else(|| "public".to_owned());
     let namespace = match table.engine {
@@ -111,7 +111,7 @@ async fn live(
 }
 
 impl TablePair {
-    /// Two tables that are in no database.
+    /// A pair of two tables that exist in no database.
     #[cfg(test)]
     pub(super) fn of_test(archive: TableSchema, live: TableSchema) -> Self {
         Self::new(archive, 0, live, &Place::Temporary, 0)
@@ -143,7 +143,7 @@ fn columns(archive: &TableSchema, live: &TableSchema) -> Vec<(usize, usize)> {
     places.collect()
 }
 
-/// All of its columns are loaded: others could not be compared.
+/// A key whose columns are all loaded; other keys could not be compared.
 fn key(live: &TableSchema, columns: &[(usize, usize)]) -> Vec<String> {
     let loaded: HashMap<&str, bool> = columns
         .iter()
@@ -165,7 +165,7 @@ fn key(live: &TableSchema, columns: &[(usize, usize)]) -> Vec<String> {
     live.constraints.iter().find(tells_apart).map(|key| key.columns.clone()).unwrap_or_default()
 }
 
-/// A column's name cannot end a definition.
+/// A definition cannot end with a column's name.
 fn is_deferrable(definition: &str) -> bool {
     definition.ends_with(" DEFERRABLE") || definition.ends_with(" DEFERRABLE INITIALLY DEFERRED")
 }

@@ -1,4 +1,4 @@
-//! Which database this is, whatever name its URL gives it.
+//! Identifies the database, whatever name its URL uses.
 
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use strongroom_store::DatabaseUrl;
@@ -11,7 +11,7 @@ use crate::postgres::session::{begin, connect};
 
 const WHAT: &str = "finding out which database this is";
 
-/// Of the database behind a URL, which may be a standby.
+/// Identity of the database behind a URL, which may be a standby.
 pub(crate) async fn place_of(
     url: &DatabaseUrl,
     connect_to: &PgConnectOptions,
@@ -31,9 +31,8 @@ async fn looked(connection: &mut PgConnection, options: &TargetOptions) -> Resul
     found.map_err(|failure| failure.of(source))
 }
 
-/// The identifier of the server's data and the number of the database in them: standbys share both, and so do copies of the
-/// data that were made into servers of their own. Where reading the identifier is denied, the moment at which the server has
-/// started tells it from others.
+/// The identifier of the server's data and the database's number in it: standbys share both, and so do copies of the data
+/// that became separate servers. If reading the identifier is denied, the server's start time identifies it instead.
 pub(super) async fn look(session: &mut Session<'_>) -> Result<String, Failure> {
     let may = "SELECT has_function_privilege('pg_control_system()', 'EXECUTE')::int::int8".to_owned();
     let server = match session.count(WHAT, may).await? {

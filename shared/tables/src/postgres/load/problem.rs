@@ -1,4 +1,4 @@
-//! What a server says of rows that a table does not take, without their values.
+//! Describes the server's error for rows that a table rejects, without their values.
 
 use sqlx::postgres::PgDatabaseError;
 
@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::names::quoted;
 use crate::postgres::codes;
 
-/// A failure of loading rows of a table, or of building what its rows must satisfy.
+/// A failure while loading rows of a table, or while building something that its rows must satisfy.
 pub(super) fn of(source: &str, pair: &TablePair, error: &sqlx::Error) -> Error {
     let table = pair.archive.name.clone();
     match error.as_database_error().and_then(|error| error.try_downcast_ref::<PgDatabaseError>()) {
@@ -19,7 +19,7 @@ pub(super) fn of(source: &str, pair: &TablePair, error: &sqlx::Error) -> Error {
     }
 }
 
-/// The same of a statement; `pair` is its table, where that is known.
+/// Like [`of`], for a statement; `pair` is its table, if known.
 pub(super) fn meant(source: &str, pair: Option<&TablePair>, failure: Failure) -> Failure {
     match (pair, failure) {
         (Some(pair), Failure::Server { error, .. }) => of(source, pair, &error).into(),
@@ -27,7 +27,7 @@ pub(super) fn meant(source: &str, pair: Option<&TablePair>, failure: Failure) ->
     }
 }
 
-/// The same where the server alone knows which table it is.
+/// Like [`meant`], if only the server knows the table.
 pub(super) fn meant_of_any(source: &str, pairs: &[TablePair], failure: Failure) -> Failure {
     let Failure::Server { error, .. } = &failure else { return failure };
     let told = error.as_database_error().and_then(|error| error.try_downcast_ref::<PgDatabaseError>());
@@ -45,7 +45,7 @@ fn problem(pair: &TablePair, error: &PgDatabaseError) -> String {
     match code {
         codes::NOT_NULL_VIOLATION => format!("column {} takes no NULL", error.column().unwrap_or_default()),
         codes::FOREIGN_KEY_VIOLATION => format!("the foreign key {constraint} would lead nowhere"),
-        // The key of our own table has a name that nobody knows.
+        // The name of our own table's key means nothing to the user.
         codes::UNIQUE_VIOLATION
             if error.table().is_some_and(|table| pair.stage.ends_with(&quoted(table))) =>
         {
@@ -64,8 +64,8 @@ fn problem(pair: &TablePair, error: &PgDatabaseError) -> String {
     }
 }
 
-/// The column that a server which speaks English names in `COPY things, line 7, column price: "…"`. The table's name
-/// in front and the value behind may be anything, so that only a known column counts.
+/// The column that an English-speaking server names in `COPY things, line 7, column price: "…"`. The table's name before it
+/// and the value after it can be anything, so only a known column counts.
 fn column<'a>(pair: &'a TablePair, context: &str) -> Option<&'a str> {
     let (_, behind) = context.split_once(", line ")?;
     let behind = behind.trim_start_matches(|character: char| character.is_ascii_digit());

@@ -1,9 +1,9 @@
-//! Rows are exchanged without triggers and foreign keys noticing, which would otherwise act on each row and in an order
-//! that does not matter: the tables hold what the archive says, and references are checked by themselves.
+//! Exchanges rows without firing triggers and foreign keys, which would otherwise act on each row in an arbitrary order: the
+//! tables will hold the archive's contents, and references are checked separately.
 //!
-//! Under the replica role only triggers that fire there are in the way. Without it, each trigger that is enabled is
-//! disabled, and the foreign keys that would hold or follow rows are dropped; their owner may not disable their triggers.
-//! Either way everything is put back by name: `ENABLE TRIGGER USER` would forget in which sessions each one fires.
+//! Under the replica role, only triggers that fire for replicas need disabling. Without it, each enabled trigger is disabled,
+//! and the foreign keys that would block or follow changes are dropped; their owner may not disable their triggers. Either
+//! way everything is restored by name: `ENABLE TRIGGER USER` would lose the sessions in which each trigger fires.
 
 use super::locks::keep_readers_out;
 use super::references::{Reference, members};
@@ -12,7 +12,7 @@ use crate::names::quoted;
 use crate::postgres::naming::qualified;
 use crate::postgres::types::Oid;
 
-/// What was taken away.
+/// The disabled triggers and dropped keys.
 pub(super) struct Quiet {
     triggers: Vec<Trigger>,
     keys: Vec<Reference>,
@@ -27,7 +27,7 @@ struct Trigger {
     state: String,
 }
 
-/// In the transaction that holds `tables`. `keys` are dropped unless the replica role may be used.
+/// Runs in the transaction that holds `tables`. `keys` are dropped unless the replica role can be used.
 pub(super) async fn begin(
     session: &mut Session<'_>,
     is_replica: bool,
@@ -56,8 +56,7 @@ pub(super) async fn begin(
 }
 
 impl Quiet {
-    /// Puts everything back. What was put off to the end of the transaction happens before, because a table with pending
-    /// triggers cannot be altered.
+    /// Restores everything. Deferred checks run before that, because a table with pending triggers cannot be altered.
     pub(super) async fn end(self, session: &mut Session<'_>) -> Result<(), Failure> {
         session.run("checking what was put off", "SET CONSTRAINTS ALL IMMEDIATE".to_owned()).await?;
         for key in &self.keys {
@@ -77,14 +76,15 @@ impl Trigger {
         }
     }
 
-    /// Of this table alone: each partition has its own state.
+    /// Sets the state on this table alone: each partition has its own state.
     fn set(&self, state: &str) -> String {
         let table = qualified(&self.namespace, &self.table);
         format!("ALTER TABLE ONLY {table} {state} TRIGGER {}", quoted(&self.name))
     }
 }
 
-/// As [`members`], with the level of each partition: those below are put back last, whatever the server hands down.
+/// Like [`members`], with the level of each partition: lower levels are restored last, so that they do not inherit their
+/// parent's state.
 fn with_depth(tables: &[Oid]) -> String {
     let plain = members(tables);
     plain.replacen("o::oid, o::oid", "o::oid, o::oid, 0", 1).replacen("m.root", "m.root, m.depth + 1", 1)

@@ -1,4 +1,4 @@
-//! The foreign keys of the restored tables and into them, from the catalogue.
+//! Foreign keys of the restored tables and foreign keys that reference them, from the catalogue.
 
 use std::collections::HashSet;
 
@@ -7,28 +7,28 @@ use crate::names::quoted;
 use crate::postgres::naming::{archive_name, qualified};
 use crate::postgres::types::Oid;
 
-/// A foreign key at its root: the copies that partitions have come and go with it.
+/// A foreign key at its root: partitions' copies are created and dropped with it.
 #[derive(Debug, Clone)]
 pub(super) struct Reference {
     pub(super) name: String,
     /// The referencing table.
     pub(super) from: End,
-    /// The referenced one.
+    /// The referenced table.
     pub(super) to: End,
     pub(super) columns: Vec<String>,
     pub(super) referenced: Vec<String>,
-    /// Between a referenced column on the left and a referencing one on the right.
+    /// The operators, with the referenced column on the left and the referencing column on the right.
     operators: Vec<String>,
     /// `pg_constraint.confdeltype`.
     pub(super) on_delete: String,
     /// The columns that ON DELETE SET … sets.
     pub(super) sets: Vec<String>,
     is_full: bool,
-    /// Whether rows are sure to satisfy it.
+    /// Whether all rows are known to satisfy it.
     pub(super) is_valid: bool,
     pub(super) definition: String,
     pub(super) comment: Option<String>,
-    /// A period of time is compared in another way (version 18).
+    /// Has a PERIOD, which needs a different comparison (version 18).
     pub(super) is_temporal: bool,
 }
 
@@ -39,7 +39,7 @@ pub(super) struct End {
     pub(super) namespace: String,
     pub(super) table: String,
     pub(super) is_partitioned: bool,
-    /// The restored table that has its rows: itself, or the one that it is a partition of. None outside of the set.
+    /// The restored table that contains its rows: itself, or the table that it is a partition of. None for an outside table.
     pub(super) root: Option<Oid>,
 }
 
@@ -48,17 +48,17 @@ impl End {
         self.root.is_none()
     }
 
-    /// Quoted, with its schema.
+    /// The quoted name with its schema.
     pub(super) fn qualified(&self) -> String {
         qualified(&self.namespace, &self.table)
     }
 
-    /// Its rows as FROM names them.
+    /// Its rows, as written in FROM.
     pub(super) fn rows(&self) -> String {
         rows(&self.namespace, &self.table, self.is_partitioned)
     }
 
-    /// As an archive would call it.
+    /// Its archive name.
     pub(super) fn name(&self) -> String {
         archive_name(&self.namespace, &self.table)
     }
@@ -123,7 +123,7 @@ impl Row {
     }
 }
 
-/// All foreign keys of `tables` and into them.
+/// All foreign keys of `tables`, and all that reference them.
 pub(super) async fn list(session: &mut Session<'_>, tables: &[Oid]) -> Result<Vec<Reference>, Failure> {
     if tables.is_empty() {
         return Ok(Vec::new());
@@ -179,7 +179,8 @@ pub(super) fn members(tables: &[Oid]) -> String {
     )
 }
 
-/// Those of the tables `set` and into them; with `acting`, also those into tables outside whose rows they would remove or change.
+/// Foreign keys of the tables `set`, and those that reference them; with `acting`, also those that reference outside tables
+/// whose rows such keys would delete or change.
 pub(super) async fn of_set(
     session: &mut Session<'_>,
     set: &[Oid],
@@ -201,7 +202,7 @@ pub(super) async fn of_set(
         }
         known.extend(&outside);
         for more in list(session, &outside).await? {
-            // Seen from there, both ends may be outside of the set.
+            // Seen from there, both ends can be outside.
             if !found.iter().any(|one| (one.from.oid, &one.name) == (more.from.oid, &more.name)) {
                 let Reference { from, to, .. } = more;
                 let (from, to) = (End { root: None, ..from }, End { root: None, ..to });
@@ -211,28 +212,28 @@ pub(super) async fn of_set(
     }
 }
 
-/// Tables outside of the set that foreign keys would change.
+/// Outside tables that foreign keys would change.
 pub(super) fn acting_tables(references: &[Reference]) -> impl Iterator<Item = Oid> {
     references.iter().filter(|one| one.from.is_outside() && one.acts()).map(|one| one.from.oid)
 }
 
 impl Reference {
-    /// Whether it follows a row that goes, instead of holding it.
+    /// Whether it acts on the referencing rows when a row is deleted, instead of blocking the deletion.
     pub(super) fn acts(&self) -> bool {
         matches!(self.on_delete.as_str(), "c" | "n" | "d")
     }
 
-    /// Whether neither end is in the set.
+    /// Whether both ends are outside.
     pub(super) fn is_outside(&self) -> bool {
         self.from.is_outside() && self.to.is_outside()
     }
 
-    /// Whether it would follow from a table outside of the set.
+    /// Whether it would act on rows of an outside table.
     pub(super) fn follows(&self) -> bool {
         self.from.is_outside() && self.acts()
     }
 
-    /// True for a row of `f` that references no row of `to`.
+    /// A condition that a row of `f` references no row of `to`.
     pub(super) fn dangles(&self, to: &str) -> String {
         let both = self.columns.iter().zip(&self.referenced).zip(&self.operators);
         let equal: Vec<String> = both
@@ -257,7 +258,7 @@ impl Reference {
         format!("ALTER TABLE {} DROP CONSTRAINT {}", self.from.qualified(), quoted(&self.name))
     }
 
-    /// Puts it back as it was, with its comment.
+    /// Recreates it as it was, with its comment.
     pub(super) fn add_statement(&self) -> String {
         let (table, name) = (self.from.qualified(), quoted(&self.name));
         let mut sql = format!("ALTER TABLE {table} ADD CONSTRAINT {name} {};\n", self.definition);
@@ -268,7 +269,7 @@ impl Reference {
     }
 }
 
-/// A table that others inherit from has its own rows only.
+/// For a table that others inherit from, only its own rows.
 pub(super) fn rows(namespace: &str, table: &str, is_partitioned: bool) -> String {
     let table = qualified(namespace, table);
     if is_partitioned { table } else { format!("ONLY {table}") }

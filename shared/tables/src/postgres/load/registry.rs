@@ -1,9 +1,9 @@
-//! Our schema in the target, and the table in which each restore is noted: what a later process goes by, whether it goes
-//! on, takes back or cleans up.
+//! Our schema in the target, and the table that records each restore: the basis on which a later process continues, rolls
+//! back or cleans up.
 //!
-//! Both appear with the first restore and go with the last one. Everybody who makes or drops something here holds one
-//! advisory lock until the end of its transaction, because `IF NOT EXISTS` alone fails when two sessions do it at once.
-//! The names of all tables of a restore have its id in them, so that they are found whatever a crash left of them.
+//! Both are created with the first restore and dropped with the last. Every session that creates or drops something here
+//! holds one advisory lock until the end of its transaction, because `IF NOT EXISTS` alone fails if two sessions run it at
+//! once. The names of all tables of a restore contain its id, so that they can be found whatever a crash left behind.
 
 use std::time::{Duration, Instant};
 
@@ -17,26 +17,26 @@ use crate::error::{Error, Result};
 use crate::load::{Mode, Refusal, RestoreState};
 use crate::postgres::codes;
 
-/// How long a session of ours may take to end, and how often it is looked for.
+/// How long one of our sessions may take to end, and the interval of checking.
 const ENDING: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(50);
 /// The key of the advisory lock: `strongrm` in ASCII.
 const LOCK: i64 = 0x7374_726f_6e67_726d;
 
-/// What an applied restore needs to be taken back.
+/// Data that rolling back an applied restore requires.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Applied {
     pub(super) mode: Mode,
     pub(super) tables: Vec<AppliedTable>,
-    /// Tables outside of the set that foreign keys have changed.
+    /// Outside tables that foreign keys changed.
     #[serde(default)]
     pub(super) outside: Vec<OutsideTable>,
-    /// Large objects that it created.
+    /// Large objects created by the restore.
     #[serde(default)]
     pub(super) large_objects: Vec<u32>,
 }
 
-/// A restored table. Our tables are named as SQL takes them.
+/// A restored table. The names of our tables are in SQL form.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct AppliedTable {
     /// Its archive name.
@@ -46,7 +46,7 @@ pub(super) struct AppliedTable {
     pub(super) stage: String,
     pub(super) undo: String,
     pub(super) added: String,
-    /// Columns that tell rows apart; empty where there are none.
+    /// Columns that identify rows; empty if there are none.
     pub(super) key: Vec<String>,
     /// Columns that were loaded.
     pub(super) columns: Vec<String>,
@@ -54,17 +54,17 @@ pub(super) struct AppliedTable {
     pub(super) is_changed: bool,
 }
 
-/// A table that lost rows, or values, with rows that it referenced.
+/// A table that lost rows or values because the rows that it referenced were deleted.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct OutsideTable {
     pub(super) namespace: String,
     pub(super) table: String,
     pub(super) is_partitioned: bool,
-    /// Its rows as they were before.
+    /// The table with its previous rows.
     pub(super) undo: String,
     /// Columns of its primary key.
     pub(super) key: Vec<String>,
-    /// Columns that foreign keys have set.
+    /// Columns that foreign keys set.
     pub(super) sets: Vec<String>,
 }
 
@@ -74,14 +74,14 @@ impl Applied {
     }
 }
 
-/// A restore that is noted in the target.
+/// A restore recorded in the target.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx_macros::FromRow)]
 pub(super) struct Noted {
     pub(super) id: String,
     pub(super) state: String,
-    /// Larger than that of each restore that was applied before; 0 while it is not.
+    /// Larger than for every restore that was applied before; 0 until it is applied.
     pub(super) applied: i64,
-    /// An [`Applied`] as JSON, once it is.
+    /// An [`Applied`] as JSON, after it was applied.
     pub(super) tables: Option<String>,
 }
 
@@ -91,13 +91,13 @@ impl Noted {
     }
 }
 
-/// When a restore was noted as staged, in microseconds: it tells one stage of a restore from a later one.
+/// When a restore was recorded as staged, in microseconds: this distinguishes one stage of a restore from a later one.
 const SINCE: &str = "(extract(epoch FROM changed) * 1000000)::int8";
 
-/// Notes a restore as staged, and commits that: before its first table is created. Returns when that was.
+/// Records a restore as staged and commits that, before its first table is created. Returns the time of the record.
 ///
 /// # Errors
-/// [`Error::Refused`] where another restore is staged, and the database's.
+/// [`Error::Refused`] if another restore is staged, or a database error.
 pub(super) async fn begin(connection: &mut PgConnection, source: &str, id: &str) -> Result<i64> {
     let mut session = Session::new(connection, source);
     let done = begin_in(&mut session, id).await;
@@ -118,7 +118,7 @@ async fn begin_in(session: &mut Session<'_>, id: &str) -> Result<i64, Failure> {
     Ok(since)
 }
 
-/// Notes, in the transaction of the swap, that a restore is applied, which was staged at `since`.
+/// Records, in the swap's transaction, that a restore staged at `since` is applied.
 pub(super) async fn applied(
     session: &mut Session<'_>,
     id: &str,
@@ -136,17 +136,18 @@ pub(super) async fn applied(
     );
     match session.run("noting an applied restore", sql).await? {
         1 => Ok(()),
-        // Somebody has discarded the restore meanwhile, and has said that nothing was changed. It may be staged again.
+        // Another process has discarded the restore meanwhile and reported that nothing was changed. It may have been staged
+        // again.
         _ => Err(Error::NotApplied { name: session.source.to_owned(), restore: id.to_owned() }.into()),
     }
 }
 
-/// Ends sessions that are in the middle of a transaction of a restore, and waits until they have ended: of a process that was
-/// suspended, or whose connection the server has not missed yet. They would hold their locks for as long as that lasts, and might
-/// still commit. What the marker says afterwards is final.
+/// Ends sessions that are in a transaction of a restore, and waits until they have ended: those of a suspended process, or of
+/// one whose lost connection the server has not noticed yet. They would hold their locks until then, and could still commit.
+/// Afterwards the marker is final.
 ///
 /// # Errors
-/// [`Error::Locked`] for a session that does not end, and the database's.
+/// [`Error::Locked`] for a session that does not end, or a database error.
 pub(super) async fn end_sessions(connection: &mut PgConnection, source: &str, id: &str) -> Result<()> {
     let sql = format!(
         "SELECT pg_catalog.count(pg_catalog.pg_terminate_backend(a.pid)) FROM pg_catalog.pg_stat_activity a
@@ -169,7 +170,7 @@ pub(super) async fn end_sessions(connection: &mut PgConnection, source: &str, id
     }
 }
 
-/// What the target knows of a restore.
+/// The state of a restore in the target.
 pub(super) async fn state_of(
     connection: &mut PgConnection,
     source: &str,
@@ -179,7 +180,7 @@ pub(super) async fn state_of(
     Ok(noted.map(|noted| if noted.is_staged() { RestoreState::Staged } else { RestoreState::Applied }))
 }
 
-/// All restores that are noted.
+/// All recorded restores.
 pub(super) async fn list(connection: &mut PgConnection, source: &str) -> Result<Vec<Noted>> {
     let mut session = Session::new(connection, source);
     let done = async {
@@ -191,8 +192,8 @@ pub(super) async fn list(connection: &mut PgConnection, source: &str) -> Result<
     finish(session, done).await
 }
 
-/// Removes everything of a restore that is `only`, and nothing of one in another state; whether nothing of it is left. A swap
-/// that is about to commit holds the lock, so that what is read here is what it has come to.
+/// Removes everything that belongs to a restore in state `only`, and nothing if it is in another state. Returns whether
+/// nothing of it is left. A swap that is about to commit holds the lock, so the state read here is the swap's outcome.
 pub(super) async fn discard(
     connection: &mut PgConnection,
     source: &str,
@@ -213,7 +214,7 @@ pub(super) async fn discard(
     finish(session, done).await
 }
 
-/// The same in a transaction that has begun.
+/// The same within an open transaction.
 pub(super) async fn discard_in(session: &mut Session<'_>, id: &str) -> Result<(), Failure> {
     const WHAT: &str = "discarding a restore";
     session.run(WHAT, format!("SELECT pg_advisory_xact_lock({LOCK})")).await?;
@@ -229,8 +230,8 @@ pub(super) async fn discard_in(session: &mut Session<'_>, id: &str) -> Result<()
     Ok(())
 }
 
-/// The table, if there is one, and what is in it. Without the lock, the last restore may take the table with it at any moment,
-/// which no snapshot prevents.
+/// The table's rows; none if it does not exist. Without the lock, the last restore can drop the table at any moment, and no
+/// snapshot prevents that.
 pub(super) async fn list_in(session: &mut Session<'_>) -> Result<Vec<Noted>, Failure> {
     const WHAT: &str = "looking for restores";
     if !exists(session).await? {
@@ -269,7 +270,7 @@ async fn open(session: &mut Session<'_>, what: &str) -> Result<(), Failure> {
     session.run(what, sql).await.map(drop)
 }
 
-/// The schema may have been made for this role, which may then create no other one.
+/// The schema may have been created for this role, which may not be allowed to create another one.
 async fn create(session: &mut Session<'_>, what: &str) -> Result<(), Failure> {
     let sql = format!("SELECT count(*) FROM pg_namespace WHERE nspname = '{RESTORE_SCHEMA}'");
     if session.count(what, sql).await? == 0 {
@@ -306,7 +307,7 @@ async fn drop_tables(session: &mut Session<'_>, id: &str) -> Result<(), Failure>
     session.run(WHAT, format!("DROP TABLE {}", tables.join(", "))).await.map(drop)
 }
 
-/// The schema stays where it was made for this role, or where somebody keeps something in it.
+/// The schema stays if it was created for this role, or if it contains other objects.
 async fn drop_schema(session: &mut Session<'_>) -> Result<(), Failure> {
     const WHAT: &str = "dropping our schema";
     session.run(WHAT, format!("DROP TABLE IF EXISTS {RESTORE_SCHEMA}.restores")).await?;
@@ -339,13 +340,13 @@ fn refused(source: &str, refusal: Refusal) -> Failure {
     Error::Refused { name: source.to_owned(), refusals: vec![refusal] }.into()
 }
 
-/// What [`Noted::tables`] holds.
+/// Parses [`Noted::tables`].
 pub(super) fn parse(noted: &Noted, source: &str) -> Result<Applied> {
     let tables = noted.tables.as_deref().unwrap_or_default();
     serde_json::from_str(tables).map_err(|_| unreadable(source, &noted.id))
 }
 
-/// What is not understood is not guessed: a newer version may have written it.
+/// Content that cannot be parsed is not guessed: a newer version may have written it.
 fn unreadable(source: &str, id: &str) -> Error {
     let what = format!(
         "note of the restore {id} in {RESTORE_SCHEMA}.restores that this version can read: roll back with the version that \

@@ -1,4 +1,4 @@
-//! Whether this role may write as a replica does, which lets foreign keys and triggers be without touching them.
+//! Whether this role may write as a replica does, which keeps foreign keys and triggers from firing without changing them.
 
 use super::statements::{Failure, Session};
 use crate::names::quoted;
@@ -7,7 +7,7 @@ use crate::names::quoted;
 pub(super) struct Replica {
     pub(super) is_allowed: bool,
     pub(super) role: String,
-    /// What gives it; empty before version 15, where only superusers have it.
+    /// The statement that grants it; empty before version 15, where only superusers have it.
     pub(super) grant: String,
 }
 
@@ -34,7 +34,7 @@ pub(super) async fn of(session: &mut Session<'_>) -> Result<Replica, Failure> {
     })
 }
 
-/// Takes the role until the end of the transaction.
+/// Takes the replica role until the end of the transaction.
 pub(super) async fn take(session: &mut Session<'_>) -> Result<(), Failure> {
     let sql = "SET LOCAL session_replication_role = replica".to_owned();
     session.run("taking the replica role", sql).await.map(drop)

@@ -1,6 +1,6 @@
-//! Sequences of restored tables go on behind the numbers that the rows have and that the archive has noted.
+//! Advances the sequences of restored tables past the numbers in the rows and the numbers recorded in the archive.
 //!
-//! They only ever go forward, and outside of transactions: a swap that fails leaves a gap and nothing else.
+//! Sequences only move forward and are not transactional: a failed swap leaves a gap and nothing else.
 
 use strongroom_archive::manifest::{Sequence, SourceRecord};
 
@@ -10,7 +10,7 @@ use crate::names::quoted;
 use crate::postgres::naming::qualified;
 use crate::postgres::types::Oid;
 
-/// A sequence that gives numbers to a column: its own one, or one that its default calls.
+/// A sequence that numbers a column: owned by the column, or called by its default.
 #[derive(Debug, Clone, sqlx_macros::FromRow)]
 pub(super) struct Used {
     namespace: String,
@@ -18,10 +18,10 @@ pub(super) struct Used {
     table_namespace: String,
     table: String,
     column: String,
-    /// Whether the column's values are whole numbers.
+    /// Whether the column's type is an integer.
     is_whole: bool,
     is_partitioned: bool,
-    /// Whether this role may set it.
+    /// Whether this role can set it.
     pub(super) is_writable: bool,
 }
 
@@ -30,23 +30,23 @@ impl Used {
         self.table_namespace == namespace && self.table == table
     }
 
-    /// Whether it counts on from what SQLite noted of the table.
+    /// Whether it continues the SQLite counter of its table.
     fn goes_on(&self, counter: &Sequence) -> bool {
         counter.namespace.is_empty() && counter.name == self.table
     }
 
-    /// Quoted, with its schema.
+    /// The quoted name with its schema.
     pub(super) fn qualified(&self) -> String {
         qualified(&self.namespace, &self.name)
     }
 
-    /// What makes it another one.
+    /// The fields that identify it.
     pub(super) fn parts(&self) -> [&str; 5] {
         [&self.namespace, &self.name, &self.table_namespace, &self.table, &self.column]
     }
 }
 
-/// Those of the columns of `tables` and of their partitions.
+/// Sequences used by the columns of `tables` and of their partitions.
 pub(super) async fn used(session: &mut Session<'_>, tables: &[Oid]) -> Result<Vec<Used>, Failure> {
     if tables.is_empty() {
         return Ok(Vec::new());
@@ -78,7 +78,7 @@ pub(super) async fn used(session: &mut Session<'_>, tables: &[Oid]) -> Result<Ve
     session.rows("reading the sequences", sql).await
 }
 
-/// The archive's sequences that belong to one of the restored tables, or to none. Counters of SQLite are none.
+/// The archive's sequences that belong to one of the restored tables or to no table. SQLite counters are not included.
 pub(super) fn recorded<'a>(record: &'a SourceRecord, used: &[Used]) -> Vec<&'a Sequence> {
     let wanted = |sequence: &&Sequence| match &sequence.owner {
         Some(owner) => used.iter().any(|one| one.is_of(&owner.namespace, &owner.table)),
@@ -87,7 +87,7 @@ pub(super) fn recorded<'a>(record: &'a SourceRecord, used: &[Used]) -> Vec<&'a S
     record.sequences.iter().filter(|one| !one.namespace.is_empty()).filter(wanted).collect()
 }
 
-/// Raises all of them.
+/// Advances all of these sequences.
 pub(super) async fn raise(
     session: &mut Session<'_>,
     tables: &[Oid],
@@ -118,8 +118,8 @@ pub(super) async fn raise(
     session.run_each(WHAT, statements).await
 }
 
-/// Sets the sequence to what is `reached`, where that is inside of its bounds and ahead of where it is. One that begins
-/// again at its end has no such direction: it is set where it has given nothing yet.
+/// Sets the sequence to the value reached if that is within its bounds and ahead of its current value. A cycling sequence has
+/// no "ahead": it is set only if it has not produced a value yet.
 fn statement(sequence: &str, up: &str, down: &str, is_called: bool) -> String {
     let name = literal(sequence);
     format!(
@@ -133,7 +133,7 @@ fn statement(sequence: &str, up: &str, down: &str, is_called: bool) -> String {
     )
 }
 
-/// Whether the target has it, and this role may set it.
+/// Whether the target has the sequence and this role can set it.
 async fn exists(session: &mut Session<'_>, sequence: &Sequence) -> Result<bool, Failure> {
     let (namespace, name) = (&sequence.namespace, &sequence.name);
     let sql = format!(
@@ -147,7 +147,7 @@ async fn exists(session: &mut Session<'_>, sequence: &Sequence) -> Result<bool, 
     Ok(session.count("reading the sequences", sql).await? > 0)
 }
 
-/// The archive's sequences that the target does not have, as warnings.
+/// Warnings about the archive's sequences that the target lacks.
 pub(super) async fn missing(
     session: &mut Session<'_>,
     record: &SourceRecord,

@@ -1,7 +1,7 @@
-//! Transactions that write.
+//! Transactions for writing.
 //!
-//! As in [`super::super::session`], everything is set inside of the transaction and nothing is prepared under a name, so
-//! that a pooler may stand between. Values are read as the exporter printed them.
+//! As in [`super::super::session`], everything is set within the transaction and no named statements are prepared, so that a
+//! pooler can be in between. Values are read under the settings with which the exporter printed them.
 
 use std::time::Duration;
 
@@ -11,8 +11,8 @@ use sqlx::{AssertSqlSafe, Connection};
 use super::statements::literal;
 use crate::error::{Error, Result};
 
-/// `xmloption` lets fragments into columns of type xml. What was set to be acknowledged before it is written is not
-/// good enough for a restore.
+/// `xmloption` allows fragments in columns of type xml. Acknowledging a commit before it is written is not good enough for a
+/// restore.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
 SET LOCAL application_name = 'strongroom';
 SET LOCAL search_path = pg_catalog;
@@ -30,7 +30,7 @@ SET LOCAL idle_in_transaction_session_timeout = 0;
 SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') IN ('off', 'local');
 ";
 
-/// Begins a transaction that waits `lock` at most for each lock.
+/// Begins a transaction that waits at most `lock` for each lock.
 pub(in crate::postgres) async fn begin(
     connection: &mut PgConnection,
     source: &str,
@@ -39,7 +39,7 @@ pub(in crate::postgres) async fn begin(
     begin_as(connection, source, lock, BEGIN.to_owned()).await
 }
 
-/// Begins one whose statements all see the same rows.
+/// Begins a transaction whose statements all see the same rows.
 pub(super) async fn begin_snapshot(
     connection: &mut PgConnection,
     source: &str,
@@ -66,23 +66,24 @@ async fn begin_as(
     run(connection, source, "beginning to write", sql).await
 }
 
-/// Lets whoever takes the restore over find this session, for as long as the transaction lasts.
+/// Names the session after the restore until the end of the transaction, so that a process that takes over the restore can
+/// find it.
 pub(super) async fn name_after(connection: &mut PgConnection, source: &str, restore: &str) -> Result<()> {
     let sql = format!("SET LOCAL application_name = {}", literal(&program_of(restore)));
     run(connection, source, "beginning to write", sql).await
 }
 
-/// What a session that writes for a restore calls itself. Names have 63 bytes at most, and an id has 36.
+/// The application name of a session that writes for a restore. Names have at most 63 bytes, and an id has 36.
 pub(super) fn program_of(restore: &str) -> String {
     format!("strongroom {restore}")
 }
 
-/// The statement that limits the wait for each lock from here on; at least a millisecond, because 0 is no limit.
+/// The statement that limits the wait for each later lock; at least a millisecond, because 0 means no limit.
 pub(super) fn lock_timeout(lock: Duration) -> String {
     format!("SET LOCAL lock_timeout = '{}ms';\n", lock.as_millis().clamp(1, 2_000_000_000))
 }
 
-/// An error leaves it open whether the transaction was committed: the marker tells.
+/// After an error it is unknown whether the transaction was committed: the marker shows it.
 pub(in crate::postgres) async fn commit(connection: &mut PgConnection, source: &str) -> Result<()> {
     run(connection, source, "committing", "COMMIT".to_owned()).await
 }
@@ -91,7 +92,7 @@ pub(super) async fn roll_back(connection: &mut PgConnection, source: &str) -> Re
     run(connection, source, "rolling back", "ROLLBACK".to_owned()).await
 }
 
-/// Runs any number of statements. `what` says what for.
+/// Runs any number of statements. `what` describes their purpose.
 pub(in crate::postgres) async fn run(
     connection: &mut PgConnection,
     source: &str,
@@ -102,7 +103,7 @@ pub(in crate::postgres) async fn run(
     done.map(drop).map_err(|error| Error::database(source, what, &error))
 }
 
-/// Waits until the server knows that this session has ended, and with it the transaction that it is in.
+/// Waits until the server has ended this session, and with it any open transaction.
 pub(super) async fn close(connection: PgConnection, source: &str) {
     if let Err(error) = connection.close().await {
         tracing::warn!(source, %error, "cannot close the connection of a restore cleanly");

@@ -1,8 +1,9 @@
-//! Tables of ours beside the live ones, and their rows.
+//! Our own tables beside the live ones, and their rows.
 //!
-//! The tables are created in a transaction of their own, because LIKE locks the live table until its end; rows are then
-//! loaded in a second one, which keeping commits. A trial's are temporary and all in one transaction that is rolled back.
-//! They are logged: what rolls a restore forward after a crash needs their rows.
+//! The tables are created in a separate transaction, because LIKE locks the live table until the transaction ends; rows are
+//! then loaded in a second one, which keeping the stage commits. A trial's tables are temporary, and everything happens in
+//! one transaction that is rolled back. A restore's tables are logged, because rolling a restore forward after a crash needs
+//! their rows.
 
 use sqlx::postgres::PgConnection;
 use tokio::sync::mpsc;
@@ -16,7 +17,7 @@ use crate::names::quoted;
 use crate::postgres::session::expect_raw_text;
 
 impl PostgresTarget {
-    /// Begins to stage, or to load into empty tables, once nothing stands against it.
+    /// Begins to stage, or to load into empty tables, after all checks have passed.
     pub(super) async fn begin(
         mut self,
         wanted: &Wanted,
@@ -130,8 +131,9 @@ async fn found(
     Ok(found.into_iter().flatten().collect())
 }
 
-/// Checks and NOT NULL come along, so that what the live table would refuse is refused here, but for checks that are NOT VALID. Without INCLUDING
-/// GENERATED and IDENTITY all columns are plain; those that are not loaded go, with the checks that read them.
+/// Checks and NOT NULL are copied, so that the stage refuses what the live table would refuse, except NOT VALID checks.
+/// Without INCLUDING GENERATED and IDENTITY all columns are plain; columns that are not loaded are dropped, along with the
+/// checks that read them.
 fn create_stage(pair: &TablePair) -> String {
     let (stage, live) = (&pair.stage, &pair.qualified);
     let mut sql = format!("CREATE TABLE {stage} (LIKE {live} INCLUDING CONSTRAINTS)");
@@ -142,7 +144,7 @@ fn create_stage(pair: &TablePair) -> String {
     if !drops.is_empty() {
         sql.push_str(&format!(";\nALTER TABLE {stage} {}", drops.join(", ")));
     }
-    // Rows that such a check was never asked of stay; of those that come, `keys` asks.
+    // Existing rows that violate such a check stay; `keys` checks the new rows.
     for constraint in pair.live.constraints.iter().filter(|one| one.definition.ends_with(" NOT VALID")) {
         sql.push_str(&format!(
             ";\nALTER TABLE {stage} DROP CONSTRAINT IF EXISTS {}",
@@ -152,7 +154,7 @@ fn create_stage(pair: &TablePair) -> String {
     sql
 }
 
-/// What the comparison needs once the rows are there.
+/// Completes the stage for the comparison after its rows are loaded.
 async fn complete(connection: &mut PgConnection, source: &str, pair: &TablePair) -> Result<()> {
     let stage = &pair.stage;
     let mut sql = String::new();

@@ -1,4 +1,4 @@
-//! Statements of a restore: each says in its error what was being done, and none holds writers longer than was agreed.
+//! Statements of a restore: each names the operation in its error, and none blocks writers longer than agreed.
 
 use std::time::{Duration, Instant};
 
@@ -9,28 +9,28 @@ use crate::error::{Error, Result};
 use crate::fault::sqlstate;
 use crate::postgres::codes;
 
-/// A session, and the name of its source for errors.
+/// A session, with its source's name for errors.
 pub(super) struct Session<'a> {
     pub(super) connection: &'a mut PgConnection,
     pub(super) source: &'a str,
-    /// When to stop trying for further locks.
+    /// When to stop trying to acquire further locks.
     pub(super) until: Instant,
     pause: Option<Pause>,
 }
 
-/// How long a transaction may hold writers.
+/// Time limit for blocking writers.
 struct Pause {
     limit: Duration,
     began: Instant,
 }
 
-/// What went wrong, before it is known what it means.
+/// A failure, not yet converted to an error.
 pub(super) enum Failure {
-    /// Known already.
+    /// Already an error.
     Said(Error),
     /// A statement failed.
     Server {
-        /// What was being done.
+        /// The operation that failed.
         what: String,
         error: sqlx::Error,
     },
@@ -47,7 +47,7 @@ impl Failure {
         Self::Server { what: what.into(), error }
     }
 
-    /// For a caller of this crate.
+    /// Converts it to an error for callers of this crate.
     pub(super) fn of(self, source: &str) -> Error {
         match self {
             Self::Said(error) => error,
@@ -55,7 +55,7 @@ impl Failure {
         }
     }
 
-    /// The server's code; empty where it was not the server.
+    /// The server's error code; empty for other errors.
     pub(super) fn code(&self) -> &str {
         match self {
             Self::Said(_) => "",
@@ -63,7 +63,7 @@ impl Failure {
         }
     }
 
-    /// Whether the server ended this statement because its time was over.
+    /// Whether the server cancelled this statement because of its time limit.
     pub(super) fn is_canceled(&self, statement: &str) -> bool {
         matches!(self, Self::Server { what, .. } if what == statement) && self.code() == codes::QUERY_CANCELED
     }
@@ -74,13 +74,13 @@ impl<'a> Session<'a> {
         Self { connection, source, until: Instant::now(), pause: None }
     }
 
-    /// From now on no statement goes on longer than `limit` behind `began`.
+    /// From now on no statement runs past `began` plus `limit`.
     pub(super) fn limit_pause(&mut self, limit: Option<Duration>, began: Instant) {
         self.pause = limit.map(|limit| Pause { limit, began });
     }
 
-    /// Runs statements, each of which gets only the time that those before it have left. (The server would give it to each of
-    /// several statements that come at once.)
+    /// Runs statements one by one, each within the time that the previous ones left. (For several statements sent at once,
+    /// the server would apply the limit to each one.)
     pub(super) async fn run_each(&mut self, what: &str, statements: Vec<String>) -> Result<(), Failure> {
         for sql in statements {
             self.run(what, sql).await?;
@@ -88,7 +88,7 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Runs a statement, or some that take no time, and returns how many rows they changed.
+    /// Runs a statement, or several that take no time, and returns the number of affected rows.
     pub(super) async fn run(&mut self, what: &str, sql: String) -> Result<u64, Failure> {
         self.hurry(what).await?;
         let done = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *self.connection).await;
@@ -114,13 +114,13 @@ impl<'a> Session<'a> {
         found.await.map_err(|error| self.failed(what, error))
     }
 
-    /// The only number of the only row.
+    /// The only value of the only row, a number.
     pub(super) async fn count(&mut self, what: &str, sql: String) -> Result<u64, Failure> {
         let (count,): (i64,) = self.row(what, sql).await?;
         Ok(count.unsigned_abs())
     }
 
-    /// Ends a transaction that did not succeed. Its failure is the one that counts, so that of ROLLBACK is not told.
+    /// Ends a failed transaction. The original failure is the relevant one, so an error of ROLLBACK is only logged.
     pub(super) async fn roll_back(&mut self) {
         self.pause = None;
         if let Err(error) = sqlx::raw_sql("ROLLBACK").execute(&mut *self.connection).await {
@@ -128,7 +128,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Lets the server end the next statement where the agreed pause ends. 0 would mean no limit.
+    /// Makes the server end the next statement when the agreed pause is over. 0 would mean no limit.
     pub(super) async fn hurry(&mut self, what: &str) -> Result<(), Failure> {
         let Some(pause) = &self.pause else { return Ok(()) };
         let left = pause.limit.saturating_sub(pause.began.elapsed()).as_millis();
@@ -153,14 +153,14 @@ impl<'a> Session<'a> {
     }
 }
 
-/// A text as a literal of SQL.
+/// A text as an SQL literal.
 pub(in crate::postgres) fn literal(text: &str) -> String {
     let text = text.replace('\'', "''");
-    // Inside E'' a backslash has to be doubled, whatever standard_conforming_strings says.
+    // Within E'' a backslash must be doubled, whatever standard_conforming_strings is.
     format!("E'{}'", text.replace('\\', "\\\\"))
 }
 
-/// Texts as an array of SQL.
+/// Texts as an SQL array.
 pub(super) fn literals<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
     let texts: Vec<String> = texts.into_iter().map(literal).collect();
     format!("ARRAY[{}]::text[]", texts.join(", "))

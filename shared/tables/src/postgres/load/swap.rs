@@ -1,8 +1,8 @@
-//! Applying the difference while the application runs.
+//! Applies the difference while the application runs.
 //!
-//! One transaction at READ COMMITTED under EXCLUSIVE locks: every reader goes on and sees the old rows until the commit,
-//! also from an older snapshot, because rows are deleted and inserted as anybody would. The removed rows and the keys of
-//! the added ones stay in tables of ours. Everything that could stop it is looked for before the first row changes.
+//! One READ COMMITTED transaction under EXCLUSIVE locks: readers continue and see the old rows until the commit, even from an
+//! older snapshot, because rows are deleted and inserted normally. The deleted rows and the keys of the added ones stay in
+//! our own tables. Everything that could prevent the swap is checked before the first row changes.
 
 mod counts;
 mod early;
@@ -24,7 +24,7 @@ use crate::postgres::types::Oid;
 use counts::{Counts, is_touched, of, scope};
 use early::Early;
 
-/// What is applied.
+/// The stage to be applied.
 pub(super) struct Swap<'a> {
     pub(super) options: &'a TargetOptions,
     pub(super) wanted: &'a Wanted,
@@ -37,12 +37,12 @@ pub(super) struct Swap<'a> {
     pub(super) since: i64,
 }
 
-/// The part of a swap that holds the locks.
+/// The part of a swap that runs under the locks.
 struct Exchange<'a> {
     swap: &'a Swap<'a>,
     staged: Vec<Counts>,
     early: Vec<Option<Early>>,
-    /// Large objects that are created.
+    /// Large objects to be created.
     objects: Vec<u32>,
 }
 
@@ -56,7 +56,7 @@ impl Work for Exchange<'_> {
 }
 
 impl Swap<'_> {
-    /// Does it, in a transaction of its own.
+    /// Applies the stage in a separate transaction.
     pub(super) async fn apply(&self, connection: &mut PgConnection, limits: &SwapLimits) -> Result<Swapped> {
         let source = &self.options.read.source;
         begin(connection, source, self.options.lock).await?;
@@ -87,7 +87,7 @@ impl Swap<'_> {
         self.wanted.mode == Mode::Merge
     }
 
-    /// Of the restored tables.
+    /// Oids of the restored tables.
     fn oids(&self) -> Vec<Oid> {
         self.pairs.iter().map(|pair| pair.oid).collect()
     }
@@ -96,8 +96,8 @@ impl Swap<'_> {
         self.wanted.accept_cascade && self.wanted.mode == Mode::Replace
     }
 
-    /// The tables to lock, and how many rows are staged: what needs no lock. A table outside whose foreign key is dropped is
-    /// locked with the others: otherwise whoever inserts there would hold it while waiting for one of ours.
+    /// The tables to lock and the numbers of staged rows, found without locks. An outside table whose foreign key is dropped
+    /// is locked with the others: otherwise a session that inserts there would hold it while waiting for one of ours.
     async fn prepare(&self, session: &mut Session<'_>) -> Result<(Vec<Locked>, Vec<Counts>), Failure> {
         let mut tables: Vec<Locked> = self.pairs.iter().map(Locked::of).collect();
         let keys = references::of_set(session, &self.oids(), self.follows()).await?;
@@ -112,7 +112,7 @@ impl Swap<'_> {
         Ok((tables, staged))
     }
 
-    /// A merge has little to compare, so that it is not worth it.
+    /// A merge has too little to compare for this to be worthwhile.
     async fn find_early(&self, session: &mut Session<'_>) -> Result<Vec<Option<Early>>, Failure> {
         if self.merges() {
             return Ok(Vec::new());
@@ -121,7 +121,7 @@ impl Swap<'_> {
         early::find(session, &differences, self.options.lock).await
     }
 
-    /// What a merge keeps is counted without a lock: it changes nothing.
+    /// The rows that a merge keeps are counted without a lock, because it does not change them.
     async fn staged(
         &self,
         session: &mut Session<'_>,
@@ -136,7 +136,7 @@ impl Swap<'_> {
         Ok(Counts { staged, conflicts: before.conflicts, kept: before.kept, ..Counts::default() })
     }
 
-    /// Everything between the locks and the commit.
+    /// Every step between locking and commit.
     async fn exchange(
         &self,
         session: &mut Session<'_>,
@@ -202,7 +202,7 @@ impl Swap<'_> {
         Err(Error::Refused { name: self.options.read.source.clone(), refusals }.into())
     }
 
-    /// What the server does not check under the replica role, and could not be told before.
+    /// Checks what the server does not check under the replica role and could not be determined before.
     async fn check_afterwards(
         &self,
         session: &mut Session<'_>,
@@ -220,8 +220,8 @@ impl Swap<'_> {
         self.refuse(refusals)
     }
 
-    /// A foreign key that leads out of the set checks each row that comes, and can stay. One from outside matters only
-    /// where rows go.
+    /// A foreign key that references an outside table checks each new row, and can stay. A key from outside matters only if
+    /// rows are deleted.
     fn must_go(&self, key: &Reference, differences: &[Difference<'_>], counts: &[Counts]) -> bool {
         let removed = |root| of(root, differences, counts).is_some_and(|counts| counts.removed > 0);
         !key.to.is_outside() && (!key.from.is_outside() || removed(key.to.root))
@@ -238,7 +238,7 @@ impl Swap<'_> {
         tables
     }
 
-    /// What a rollback needs.
+    /// The data that a rollback needs.
     fn applied(
         &self,
         differences: &[Difference<'_>],

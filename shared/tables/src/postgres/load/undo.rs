@@ -1,8 +1,8 @@
-//! Taking an applied restore back, from the rows that it removed and the keys that it added.
+//! Rolls back an applied restore, from the rows that it deleted and the keys that it added.
 //!
-//! Where the live rows are no longer what the stage has, somebody has changed them since, and only the caller can say that
-//! those changes may go. Then the rows that the restore left alone come back from the stage. Rows that were loaded into
-//! empty tables have no stage: whether they have changed cannot be told, and taking them back empties the tables.
+//! If the live rows differ from the stage, they have been changed since, and only the caller can decide to discard those
+//! changes. Then rows that the restore left unchanged come back from the stage. Rows that were loaded into empty tables have
+//! no stage: changes to them cannot be detected, and rolling them back empties the tables.
 
 mod outside;
 mod rows;
@@ -27,7 +27,7 @@ use crate::postgres::naming::qualified;
 use crate::postgres::types::Oid;
 use rows::Way;
 
-/// Takes the restore back and discards it.
+/// Rolls back the restore and discards it.
 pub(super) async fn roll_back(
     connection: &mut PgConnection,
     options: &TargetOptions,
@@ -38,7 +38,7 @@ pub(super) async fn roll_back(
     attempt(connection, options, restore, discard_changes, lock, true).await
 }
 
-/// Does the same, and undoes it.
+/// Does the same, but rolls back that transaction.
 pub(super) async fn check(
     connection: &mut PgConnection,
     options: &TargetOptions,
@@ -71,7 +71,7 @@ async fn attempt(
     Ok(rolled_back)
 }
 
-/// The part of a rollback that holds the locks.
+/// The part of a rollback that runs under the locks.
 struct Back<'a> {
     undo: &'a Undo<'a>,
     locked: &'a [Locked],
@@ -82,7 +82,7 @@ impl Work for Back<'_> {
     type Done = RolledBack;
 
     async fn run(&self, session: &mut Session<'_>) -> Result<RolledBack, Failure> {
-        // Somebody else may have done it while this waited.
+        // Another process may have rolled it back during the wait.
         find(&registry::list_in(session).await?, session.source, self.undo.restore)?;
         let done = self.undo.write(session, self.locked).await;
         done.map_err(|failure| violations::meant(failure, &self.undo.pairs, session.source))
@@ -93,14 +93,14 @@ impl Work for Back<'_> {
     }
 }
 
-/// The restore's note, unless a newer restore of the same tables is in the way.
+/// The restore's record, or an error if a newer restore of the same tables is in the way.
 fn find(noted: &[Noted], source: &str, restore: &str) -> Result<Applied> {
     let own = noted.iter().find(|noted| noted.id == restore && !noted.is_staged());
     let Some(own) = own else {
         return Err(Error::NotApplied { name: source.to_owned(), restore: restore.to_owned() });
     };
     let applied = registry::parse(own, source)?;
-    // The newest comes first, as that is the one to begin with.
+    // Newest first, because that is the restore to roll back first.
     for newer in noted.iter().rev().filter(|noted| noted.applied > own.applied) {
         if registry::parse(newer, source)?.shares_a_table(&applied) {
             return Err(Error::Superseded { name: source.to_owned(), newer: newer.id.clone() });
@@ -121,12 +121,12 @@ impl Applied {
     }
 }
 
-/// What is needed to take a restore back.
+/// The data for rolling back a restore.
 struct Undo<'a> {
     source: &'a str,
     restore: &'a str,
     applied: Applied,
-    /// One for each of the applied tables.
+    /// One pair for each of the applied tables.
     pairs: Vec<TablePair>,
     discard_changes: bool,
 }
@@ -149,7 +149,7 @@ impl<'a> Undo<'a> {
             let Some(pair) = pair else {
                 return Err(Error::missing(source, format!("table {:?} any more", table.name)));
             };
-            // As it was when the rows were noted, whatever keys the table has now.
+            // The key when the rows were recorded, whatever keys the table has now.
             let (key, stage) = (table.key.clone(), table.stage.clone());
             pairs.push(TablePair {
                 key,
@@ -162,7 +162,7 @@ impl<'a> Undo<'a> {
         Ok(Self { source, restore, applied, pairs, discard_changes })
     }
 
-    /// Those to lock.
+    /// The tables to lock.
     async fn tables(&self, session: &mut Session<'_>) -> Result<Vec<Locked>, Failure> {
         let mut tables: Vec<Locked> = self.pairs.iter().map(Locked::of).collect();
         for one in &self.applied.outside {
@@ -179,7 +179,7 @@ impl<'a> Undo<'a> {
                 oid,
             });
         }
-        // As for the swap: their foreign keys are dropped.
+        // As in the swap: these tables' foreign keys are dropped.
         if !replica::of(session).await?.is_allowed {
             let oids: Vec<Oid> = tables.iter().map(|one| one.oid).collect();
             let keys = references::list(session, &oids).await?;
@@ -188,7 +188,7 @@ impl<'a> Undo<'a> {
         Ok(tables)
     }
 
-    /// Everything between the locks and the commit.
+    /// Every step between locking and commit.
     async fn write(&self, session: &mut Session<'_>, locked: &[Locked]) -> Result<RolledBack, Failure> {
         let differences = difference::of(session, &self.pairs).await?;
         self.check_unchanged(session, &differences).await?;
@@ -271,7 +271,7 @@ impl<'a> Undo<'a> {
         Ok(())
     }
 
-    /// Rows that only take another form, and rows that there are.
+    /// Counts the rows that only change, and the existing rows.
     async fn before(
         &self,
         session: &mut Session<'_>,
@@ -311,7 +311,7 @@ async fn run(
     Ok(rows)
 }
 
-/// A row that went and came under one key has changed.
+/// A row that was deleted and inserted under one key counts as changed.
 fn told(counted: TableChanges) -> TableChanges {
     TableChanges {
         created: counted.created.saturating_sub(counted.changed),
@@ -321,7 +321,7 @@ fn told(counted: TableChanges) -> TableChanges {
     }
 }
 
-/// The restored tables as a wish, so that they are found as they were for the restore.
+/// The restored tables as a [`Wanted`], so that they are found as for the restore.
 fn wanted(source: &str, applied: &Applied) -> Wanted {
     let table = |table: &AppliedTable| {
         let columns = table.columns.iter().map(|name| Column { name: name.clone(), ..Column::default() });

@@ -1,7 +1,7 @@
-//! References that the restored rows would leave without what they reference: counted before anything is changed.
+//! References that would dangle after the restore: counted before anything is changed.
 //!
-//! What the tables will hold is known from stage and live table, so that all of it is read from there. Under the replica
-//! role the server checks no foreign key, and otherwise its message would name one row of one table.
+//! The tables' future rows are known from stage and live table, so everything is read from there. Under the replica role the
+//! server does not check foreign keys; otherwise its message would name one row of one table.
 
 use super::difference::Difference;
 use super::pair::TablePair;
@@ -12,16 +12,16 @@ use crate::load::{Mode, Refusal};
 use crate::postgres::naming::archive_name;
 use sqlx::postgres::PgDatabaseError;
 
-/// Which rows at the referencing end may come to lead nowhere.
+/// Rows at the referencing end that could dangle.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Scope {
     Nothing,
-    /// Those that are noted as added.
+    /// Rows that are recorded as added.
     Added,
     All,
 }
 
-/// Rows that would lead nowhere.
+/// Rows that would dangle.
 pub(super) struct Found<'k> {
     pub(super) key: &'k Reference,
     pub(super) rows: u64,
@@ -33,7 +33,7 @@ impl Found<'_> {
     }
 }
 
-/// Of foreign keys of the set and into it that are sure to hold now, as far as `scope` says.
+/// Violations of those of `keys` that are known to hold now, limited by `scope`.
 pub(super) async fn of_references<'k>(
     session: &mut Session<'_>,
     mode: Mode,
@@ -54,8 +54,8 @@ pub(super) async fn of_references<'k>(
     Ok(found)
 }
 
-/// The rows at both ends as they will be; nothing where they cannot become less right, or cannot be told beforehand: they
-/// are those of one partition, or of columns that the archive does not have. Those are checked afterwards.
+/// The future rows at both ends; `None` if they cannot become invalid, or cannot be determined beforehand because they are
+/// those of one partition, or of columns that the archive does not have. Those are checked afterwards.
 fn ends(
     key: &Reference,
     differences: &[Difference<'_>],
@@ -81,7 +81,7 @@ fn ends(
     Some((from, to))
 }
 
-/// Whether [`of_references`] passes it over, although it is to hold afterwards.
+/// Whether [`of_references`] skips a key that must hold afterwards.
 pub(super) fn is_told_afterwards(key: &Reference, differences: &[Difference<'_>], merges: bool) -> bool {
     let outside_of_merge = merges && key.from.is_outside();
     key.is_valid
@@ -90,7 +90,7 @@ pub(super) fn is_told_afterwards(key: &Reference, differences: &[Difference<'_>]
         && ends(key, differences, merges, Scope::All).is_none()
 }
 
-/// By the names that the archive has for restored tables.
+/// Uses the archive names of restored tables.
 pub(super) fn refusal<'p>(
     key: &Reference,
     pairs: impl IntoIterator<Item = &'p TablePair>,
@@ -113,13 +113,13 @@ pub(super) fn refusal<'p>(
     }
 }
 
-/// Rows that reference nothing now.
+/// Number of rows that dangle now.
 pub(super) async fn count_dangling(session: &mut Session<'_>, key: &Reference) -> Result<u64, Failure> {
     let sql = format!("SELECT count(*) FROM {} AS f WHERE {}", key.from.rows(), key.dangles(&key.to.rows()));
     session.count("checking the foreign keys", sql).await
 }
 
-/// A row that a table does not take is a refusal by the constraint's name.
+/// Converts a row rejected by a table to a refusal that names the constraint.
 pub(super) fn meant(failure: Failure, pairs: &[TablePair], source: &str) -> Failure {
     let Failure::Server { error, .. } = &failure else { return failure };
     let Some(error) = error.as_database_error().and_then(|error| error.try_downcast_ref::<PgDatabaseError>())

@@ -1,4 +1,4 @@
-//! The statements for one column, and the types of keys for which they can be written.
+//! The statements for one column, and the key types for which they can be written.
 
 use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgConnection;
@@ -11,18 +11,18 @@ use crate::error::{Error, Result};
 use crate::names::quoted;
 use crate::reencrypt::SealedColumn;
 
-/// A column with the statements for it.
+/// A column and its statements.
 pub(super) struct Column {
     pub(super) table: String,
     pub(super) keys: usize,
-    /// The types of the values that the additional data is made of.
+    /// The types of the values that make up the additional data.
     pub(super) needed: Vec<Oid>,
     pub(super) first: String,
     pub(super) next: String,
     pub(super) replace: String,
 }
 
-/// A column of the key: its name and its type.
+/// A key column: its name and its type.
 struct Key {
     name: String,
     type_name: String,
@@ -35,7 +35,7 @@ impl Column {
         layout: &Layout,
         column: &SealedColumn,
     ) -> Self {
-        // Rows of a partitioned table are in its partitions, while a table that others inherit from is taken by itself.
+        // A partitioned table's rows are in its partitions, whereas a table that others inherit from is treated separately.
         let only = if relation.partition_key.is_some() { "" } else { "ONLY " };
         let from = format!("{only}{} AS t", relation.qualified());
         let at = |name: &String| table.columns.iter().position(|other| other.name == *name);
@@ -60,8 +60,9 @@ impl Column {
     }
 }
 
-/// `$1` rows, of which values of more than `$2` bytes are not read, and of those that begin with `$3` none; behind the key from
-/// `$4` on. 1 stands for a value to look at, 2 for one that is no sealed value (3 where a census counts it), 0 for nothing to be done.
+/// Selects `$1` rows after the key in `$4` and following. Values that are longer than `$2` bytes or start with `$3` are not
+/// read. `of_value` is 1 for a value to check, 2 for a value that is not sealed (3 if a census counts it), and 0 if there is
+/// nothing to do.
 fn page(from: &str, keys: &[Key], sealed: &str, needed: &str, is_next: bool) -> String {
     let names: Vec<&str> = keys.iter().map(|key| key.name.as_str()).collect();
     let order = names.join(", ");
@@ -88,7 +89,7 @@ fn page(from: &str, keys: &[Key], sealed: &str, needed: &str, is_next: bool) -> 
     )
 }
 
-/// `$1` the old values, `$2` the new ones, from `$3` on the parts of the keys.
+/// `$1` are the old values, `$2` the new ones, `$3` and following the parts of the keys.
 fn replace(from: &str, keys: &[Key], sealed: &str) -> String {
     let (mut lists, mut names) = (String::new(), String::new());
     for at in 0..keys.len() {
@@ -115,8 +116,8 @@ fn replace(from: &str, keys: &[Key], sealed: &str) -> String {
     )
 }
 
-/// Operators are looked for among the server's own, so that types of extensions have none there, or one that orders otherwise
-/// than the index.
+/// Refuses key types of extensions. Operators are looked up among the server's own, where such a type has none, or one whose
+/// order differs from the index's.
 pub(super) async fn check_key(
     connection: &mut PgConnection,
     table: &TableSchema,

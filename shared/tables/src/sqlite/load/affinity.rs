@@ -1,22 +1,22 @@
-//! What a column makes of a value that is written to it.
+//! How a column converts a value that is written to it.
 //!
-//! SQLite turns a value into another storage class where the column's declared type asks for it
-//! (<https://www.sqlite.org/datatype3.html>, section 3). An archive has what the database had after that, so that nothing
-//! changes on the way back, unless the column was another one then, or its database. Such a value is refused: it would
-//! silently come back as another one.
+//! SQLite converts a value to another storage class if the column's declared type requires it
+//! (<https://www.sqlite.org/datatype3.html>, section 3). An archive has the values after that conversion, so nothing changes
+//! on the way back, unless the column's type or the database was different then. A value that would change is refused:
+//! otherwise it would silently come back as a different value.
 
 use strongroom_archive::SqliteValue;
 
-/// What a column prefers, or demands.
+/// The storage class that a column prefers or requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Affinity {
-    /// Anything stays what it is: BLOB or no type, and ANY of a STRICT table.
+    /// Values stay as they are: BLOB or no type, and ANY in a STRICT table.
     Any,
     Text,
-    /// INTEGER and NUMERIC, which differ in casts alone.
+    /// INTEGER and NUMERIC, which differ only in casts.
     Numeric,
     Real,
-    /// A STRICT table's type, which takes nothing else.
+    /// A type of a STRICT table, which accepts nothing else.
     Only(Class),
 }
 
@@ -51,7 +51,7 @@ impl Affinity {
         }
     }
 
-    /// What would become of the value; `None` where it stays as it is.
+    /// Describes how the value would change; `None` if it stays as it is.
     pub(super) fn changes(self, value: &SqliteValue) -> Option<&'static str> {
         let class = Class::of(value)?;
         match (self, value) {
@@ -85,13 +85,13 @@ impl Class {
     }
 }
 
-/// Whether a double is stored as an integer where that is preferred: a whole number strictly inside of 64 bits.
+/// Whether a double is stored as an integer where integers are preferred: a whole number strictly within 64 bits.
 fn is_integer(real: f64) -> bool {
     const LIMIT: f64 = 9_223_372_036_854_775_808.0;
     real.fract() == 0.0 && real > -LIMIT && real < LIMIT
 }
 
-/// Whether SQLite reads the whole text as a number, with blanks around it.
+/// Whether SQLite parses the whole text as a number, with surrounding white space.
 fn is_number(text: &str) -> bool {
     let text = text.trim_matches([' ', '\t', '\n', '\x0b', '\x0c', '\r']);
     let text = text.strip_prefix(['+', '-']).unwrap_or(text);

@@ -1,4 +1,4 @@
-//! Whether an applied restore can be taken back, as far as its marker and those of later restores say.
+//! Whether an applied restore can be rolled back, according to its marker and those of later restores.
 
 use sqlx::sqlite::SqliteConnection;
 
@@ -6,7 +6,7 @@ use super::live::Live;
 use super::markers::{self, Marked, Marker};
 use crate::error::{Error, Result};
 
-/// The restore's marker. `None` where it is not applied.
+/// The restore's marker; `None` if it is not applied.
 pub(super) async fn find(
     connection: &mut SqliteConnection,
     source: &str,
@@ -21,7 +21,7 @@ pub(super) async fn find(
     }
 }
 
-/// What is not understood is not guessed: a newer version may have written it.
+/// Content that cannot be parsed is not guessed: a newer version may have written it.
 fn unreadable(source: &str, marker: &Marker) -> Error {
     let (id, table) = (&marker.id, markers::TABLE);
     let what = format!(
@@ -31,7 +31,7 @@ fn unreadable(source: &str, marker: &Marker) -> Error {
     Error::missing(source, what)
 }
 
-/// A newer restore has to be taken back first, because what it kept are rows of this one.
+/// A newer restore must be rolled back first, because the rows that it kept belong to this one.
 pub(super) async fn check_order(connection: &mut SqliteConnection, source: &str, own: &Marker) -> Result<()> {
     let markers = markers::read(connection).await;
     let markers = markers.map_err(|error| Error::database(source, "looking for restores", &error))?;
@@ -39,7 +39,7 @@ pub(super) async fn check_order(connection: &mut SqliteConnection, source: &str,
         let (name, restore) = (source.to_owned(), own.id.clone());
         return Err(Error::NotApplied { name, restore });
     }
-    // One that is not understood may be about any table.
+    // A marker that cannot be parsed may concern any table.
     let is_unreadable =
         |marker: &Marker| !marker.is_readable && marker.is_applied && marker.order >= own.order;
     if let Some(marker) = markers.iter().find(|marker| is_unreadable(marker)) {
@@ -54,7 +54,7 @@ pub(super) async fn check_order(connection: &mut SqliteConnection, source: &str,
         .map_or(Ok(()), |marker| Err(Error::Superseded { name: source.to_owned(), newer: marker.id.clone() }))
 }
 
-/// What was kept fits the tables only as they were.
+/// The kept rows fit the tables only with their earlier columns.
 pub(super) fn check_columns(source: &str, own: &Marker, live: &Live) -> Result<()> {
     let is_same = |table: &Marked| {
         let Some(live) = live.table(&table.live) else { return false };

@@ -1,7 +1,7 @@
-//! References that applying a stage would leave without the row that they refer to, told from the stage before a row changes.
+//! References that would dangle after applying a stage, determined from the stage before a row changes.
 //!
-//! Rows outside of the set must not be left with a reference to a row that is removed. Rows that are restored must not
-//! refer to rows outside of the set that are not there.
+//! Rows outside the restored tables must not be left with a reference to a deleted row. Restored rows must not reference
+//! missing rows in outside tables.
 
 use sqlx::sqlite::SqliteConnection;
 
@@ -14,7 +14,7 @@ use crate::load::{Mode, Refusal};
 use crate::names::quoted;
 
 impl Reference {
-    /// Live `child` refers to the staged `parent`. `None` where the archive does not have what is referred to.
+    /// Live `child` references the staged `parent`. `None` if the archive does not have the referenced columns.
     fn matches_staged(&self, child: &str, parent: &str, table: &Marked) -> Option<String> {
         let parts = self.columns.iter().map(|(from, to, collation)| {
             let at = place(table, to)?;
@@ -23,7 +23,7 @@ impl Reference {
         Some(parts.collect::<Option<Vec<_>>>()?.join(" AND "))
     }
 
-    /// Rows of the other table, as `c`, that refer to a row of the one at `at` that is there now and would not be.
+    /// Rows of the other table, as `c`, that reference a row of the table at `at` that exists now but would not afterwards.
     pub(super) fn orphans(&self, at: usize, table: &Marked) -> Option<String> {
         let live = difference::live(table);
         let staged = difference::staged(at);
@@ -35,8 +35,9 @@ impl Reference {
         ))
     }
 
-    /// Staged rows of the table at `at` that are new and refer to no row of the other table. A row is not new whose live one
-    /// refers to the same, or which a merge leaves as it is. Without a key, any row that refers to the same will do.
+    /// Staged rows of the table at `at` that are new and reference no row of the other table. A row is not new if its live
+    /// counterpart has the same reference, or if a merge leaves it as it is. Without a key, any row with the same reference
+    /// counts as its counterpart.
     fn dangling(&self, at: usize, table: &Marked, mode: Mode) -> Option<String> {
         let places: Option<Vec<usize>> = self.columns.iter().map(|(from, _, _)| place(table, from)).collect();
         let places = places?;
@@ -49,7 +50,7 @@ impl Reference {
         let is_new = if table.key.is_empty() {
             let referring = list("l.", self.columns.iter().map(|(from, _, _)| from));
             let values = places.iter().map(|at| format!("s.c{at}")).collect::<Vec<_>>().join(", ");
-            // Not as EXISTS, which would read the whole table for each row.
+            // EXISTS would read the whole table for each row.
             format!("({values}) NOT IN (SELECT {referring} FROM {live} AS l WHERE {})", self.is_set("l"))
         } else {
             let same = std::iter::once(difference::same_key(table, "l", "s"));
@@ -65,7 +66,7 @@ impl Reference {
         ))
     }
 
-    /// Counts the rows that would refer to nothing if the stage were applied. `None` where that only shows afterwards, because
+    /// Counts the rows that would dangle if the stage were applied. `None` if this can only be determined afterwards, because
     /// the archive does not have the columns.
     fn beforehand(&self, direction: Direction, tables: &[Marked], mode: Mode) -> Option<String> {
         match direction {
@@ -77,7 +78,7 @@ impl Reference {
         }
     }
 
-    /// Whether applying the stage may harm it, and nothing says so beforehand.
+    /// Whether applying the stage can violate this key without being detected beforehand.
     pub(super) fn shows_afterwards(&self, tables: &[Marked], mode: Mode) -> bool {
         self.direction()
             .filter(|one| one.may_harm(mode))
@@ -89,7 +90,7 @@ fn place(table: &Marked, column: &str) -> Option<usize> {
     table.columns.iter().position(|name| name.eq_ignore_ascii_case(column))
 }
 
-/// Makes the staged tables fit for these questions: without an index, each row of the other table reads all of them.
+/// Indexes the staged tables for these queries: without an index, each row of the other table would read all staged rows.
 pub(super) async fn index(
     connection: &mut SqliteConnection,
     references: &[Reference],
@@ -107,7 +108,7 @@ pub(super) async fn index(
     Ok(())
 }
 
-/// What stands against applying the stage now.
+/// The current reasons against applying the stage.
 pub(super) async fn refusals(
     connection: &mut SqliteConnection,
     references: &[Reference],

@@ -1,4 +1,4 @@
-//! The beginning of a stage: the marker first, and then the place for rows.
+//! The beginning of a stage: the marker first, and then the tables for its rows.
 
 use std::path::Path;
 use std::time::Instant;
@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::load::{Mode, Refusal, RestoreState};
 
 impl SqliteStage {
-    /// Marks the restore, and makes the place for its rows.
+    /// Marks the restore, and creates the tables for its rows.
     pub(super) async fn begin(&mut self, path: &Path, creates: &[String]) -> Result<()> {
         let source = self.options.read.source.clone();
         if !self.restore.is_empty() {
@@ -29,7 +29,7 @@ impl SqliteStage {
         made.map_err(|error| Error::database(&source, "making tables for staged rows", &error))
     }
 
-    /// Writes the marker, unless another restore was faster, or this one is applied.
+    /// Writes the marker, unless another restore is staged, or this one is applied already.
     async fn mark(&mut self) -> Result<()> {
         let source = self.options.read.source.clone();
         let failed = |error| Error::database(&source, "beginning to stage", &error);
@@ -47,7 +47,7 @@ impl SqliteStage {
         Ok(())
     }
 
-    /// Removes what there is of a stage that did not begin.
+    /// Removes the remains of a stage that failed to begin.
     pub(super) async fn give_up(&mut self, path: &Path) {
         lock::roll_back(&mut self.connection).await;
         if self.marked.is_none() {
@@ -62,7 +62,7 @@ impl SqliteStage {
         }
     }
 
-    /// Begins the transaction that fills the empty tables, and looks again: nobody can change them any more.
+    /// Begins the transaction that fills the empty tables, and inspects the target again: nobody else can change it any more.
     async fn begin_live(&mut self, path: &Path, creates: &[String]) -> Result<()> {
         let source = self.options.read.source.clone();
         let failed = |error| Error::database(&source, "beginning to load", &error);

@@ -1,7 +1,7 @@
-//! What the foreign keys of other tables do when rows are removed that they refer to.
+//! Applies the actions of other tables' foreign keys when rows that they reference are deleted.
 //!
-//! No statement of ours is checked against foreign keys, so that what they ask for (ON DELETE CASCADE, SET NULL, SET DEFAULT)
-//! is done by statements too, where the caller has agreed. The rows that change are kept like those of restored tables.
+//! Our statements are not checked against foreign keys, so their actions (ON DELETE CASCADE, SET NULL, SET DEFAULT) are also
+//! carried out by statements, if the caller has consented. The changed rows are kept like those of restored tables.
 
 use sqlx::sqlite::SqliteConnection;
 use strongroom_archive::schema::ForeignKey;
@@ -15,13 +15,13 @@ use super::undo::Undo;
 use crate::error::{Error, Result};
 use crate::names::quoted;
 
-/// Tables outside of the set, which follow.
+/// Outside tables with rows that follow.
 pub(super) struct Followers<'a> {
     live: &'a Live,
     source: &'a str,
     digits: &'a str,
     restored: &'a [Marked],
-    /// Behind the restored ones in the marker.
+    /// Their entries come after those of the restored tables in the marker.
     pub(super) tables: Vec<Marked>,
 }
 
@@ -30,7 +30,7 @@ struct Step {
     table: String,
     action: String,
     columns: Vec<String>,
-    /// The condition for a row, which is `c`.
+    /// The condition for a row, named `c`.
     condition: String,
 }
 
@@ -39,7 +39,7 @@ impl<'a> Followers<'a> {
         Self { live, source, digits, restored, tables: Vec::new() }
     }
 
-    /// Does what is asked for before the rows are removed, and what that asks for in turn.
+    /// Carries out the actions before the rows are deleted, and the actions that those trigger in turn.
     pub(super) async fn follow(
         &mut self,
         connection: &mut SqliteConnection,
@@ -62,7 +62,7 @@ impl<'a> Followers<'a> {
         Ok(())
     }
 
-    /// Returns what follows from it.
+    /// Carries out one step and returns the steps that follow from it.
     async fn step(&mut self, connection: &mut SqliteConnection, step: &Step) -> Result<Vec<Step>> {
         let source = self.source;
         let failed =
@@ -119,7 +119,7 @@ impl<'a> Followers<'a> {
         run(connection, sql).await.map(drop)
     }
 
-    /// Rows that refer to those that were just removed, and can follow. What is left of others shows in the end.
+    /// Rows that reference those that were just deleted and can follow. Other dangling rows are detected at the end.
     fn next(&self, table: &Marked, undo: &Undo) -> Vec<Step> {
         let mut steps = Vec::new();
         let Some(parent) = self.live.table(&table.live) else { return steps };
@@ -143,7 +143,7 @@ impl<'a> Followers<'a> {
         self.restored.iter().any(|table| table.live.eq_ignore_ascii_case(name))
     }
 
-    /// The table's place among those that follow.
+    /// The table's index among those that follow.
     async fn place(&mut self, connection: &mut SqliteConnection, name: &str) -> sqlx::Result<Option<usize>> {
         if let Some(at) = self.tables.iter().position(|table| table.live == name) {
             return Ok(Some(at));
@@ -156,7 +156,7 @@ impl<'a> Followers<'a> {
     }
 }
 
-/// A row of `c` whose old form was not kept before.
+/// A condition that the old form of the row `c` is not kept yet.
 fn unless_kept(table: &Marked, undo: &Undo) -> String {
     let same = key(table).into_iter().map(|(at, collation)| {
         format!("c.{} = u.u{at} COLLATE {}", quoted(&table.columns[at]), quoted(collation))
@@ -165,8 +165,8 @@ fn unless_kept(table: &Marked, undo: &Undo) -> String {
     format!(" AND NOT EXISTS (SELECT 1 FROM {} AS u WHERE {same})", undo.undo)
 }
 
-/// True for a row of the child, `c`, that refers to a row of the parent that was kept and is not there any more. `None` where
-/// nothing is kept of what it refers to: computed columns.
+/// True for a row of the child, `c`, that references a row of the parent that was kept and no longer exists. `None` if the
+/// referenced columns are not kept, because they are generated.
 fn gone(foreign: &ForeignKey, parent: &LiveTable, table: &Marked, undo: &Undo) -> Option<String> {
     let columns = references::columns(foreign, parent)?;
     let kept = columns.iter().map(|(from, to, collation)| {

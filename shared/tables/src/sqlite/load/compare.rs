@@ -1,4 +1,4 @@
-//! What applying a stage would change, in numbers and examples.
+//! The changes that applying a stage would make, as counts and examples.
 
 use serde_json::Value;
 use sqlx::sqlite::SqliteConnection;
@@ -9,10 +9,10 @@ use super::markers::Marked;
 use crate::load::{Change, Example, MOST_EXAMPLES, Mode, TableChanges};
 use crate::names::quoted;
 
-/// Bytes of an example's key that are shown.
+/// Maximum length of an example's key, in bytes.
 const KEY_BYTES: usize = 200;
 
-/// How many rows change. `staged`: rows that were loaded.
+/// Number of rows that change. `staged`: number of rows that were loaded.
 pub(super) async fn counts(
     connection: &mut SqliteConnection,
     table: &Marked,
@@ -91,7 +91,7 @@ pub(super) async fn examples(
     Ok(examples)
 }
 
-/// Keys of rows, as JSON arrays of texts.
+/// Keys of rows, as JSON arrays of strings.
 async fn keys(
     connection: &mut SqliteConnection,
     table: &Marked,
@@ -114,7 +114,7 @@ async fn keys(
     for row in rows {
         let mut texts = Vec::with_capacity(columns.len());
         for at in 0..columns.len() {
-            // Not every text is UTF-8.
+            // A text can be invalid UTF-8.
             let bytes: Option<Vec<u8>> = row.try_get_unchecked(at)?;
             texts.push(bytes.map_or(Value::Null, |bytes| String::from_utf8_lossy(&bytes).into()));
         }
@@ -132,7 +132,7 @@ fn cut(mut text: String) -> String {
     text
 }
 
-/// A number that a statement counts.
+/// The result of a counting statement.
 pub(super) async fn count(connection: &mut SqliteConnection, sql: String) -> sqlx::Result<u64> {
     let count: i64 = sqlx::query_scalar(AssertSqlSafe(sql)).persistent(false).fetch_one(connection).await?;
     Ok(count.unsigned_abs())

@@ -8,7 +8,7 @@ use crate::fault::{Fault, is_sqlite_error};
 use crate::load::Refusal;
 use crate::names::quoted;
 
-/// Refuses such a table. Statements are prepared and not run.
+/// Refuses such a table. Statements are prepared but not run.
 pub(super) async fn refusal(connection: &mut SqliteConnection, pair: &Pair) -> sqlx::Result<Option<Refusal>> {
     if pair.is_derived || pair.columns.is_empty() {
         return Ok(None);
@@ -18,7 +18,7 @@ pub(super) async fn refusal(connection: &mut SqliteConnection, pair: &Pair) -> s
     let values = vec!["NULL"; pair.columns.len()].join(", ");
     let insert = format!("EXPLAIN INSERT INTO main.{table} ({columns}) VALUES ({values})");
     let Some(mut fault) = explain(connection, insert).await? else { return Ok(None) };
-    // It may be a trigger's, which is not there while rows are written.
+    // The error may come from a trigger, which does not exist while rows are written.
     let has_triggers: bool = sqlx::query_scalar(
         "SELECT EXISTS (SELECT 1 FROM main.sqlite_schema WHERE type = 'trigger' AND tbl_name = ?1 COLLATE NOCASE)",
     )

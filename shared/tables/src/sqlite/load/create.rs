@@ -1,8 +1,8 @@
-//! Tables that do not exist yet, from the archive's schema entries.
+//! Creates missing tables from the archive's schema entries.
 //!
-//! SQLite keeps its statements as they were written, so that a table, its indexes, triggers and views come back by
-//! running them. A table of a PostgreSQL archive gets columns that take its values, its keys and its foreign keys;
-//! defaults, checks, indexes and triggers are in another language, and are named as left out.
+//! SQLite keeps its statements as they were written, so a table, its indexes, triggers and views are recreated by running
+//! them. A table from a PostgreSQL archive gets columns that accept its values, its keys and its foreign keys; defaults,
+//! checks, indexes and triggers are in another SQL dialect, and are reported as left out.
 
 use sqlx::sqlite::SqliteConnection;
 use strongroom_archive::schema::{Constraint, ConstraintKind, Engine, Index, TableSchema, Trigger};
@@ -15,7 +15,7 @@ use super::pair::{Pair, PairColumn};
 use crate::load::{Wanted, WantedTable};
 use crate::names::quoted;
 
-/// What a table will be like that is made from its entry, as far as its values are concerned.
+/// The pair expected for a table created from its entry, as far as its values are concerned.
 pub(super) fn expected(at: usize, archive: &TableSchema) -> Pair {
     let is_strict = archive.sql.as_deref().is_some_and(is_strict);
     let stored = archive.columns.iter().enumerate().filter(|(_, column)| column.generated.is_none());
@@ -40,7 +40,7 @@ pub(super) fn expected(at: usize, archive: &TableSchema) -> Pair {
     }
 }
 
-/// A statement of the archive that is no definition: such a one is never run.
+/// A statement in the archive that is not a definition: it is never run.
 pub(super) fn suspicious(missing: &[&WantedTable], wanted: &Wanted) -> Option<String> {
     let own = missing.iter().filter(|table| table.schema.engine == Engine::Sqlite);
     let tables = own.flat_map(|table| {
@@ -63,8 +63,8 @@ fn trigger(trigger: &Trigger) -> (String, &'static str, String) {
     (trigger.name.clone(), "trigger", trigger.definition.clone())
 }
 
-/// Refuses to run again what the database calls the definition of an index or a trigger, and is more than that: somebody has
-/// written to `sqlite_schema`.
+/// Refuses to run a statement from `sqlite_schema` again if it is not just the definition of an index or a trigger: somebody
+/// has written to that table.
 pub(super) fn check_live(kind: &str, name: &str, sql: &str) -> sqlx::Result<()> {
     if is_definition(sql, kind) {
         return Ok(());
@@ -75,7 +75,7 @@ pub(super) fn check_live(kind: &str, name: &str, sql: &str) -> sqlx::Result<()> 
     Err(sqlx::Error::Configuration(problem.into()))
 }
 
-/// Whether the text is one statement that creates such a thing.
+/// Whether the text is one statement that creates an object of this kind.
 fn is_definition(sql: &str, kind: &str) -> bool {
     let tokens = tokens(sql);
     let word = |at: usize, word: &str| tokens.get(at).is_some_and(|token: &Token| token.is_word(word));
@@ -86,7 +86,7 @@ fn is_definition(sql: &str, kind: &str) -> bool {
     if kind != "trigger" {
         return !tokens.contains(&Token::Other(';'));
     }
-    // A trigger ends at the first END that stands behind a semicolon.
+    // A trigger ends at the first END that follows a semicolon.
     let end = tokens.windows(2).position(|two| two[0] == Token::Other(';') && two[1].is_word("end"));
     end.is_some_and(|at| at + 2 == tokens.len())
 }
@@ -96,7 +96,7 @@ fn is_strict(sql: &str) -> bool {
     tokens(end).iter().any(|token| token.is_word("strict"))
 }
 
-/// What is not made of a table.
+/// The parts of a table that are not created.
 pub(super) fn left_out(archive: &TableSchema) -> Option<String> {
     if archive.engine == Engine::Sqlite {
         return None;
@@ -116,7 +116,7 @@ pub(super) fn left_out(archive: &TableSchema) -> Option<String> {
     (!named.is_empty()).then(|| format!("table {} is created without {named} of PostgreSQL", archive.name))
 }
 
-/// Makes the tables, without anything that would slow down loading or fire.
+/// Creates the tables, without anything that would slow down loading or fire.
 pub(super) async fn tables(connection: &mut SqliteConnection, missing: &[&WantedTable]) -> sqlx::Result<()> {
     for table in missing {
         let sql = match &table.schema.sql {
@@ -128,8 +128,8 @@ pub(super) async fn tables(connection: &mut SqliteConnection, missing: &[&Wanted
     Ok(())
 }
 
-/// The statements of the indexes and triggers of created tables, which are run once these have their rows.
-/// Each with its table's archive name.
+/// The statements for the indexes and triggers of created tables, which run after their rows are loaded. Each comes with its
+/// table's archive name.
 pub(super) fn later(missing: &[&WantedTable]) -> Vec<(String, String)> {
     let own = missing.iter().filter(|table| table.schema.engine == Engine::Sqlite);
     let own: Vec<&TableSchema> = own.map(|table| &table.schema).collect();
@@ -139,7 +139,7 @@ pub(super) fn later(missing: &[&WantedTable]) -> Vec<(String, String)> {
     indexes.chain(triggers).collect()
 }
 
-/// Makes the archive's views that do not exist, with their triggers.
+/// Creates the archive's missing views, with their triggers.
 pub(super) async fn views(connection: &mut SqliteConnection, wanted: &Wanted) -> sqlx::Result<()> {
     let schema = wanted.views.iter().filter(|schema| schema.engine == Engine::Sqlite);
     for view in schema.flat_map(|schema| &schema.views) {

@@ -1,8 +1,9 @@
-//! References that a restore, or taking it back, leaves without the row that they refer to: foreign keys are off meanwhile.
+//! References that dangle after a restore or a rollback, during which foreign keys are off.
 //!
-//! SQLite enforces none unless asked, so that references may have led nowhere before. Those are no fault of ours, also where
-//! rows go away and come back. So they are noted before the first row changes, row by row: counts could cancel out. The note
-//! lasts as long as the restore, because its rollback brings back what led nowhere before the restore.
+//! SQLite enforces foreign keys only on request, so references may already have been dangling. The restore did not cause
+//! those, even if their rows are deleted and come back. So they are recorded before the first row changes, row by row: counts
+//! could cancel out. The record is kept as long as the restore, because its rollback brings back references that were
+//! dangling before it.
 
 use sqlx::AssertSqlSafe;
 use sqlx::sqlite::SqliteConnection;
@@ -14,8 +15,9 @@ use super::references::{self, Reference};
 use crate::load::{Mode, Refusal};
 use crate::names::quoted;
 
-/// Foreign keys that a restore in `mode` may harm, or taking it back. Between restored tables they are as the archive has them,
-/// and afterwards as they were, unless a merge left rows of others there. Where rows of any table `follow`, all of them.
+/// Foreign keys that a restore in `mode`, or its rollback, could violate. References between restored tables are as in the
+/// archive, and after a rollback as they were, unless a merge left other rows in these tables. If rows of any table `follow`,
+/// all foreign keys.
 pub(super) fn near(live: &Live, tables: &[Marked], mode: Mode, follow: bool) -> Vec<Reference> {
     let is_near = |one: &Reference| follow || one.from.at.is_some() || one.to.at.is_some();
     let mut found = references::all(live, tables);
@@ -23,7 +25,7 @@ pub(super) fn near(live: &Live, tables: &[Marked], mode: Mode, follow: bool) -> 
     found
 }
 
-/// Notes each row that refers to nothing now.
+/// Records each row that dangles now.
 pub(super) async fn note(
     connection: &mut SqliteConnection,
     live: &Live,
@@ -43,7 +45,7 @@ pub(super) async fn note(
     Ok(())
 }
 
-/// Rows that refer to nothing now, and were not noted.
+/// Rows that dangle now and were not recorded.
 pub(super) async fn refusals(
     connection: &mut SqliteConnection,
     live: &Live,
@@ -54,7 +56,7 @@ pub(super) async fn refusals(
     let noted = dangling_table(digits);
     let mut refusals = Vec::new();
     for one in references {
-        // With a limit the inner query stays one, so that notes are looked up for rows that lead nowhere alone.
+        // The LIMIT keeps the inner query separate, so that only dangling rows are looked up in the record.
         let sql = format!(
             "SELECT count(*) FROM (SELECT {} AS row {} LIMIT -1)
              WHERE row NOT IN (SELECT row FROM {noted} WHERE reference = ?1)",
@@ -68,7 +70,7 @@ pub(super) async fn refusals(
     Ok(refusals)
 }
 
-/// Of what was loaded into empty tables, which are those of `tables`. No row of others has lost anything.
+/// Dangling rows among those loaded into empty tables, which are `tables`. Rows of other tables cannot have lost a reference.
 pub(super) async fn of_loaded(
     connection: &mut SqliteConnection,
     live: &Live,
@@ -80,7 +82,7 @@ pub(super) async fn of_loaded(
     refusals(connection, live, digits, &loaded, tables).await
 }
 
-/// The rows of the referencing table, as `c`, that refer to nothing: `FROM … WHERE …`. A join may make an index of its own.
+/// The rows of the referencing table, as `c`, that dangle: `FROM … WHERE …`. A join can create an index of its own.
 fn rows(one: &Reference) -> String {
     let is_missing = one.columns.first().map(|(_, to, _)| format!("p.{} IS NULL", quoted(to)));
     format!(
@@ -93,7 +95,7 @@ fn rows(one: &Reference) -> String {
     )
 }
 
-/// What tells one row's reference from another's, as a text: its key, if it has one, and what it refers to.
+/// A text that identifies one row's reference: the row's key, if it has one, and the referenced values.
 fn row(live: &Live, one: &Reference) -> String {
     let key = live.table(&one.from.table).and_then(|table| table.keys.iter().find(|key| key.is_complete));
     let key = key.iter().flat_map(|key| &key.columns).map(|(name, _)| name);

@@ -1,44 +1,44 @@
-//! How staged rows differ from live ones, as SQL.
+//! SQL for the difference between staged and live rows.
 //!
-//! `1 IS NOT 1.0` is false, and a column may compare without regard to case, so that values are compared by their storage
-//! class and their bytes. Only -0.0 and 0.0 are the same to SQLite in every way that it offers.
+//! `1 IS NOT 1.0` is false, and a column's comparison can ignore case, so values are compared by storage class and bytes.
+//! Only -0.0 and 0.0 cannot be distinguished in any way that SQLite offers.
 //!
-//! Rows with a key are compared with the row of the same key. Without one, equal rows are counted on both sides, and what
-//! one side has more often is a difference. In both tables below, `l` is the live table and `s` the staged one, whose
-//! columns are called `c0`, `c1` and so on, without types.
+//! Rows with a key are compared with the row with the same key. Without a key, equal rows are counted on both sides, and the
+//! surplus on either side is a difference. Below, `l` is the live table and `s` the staged one, whose columns are called
+//! `c0`, `c1` and so on, without types.
 
 use super::markers::Marked;
 use super::stage_file::STAGE;
 use crate::names::quoted;
 
-/// The staged table of the pair at `at`, with its name in statements.
+/// The staged table of the pair at `at`, as named in statements.
 pub(super) fn staged(at: usize) -> String {
     format!("{STAGE}.t{at}")
 }
 
-/// The live table, with its name in statements.
+/// The live table, as named in statements.
 pub(super) fn live(table: &Marked) -> String {
     format!("main.{}", quoted(&table.live))
 }
 
-/// Names joined by commas: `prefix` is put before each.
+/// Names joined by commas, each with the prefix `prefix`.
 pub(super) fn list<'a>(prefix: &str, names: impl IntoIterator<Item = &'a String>) -> String {
     let names = names.into_iter().map(|name| format!("{prefix}{}", quoted(name)));
     names.collect::<Vec<_>>().join(", ")
 }
 
-/// `c0, c1, …` with `prefix` before each.
+/// `c0, c1, …`, each with the prefix `prefix`.
 pub(super) fn numbered(prefix: &str, count: usize) -> String {
     (0..count).map(|at| format!("{prefix}{at}")).collect::<Vec<_>>().join(", ")
 }
 
-/// Places of the key's columns among the table's columns, with their collations.
+/// Indexes of the key's columns among the table's columns, with their collations.
 pub(super) fn key(table: &Marked) -> Vec<(usize, &str)> {
     let place = |name: &String| table.columns.iter().position(|column| column == name);
     table.key.iter().filter_map(|(name, collation)| Some((place(name)?, collation.as_str()))).collect()
 }
 
-/// True for the live row and the staged one with the same key, by the key's own collation.
+/// True if the live row and the staged row have the same key, by the key's own collation.
 pub(super) fn same_key(table: &Marked, live: &str, staged: &str) -> String {
     let parts = key(table).into_iter().map(|(at, collation)| {
         format!("{live}.{} = {staged}.c{at} COLLATE {}", quoted(&table.columns[at]), quoted(collation))
@@ -46,7 +46,7 @@ pub(super) fn same_key(table: &Marked, live: &str, staged: &str) -> String {
     parts.collect::<Vec<_>>().join(" AND ")
 }
 
-/// True for two rows of which some value differs.
+/// True for two rows that differ in any value.
 pub(super) fn differs(table: &Marked, live: &str, staged: &str) -> String {
     let parts: Vec<String> = table
         .columns
@@ -60,7 +60,7 @@ pub(super) fn differs(table: &Marked, live: &str, staged: &str) -> String {
     any(&parts)
 }
 
-/// The parts joined by OR, as flat as can be: SQLite takes no expression that is nested deeper than 1,000.
+/// Joins the parts by OR, as flat as possible: SQLite does not accept expressions nested deeper than 1,000.
 fn any(parts: &[String]) -> String {
     match parts {
         [] => "false".to_owned(),
@@ -72,12 +72,12 @@ fn any(parts: &[String]) -> String {
     }
 }
 
-/// Of a table with a key: how many live rows the stage does not have, has with other values, and has alike.
+/// For a table with a key: the numbers of live rows that are absent from the stage, differ from it, and are equal to it.
 pub(super) fn counts(table: &Marked, at: usize) -> String {
     let (live, staged) = (live(table), staged(at));
     let (same, differs) = (same_key(table, "l", "s"), differs(table, "l", "s"));
     let absent = absent(table);
-    // With a limit the inner query stays one: SQLite does not take as many columns in a query that counts.
+    // The LIMIT keeps the inner query separate: SQLite does not accept as many columns in a counting query.
     format!(
         "SELECT count(*) FILTER (WHERE state = 0), count(*) FILTER (WHERE state = 1), count(*)
          FROM (SELECT CASE WHEN {absent} THEN 0 WHEN {differs} THEN 1 ELSE 2 END AS state
@@ -85,7 +85,7 @@ pub(super) fn counts(table: &Marked, at: usize) -> String {
     )
 }
 
-/// True where the join has found no staged row.
+/// True if the join has found no staged row.
 fn absent(table: &Marked) -> String {
     match key(table).first() {
         Some((at, _)) => format!("(s.c{at} IS NULL)"),
@@ -93,14 +93,15 @@ fn absent(table: &Marked) -> String {
     }
 }
 
-/// Live rows of a table with a key that have to go: `FROM … WHERE …`, with the table as `l`.
+/// Live rows of a table with a key that must be deleted: `FROM … WHERE …`, with the table as `l`.
 pub(super) fn removed(table: &Marked, at: usize) -> String {
     let (same, differs) = (same_key(table, "l", "s"), differs(table, "l", "s"));
     let (live, staged, absent) = (live(table), staged(at), absent(table));
     format!("FROM {live} AS l LEFT JOIN {staged} AS s ON {same} WHERE {absent} OR {differs}")
 }
 
-/// Staged rows whose key no live row has, or which the live table has less often: `FROM … WHERE …`, with them as `s`.
+/// Staged rows whose key is not in the live table, or of which the live table has fewer copies: `FROM … WHERE …`, with the
+/// stage as `s`.
 pub(super) fn added(table: &Marked, at: usize) -> String {
     let staged = staged(at);
     if table.key.is_empty() {
@@ -111,15 +112,15 @@ pub(super) fn added(table: &Marked, at: usize) -> String {
     format!("FROM {staged} AS s WHERE NOT EXISTS (SELECT 1 FROM {live} AS l WHERE {same})")
 }
 
-/// One of both tables.
+/// One of the two tables.
 #[derive(Clone, Copy)]
 pub(super) enum Side {
     Live,
     Staged,
 }
 
-/// Rowids of the rows that one side has more often than the other. Among rows that are alike, those of the other side come
-/// first, so that one pass over sorted rows counts both.
+/// Rowids of the surplus rows on one side. Among equal rows, those of the other side come first, so that one pass over the
+/// sorted rows counts both.
 pub(super) fn surplus(table: &Marked, at: usize, side: Side) -> String {
     let columns = numbered("c", table.columns.len());
     let named = table.columns.iter().enumerate();
@@ -141,7 +142,7 @@ pub(super) fn surplus(table: &Marked, at: usize, side: Side) -> String {
     )
 }
 
-/// What rows have in common that are alike.
+/// The expressions in which equal rows agree.
 fn alike(columns: usize) -> String {
     let values = (0..columns).map(|at| format!("c{at} COLLATE BINARY")).collect::<Vec<_>>().join(", ");
     format!("{values}, {}", classes(columns))
@@ -152,7 +153,7 @@ pub(super) fn classes(columns: usize) -> String {
     joined(&(0..columns).map(|at| format!("typeof(c{at})")).collect::<Vec<_>>())
 }
 
-/// The parts as one text with commas between them.
+/// The parts joined to one text, separated by commas.
 pub(super) fn joined(parts: &[String]) -> String {
     match parts {
         [] => "''".to_owned(),
@@ -164,7 +165,7 @@ pub(super) fn joined(parts: &[String]) -> String {
     }
 }
 
-/// A name for the rowid of a table without a key, which is refused without one.
+/// A name for the rowid of a table without a key; a table without such a name is refused.
 pub(super) fn rowid(table: &Marked) -> &str {
     table.rowid.as_deref().unwrap_or("rowid")
 }

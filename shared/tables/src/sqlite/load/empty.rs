@@ -1,6 +1,7 @@
-//! Into empty tables: rows go straight in, in one transaction that the swap commits, and indexes are made afterwards.
+//! Loads into empty tables: rows are inserted directly, in one transaction that the swap commits, and indexes are created
+//! afterwards.
 //!
-//! All the while nobody else can write to the database. Readers in WAL mode go on with the empty tables.
+//! Meanwhile nobody else can write to the database. Readers in WAL mode continue to see the empty tables.
 
 use sqlx::AssertSqlSafe;
 use sqlx::sqlite::SqliteConnection;
@@ -14,15 +15,15 @@ use crate::error::{Error, Result};
 use crate::load::{Swapped, TableChanges, Wanted, WantedTable};
 use crate::names::quoted;
 
-/// What has to be put back when all rows are there.
+/// Objects to recreate after all rows are loaded.
 pub(super) struct Later {
-    /// Statements of indexes of tables that were there, and of indexes and triggers of created ones, each with the table's
-    /// archive name.
+    /// Statements for the indexes of existing tables, and for the indexes and triggers of created tables, each with the
+    /// table's archive name.
     statements: Vec<(String, String)>,
     triggers: Dropped,
 }
 
-/// Makes missing tables, and takes away what slows down loading and what fires.
+/// Creates missing tables, and drops indexes and triggers.
 pub(super) async fn prepare(
     connection: &mut SqliteConnection,
     wanted: &Wanted,
@@ -54,7 +55,7 @@ pub(super) async fn prepare(
     Ok(Later { statements, triggers })
 }
 
-/// Removes what a table has that is never empty.
+/// Deletes the contents of tables that are never empty.
 pub(super) async fn clear(connection: &mut SqliteConnection, pairs: &[Pair]) -> sqlx::Result<()> {
     for pair in pairs.iter().filter(|pair| pair.is_never_empty) {
         run(connection, format!("DELETE FROM main.{}", quoted(&pair.live))).await?;
@@ -62,7 +63,7 @@ pub(super) async fn clear(connection: &mut SqliteConnection, pairs: &[Pair]) -> 
     Ok(())
 }
 
-/// Makes indexes, triggers and views, and writes the marker. The caller commits.
+/// Creates indexes, triggers and views, and writes the marker. The caller commits.
 pub(super) async fn finish(stage: &mut SqliteStage, later: Later) -> Result<Swapped> {
     let source = stage.options.read.source.clone();
     let failed = |error| Error::database(&source, "finishing a restore", &error);
@@ -88,7 +89,7 @@ pub(super) async fn finish(stage: &mut SqliteStage, later: Later) -> Result<Swap
     Ok(Swapped { tables: stage.loaded.iter().map(created).collect(), ..Swapped::default() })
 }
 
-/// Gives a file that never had them the numbers that the application keeps in its header.
+/// Sets the application's numbers in the file's header if they are not set yet.
 async fn header(connection: &mut SqliteConnection, wanted: &Wanted) -> sqlx::Result<()> {
     let numbers =
         [("user_version", wanted.record.user_version), ("application_id", wanted.record.application_id)];

@@ -1,4 +1,4 @@
-//! The archive's JSON as values to bind.
+//! Converts the archive's JSON to bound values.
 
 use serde_json::value::RawValue;
 use strongroom_archive::SqliteValue;
@@ -11,15 +11,15 @@ use crate::error::{Error, Result};
 use crate::load::Encode;
 use crate::load::Rows;
 
-/// Bytes that a value takes in memory besides its text.
+/// Memory that a value takes in addition to its text, in bytes.
 const VALUE: usize = size_of::<SqliteValue>();
 
 /// Rows of one table.
 pub(super) struct Values {
     table: String,
-    /// One for each column of the archive; `None` for one that the table computes itself.
+    /// One entry for each column of the archive; `None` for a generated column.
     columns: Vec<Option<Taken>>,
-    /// Texts are kept in UTF-16: bytes that are no text cannot be put back there.
+    /// Texts are stored as UTF-16: bytes that are not valid text cannot be stored there.
     is_utf16: bool,
     values: Vec<SqliteValue>,
     bytes: usize,
@@ -30,7 +30,7 @@ pub(super) struct Values {
 struct Taken {
     name: String,
     affinity: Affinity,
-    /// How PostgreSQL's values become SQLite's; `None` for an archive of SQLite.
+    /// How PostgreSQL values become SQLite values; `None` for a SQLite archive.
     form: Option<Form>,
 }
 
@@ -94,7 +94,7 @@ impl Encode for Values {
     }
 }
 
-/// Bytes of a value, but for those that every value has.
+/// Length of a value in bytes, excluding the fixed part of every value.
 pub(super) fn length(value: &SqliteValue) -> usize {
     match value {
         SqliteValue::Text(text) => text.len(),

@@ -1,4 +1,4 @@
-//! Everything of the target's schema that a restore relies on, as one number.
+//! A hash of everything in the target's schema that a restore relies on.
 
 use std::collections::BTreeSet;
 
@@ -10,8 +10,8 @@ use super::live::Live;
 use crate::RESTORE_TABLES;
 use crate::load::Wanted;
 
-/// Lower-case hex SHA-256 over the tables' columns, keys and statements; over indexes, triggers, views and virtual tables that
-/// name them; and over other tables' references to them. Where nothing is, that is part of it too.
+/// Lower-case hex SHA-256 over the tables' columns, keys and statements; over indexes, triggers, views and virtual tables
+/// that name them; and over other tables' references to them. The absence of a table is part of it too.
 pub(super) async fn of(
     connection: &mut SqliteConnection,
     live: &Live,
@@ -42,7 +42,7 @@ pub(super) async fn of(
     Ok(hex::encode(hash.finalize()))
 }
 
-/// Ours are none of them, nor are the tables that ANALYZE makes.
+/// Excludes our own tables and those created by ANALYZE.
 async fn statements(
     connection: &mut SqliteConnection,
 ) -> sqlx::Result<Vec<(String, String, String, String)>> {
@@ -65,7 +65,7 @@ fn mentions(sql: &str, names: &BTreeSet<String>) -> bool {
     })
 }
 
-/// Each part behind its length, so that no two lists of parts are alike.
+/// Hashes each part's length first, so that two different lists of parts are never equal.
 fn add(hash: &mut Sha256, part: &str) {
     hash.update((part.len() as u64).to_be_bytes());
     hash.update(part.as_bytes());

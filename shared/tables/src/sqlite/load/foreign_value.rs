@@ -1,4 +1,4 @@
-//! Values of a PostgreSQL archive in a SQLite database.
+//! Values from a PostgreSQL archive in a SQLite database.
 //!
 //! | type in the archive | value in SQLite |
 //! |---|---|
@@ -9,7 +9,7 @@
 //! | bytea | BLOB |
 //! | everything else | TEXT, as the server prints it |
 //!
-//! A column takes them whose declared type leaves them as they are; another one is refused by name.
+//! A column accepts them if its declared type leaves them as they are; other columns are refused by name.
 
 use serde_json::value::RawValue;
 use strongroom_archive::schema::{TableSchema, UserType};
@@ -17,22 +17,22 @@ use strongroom_archive::{SqliteValue, pg_text};
 
 use super::affinity::{Affinity, Class};
 
-/// How a type's values are written.
+/// How values of a type are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
     Integer,
     Boolean,
     Real,
-    /// Digits as a text.
+    /// Digits as text.
     Digits,
     Bytes,
-    /// A text that never reads as a number.
+    /// Text that can never be parsed as a number.
     Words,
     Text,
 }
 
 impl Form {
-    /// That of a type as the server prints it. A domain counts as its base type.
+    /// The form of a type as the server prints it. A domain counts as its base type.
     pub(super) fn of(type_name: &str, table: &TableSchema) -> Self {
         let base = table.types.iter().find_map(|found| match found {
             UserType::Domain { name, base, .. } if name == type_name => Some(base.as_str()),
@@ -56,7 +56,7 @@ impl Form {
         }
     }
 
-    /// Why a column cannot take such values.
+    /// Why a column cannot accept such values.
     pub(super) fn misfit(self, affinity: Affinity) -> Option<String> {
         let fits = match affinity {
             Affinity::Any => true,

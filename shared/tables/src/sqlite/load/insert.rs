@@ -1,4 +1,4 @@
-//! Rows into one table, many with one statement: each statement is a message to the driver's thread and back.
+//! Inserts rows into one table, many per statement: each statement is a message to the driver's thread and back.
 
 use sqlx::sqlite::{SqliteArguments, SqliteConnection};
 use sqlx::{Arguments as _, AssertSqlSafe};
@@ -6,16 +6,16 @@ use strongroom_archive::SqliteValue;
 
 use super::encode::length;
 
-/// Values of a statement, at most; SQLite takes 32,766.
+/// Maximum number of values in a statement; SQLite allows 32,766.
 const VALUES: usize = 2000;
-/// Rows of a statement, at most.
+/// Maximum number of rows in a statement.
 const ROWS: usize = 100;
-/// Bytes of rows that wait for a statement to be full, at most.
+/// Maximum size of the rows that wait for a full statement, in bytes.
 const WAITING: usize = 1 << 20;
 
 /// Fills one table.
 pub(super) struct Insert {
-    /// Up to the values: `INSERT OR ABORT INTO t (a, b) VALUES `.
+    /// The statement up to the values: `INSERT OR ABORT INTO t (a, b) VALUES `.
     start: String,
     columns: usize,
     batch: usize,
@@ -52,7 +52,7 @@ impl Insert {
         Ok(())
     }
 
-    /// Adds the rows that wait.
+    /// Inserts the waiting rows.
     pub(super) async fn finish(mut self, connection: &mut SqliteConnection) -> sqlx::Result<()> {
         self.flush(connection).await
     }
@@ -72,7 +72,7 @@ impl Insert {
         for value in values {
             bind(&mut arguments, value)?;
         }
-        // A statement with bytes for a text is one of its kind, and not worth keeping.
+        // A statement with bytes for a text is unlikely to occur again, and is not worth caching.
         let query = sqlx::query_with(AssertSqlSafe(sql), arguments).persistent(is_plain);
         query.execute(connection).await.map(drop)
     }
@@ -86,7 +86,7 @@ impl Insert {
                 (0, _) => "), (",
                 _ => ",",
             });
-            // The driver binds UTF-8 alone as a text.
+            // The driver can bind only UTF-8 as text.
             sql.push_str(if matches!(value, SqliteValue::TextBytes(_)) { "CAST(? AS TEXT)" } else { "?" });
         }
         sql.push(')');

@@ -1,4 +1,4 @@
-//! The target as a restore finds it: what pairs with what, and what stands against it.
+//! Inspects the target before a restore: pairs of tables, and reasons against the restore.
 
 use std::path::Path;
 
@@ -16,15 +16,15 @@ use crate::migrations;
 use crate::names::quoted;
 use crate::options::SnapshotOptions;
 
-/// Everything that was found.
+/// The findings.
 pub(super) struct Looked {
     pub(super) inspection: Inspection,
     pub(super) live: Live,
-    /// One for each wanted table, in their order. Those of tables that would be created are expected ones.
+    /// One pair for each wanted table, in their order. For tables that would be created, the expected pair.
     pub(super) pairs: Vec<Pair>,
 }
 
-/// Reads it in one transaction, unless one is open.
+/// Inspects the target. The caller has begun a transaction.
 pub(super) async fn look(
     connection: &mut SqliteConnection,
     path: &Path,
@@ -77,7 +77,7 @@ pub(super) async fn look(
     Ok(Looked { inspection, live, pairs })
 }
 
-/// Files that cannot be written to. A folder has to be, because SQLite puts its own files there, and we ours.
+/// Files that cannot be written to. The directory must be writable, because SQLite and we create files there.
 fn rights(path: &Path) -> Vec<Refusal> {
     let folder = stage_file::folder(path);
     let places =
@@ -92,7 +92,7 @@ fn rights(path: &Path) -> Vec<Refusal> {
     closed.map(refusal).collect()
 }
 
-/// The archive's migrations that the target does not have. A table of migrations without rows says nothing.
+/// The archive's migrations that the target lacks. A migrations table without rows proves nothing.
 async fn newer(
     connection: &mut SqliteConnection,
     options: &SnapshotOptions,
@@ -114,7 +114,7 @@ async fn newer(
     Ok(is_newer.then(|| Refusal::NewerMigrations { ids: newer.join(", ") }))
 }
 
-/// A database without any table has no reader that could wait.
+/// A database without tables has no readers that could wait.
 fn journal(wanted: &Wanted, live: &Live) -> Option<Refusal> {
     let waits = live.journal_mode != "wal" && !live.tables.is_empty();
     (waits && !wanted.accept_pause).then(|| Refusal::JournalMode { mode: live.journal_mode.clone() })
@@ -126,7 +126,7 @@ fn pause(live: &Live) -> Pause {
     Pause { readers, remedy: remedy.to_owned() }
 }
 
-/// What stands against a table that is there.
+/// Reasons against restoring an existing table.
 fn against(wanted: &Wanted, table: &WantedTable, live: &LiveTable, pair: &Pair) -> Vec<Refusal> {
     let name = || table.schema.name.clone();
     let mut refusals = Vec::new();
@@ -158,7 +158,7 @@ fn against(wanted: &Wanted, table: &WantedTable, live: &LiveTable, pair: &Pair) 
     refusals
 }
 
-/// Rows without a key are told apart by all of their columns, and two more.
+/// Rows without a key are distinguished by all of their columns, and two more.
 fn keyless(pair: &Pair) -> Option<String> {
     const MOST: usize = 1990;
     if pair.rowid.is_none() {
@@ -181,7 +181,7 @@ async fn emptiness(
     Ok(has_rows.then(|| Refusal::NotEmpty { table: pair.name.clone() }))
 }
 
-/// Statements of the archive that would be run, and must not be.
+/// Statements of the archive that would be run but are not safe to run.
 fn statements(wanted: &Wanted, creates: &[String]) -> Option<Refusal> {
     if creates.is_empty() {
         return None;

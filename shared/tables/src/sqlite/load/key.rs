@@ -1,7 +1,7 @@
-//! What tells the rows of a table apart.
+//! Keys that identify the rows of a table.
 //!
-//! An index compares by its own collation, which need not be its column's. Two rows with one key there are one row to a
-//! restore, however their texts are written: otherwise the second could not be inserted.
+//! An index compares by its own collation, which can differ from its column's. Two rows with an equal key in the index are
+//! one row to a restore, however their texts are written: otherwise the second could not be inserted.
 
 use sqlx::sqlite::SqliteConnection;
 use strongroom_archive::schema::TableSchema;
@@ -9,15 +9,15 @@ use strongroom_archive::schema::TableSchema;
 /// Columns that are unique together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Key {
-    /// In key order, each with the collation by which the index compares.
+    /// In key order, each with the collation that the index uses.
     pub(super) columns: Vec<(String, String)>,
     /// The column is the table's rowid.
     pub(super) is_rowid: bool,
-    /// Never NULL: only such a key tells rows apart.
+    /// Never NULL: only such a key identifies rows.
     pub(super) is_complete: bool,
 }
 
-/// An index as `index_list` and `index_xinfo` have it.
+/// An index as described by `index_list` and `index_xinfo`.
 pub(super) struct IndexParts {
     origin: String,
     is_unique: bool,
@@ -50,7 +50,7 @@ pub(super) async fn indexes(connection: &mut SqliteConnection, table: &str) -> s
     Ok(indexes)
 }
 
-/// Those of a table, the primary one first.
+/// The keys of a table, the primary key first.
 pub(super) fn keys(table: &TableSchema, indexes: &[IndexParts], without_rowid: bool) -> Vec<Key> {
     let mut keys = Vec::new();
     let has_index = indexes.iter().any(|index| index.origin == "pk");
@@ -75,8 +75,8 @@ pub(super) fn keys(table: &TableSchema, indexes: &[IndexParts], without_rowid: b
     keys
 }
 
-/// A collation that SQLite does not bring. We give it the order of bytes, which is enough to read, and would ruin the index
-/// that is written in it.
+/// A collation that is not built in. We define it as byte order, which is good enough for reading, but writing to an index in
+/// that order would corrupt it.
 pub(super) fn unknown_collation(indexes: &[IndexParts]) -> Option<String> {
     const KNOWN: [&str; 3] = ["BINARY", "NOCASE", "RTRIM"];
     let mut collations = indexes.iter().flat_map(|index| &index.columns).map(|(_, collation)| collation);

@@ -1,4 +1,4 @@
-//! The target's tables, with what a restore needs to know of them beyond an archive's schema entry.
+//! The target's tables, with the data that a restore needs beyond an archive's schema entry.
 
 use std::collections::HashSet;
 
@@ -14,19 +14,19 @@ use crate::options::SnapshotOptions;
 /// A table of the target.
 #[derive(Debug, Clone)]
 pub(super) struct LiveTable {
-    /// With its hidden columns.
+    /// The schema entry, including hidden columns.
     pub(super) schema: TableSchema,
     pub(super) is_strict: bool,
     pub(super) has_rowid: bool,
-    /// What it is to a virtual table.
+    /// Its role for a virtual table.
     pub(super) inner: Inner,
-    /// The primary key first.
+    /// The primary key comes first.
     pub(super) keys: Vec<Key>,
-    /// A collation that only the application has, used by one of the table's indexes.
+    /// A collation that only the application provides, used by one of the table's indexes.
     pub(super) unknown_collation: Option<String>,
 }
 
-/// What the target is.
+/// The target's tables and properties.
 pub(super) struct Live {
     pub(super) engine: String,
     pub(super) tables: Vec<LiveTable>,
@@ -37,13 +37,13 @@ pub(super) struct Live {
 }
 
 impl Live {
-    /// SQLite does not care for the case of ASCII letters.
+    /// SQLite ignores the case of ASCII letters in names.
     pub(super) fn table(&self, name: &str) -> Option<&LiveTable> {
         self.tables.iter().find(|table| table.schema.table.eq_ignore_ascii_case(name))
     }
 }
 
-/// Reads all of them. Nothing is hidden from a restore, which must not lose what it does not show.
+/// Reads all tables. Nothing is hidden from a restore, which must not lose hidden data.
 pub(super) async fn read(connection: &mut SqliteConnection, options: &SnapshotOptions) -> sqlx::Result<Live> {
     let all = SnapshotOptions::new(&options.source);
     let found = introspect::tables(connection, &all, false).await?;

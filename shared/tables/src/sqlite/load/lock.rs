@@ -1,4 +1,4 @@
-//! The one lock that SQLite has for writers.
+//! SQLite's only lock for writers.
 
 use std::time::{Duration, Instant};
 
@@ -9,22 +9,22 @@ use super::markers::run;
 use crate::error::{Error, Result};
 use crate::fault::sqlite_code;
 
-/// Between two attempts, first and at most. Nobody waits for us meanwhile.
+/// First and longest pause between two attempts. Nobody waits for us meanwhile.
 const FIRST: Duration = Duration::from_millis(5);
 const LONGEST: Duration = Duration::from_millis(250);
 
-/// Begins a transaction that writes.
+/// Begins a write transaction.
 ///
 /// # Errors
-/// [`Error::Locked`] where others write all the time.
+/// [`Error::Locked`] if others write all the time.
 pub(super) async fn begin(connection: &mut SqliteConnection, source: &str, limit: Duration) -> Result<()> {
     try_long(connection, "BEGIN IMMEDIATE", source, limit).await
 }
 
-/// Commits. Without WAL, readers keep it from being done until they are through.
+/// Commits. Without WAL, readers delay the commit until they have finished.
 ///
 /// # Errors
-/// As [`begin`]; everything is rolled back then.
+/// As for [`begin`]; everything is then rolled back.
 pub(super) async fn commit(connection: &mut SqliteConnection, source: &str, limit: Duration) -> Result<()> {
     let committed = try_long(connection, "COMMIT", source, limit).await;
     if committed.is_err() {
@@ -33,12 +33,12 @@ pub(super) async fn commit(connection: &mut SqliteConnection, source: &str, limi
     committed
 }
 
-/// Ends a transaction, if there is still one: some errors end it themselves.
+/// Ends a transaction, if one is still open: some errors end it themselves.
 pub(super) async fn roll_back(connection: &mut SqliteConnection) {
     run(connection, "ROLLBACK".to_owned()).await.ok();
 }
 
-/// Tries for as long as `limit`, which SQLite's own patience would exceed.
+/// Retries for `limit`, which SQLite's own busy timeout would exceed.
 async fn try_long(
     connection: &mut SqliteConnection,
     statement: &str,

@@ -1,7 +1,7 @@
-//! What the database itself knows of restores, so that a crash leaves nothing unknown.
+//! The database's own records of restores, so that the state is known after a crash.
 //!
-//! The marker is a row of a table of ours in the database. It is committed before the file for staged rows exists, and
-//! becomes `applied` in the transaction that applies them.
+//! The marker is a row in our own table in the database. It is committed before the file for staged rows exists, and becomes
+//! `applied` in the transaction that applies them.
 
 use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
@@ -12,7 +12,7 @@ use super::pair::{self, Pair};
 use crate::load::Mode;
 use crate::names::quoted;
 
-/// The table of the markers. Exports skip it by the beginning of its name ([`crate::RESTORE_TABLES`]).
+/// The table of the markers. Exports skip it because of its name's prefix ([`crate::RESTORE_TABLES`]).
 pub(super) const TABLE: &str = "_strongroom_restores";
 
 /// A marker.
@@ -21,10 +21,10 @@ pub(super) struct Marker {
     pub(super) id: String,
     pub(super) is_applied: bool,
     pub(super) mode: Mode,
-    /// Greater for whatever was applied later.
+    /// Greater for restores that were applied later.
     pub(super) order: i64,
     pub(super) tables: Vec<Marked>,
-    /// Whether all of it was understood. What is only staged has no tables yet.
+    /// Whether all of it could be parsed. A restore that is only staged has no tables yet.
     pub(super) is_readable: bool,
 }
 
@@ -35,14 +35,14 @@ pub(super) struct Marked {
     pub(super) name: String,
     /// Its name in the database.
     pub(super) live: String,
-    /// Columns that the archive has, and those that it does not have.
+    /// Columns that the archive has, and (`extra`) those that it lacks.
     pub(super) columns: Vec<String>,
     pub(super) extra: Vec<String>,
-    /// Columns of the key, each with its collation; none for a table without one.
+    /// Columns of the key, each with its collation; empty for a table without a key.
     pub(super) key: Vec<(String, String)>,
-    /// A name for the rowid, where there is one.
+    /// A name for the rowid, if there is one.
     pub(super) rowid: Option<String>,
-    /// False for a table outside of the restored ones, of which rows followed a foreign key.
+    /// False for an outside table with rows that followed a foreign key.
     pub(super) is_restored: bool,
 }
 
@@ -92,7 +92,7 @@ impl Marked {
             columns: value["columns"].as_array()?.iter().map(text).collect::<Option<_>>()?,
             extra: value["extra"].as_array()?.iter().map(text).collect::<Option<_>>()?,
             key: value["key"].as_array()?.iter().map(pair).collect::<Option<_>>()?,
-            // It goes into statements as it is, and whoever writes to the database has written it.
+            // It is inserted into statements as it is, and anyone who can write to the database could have written it.
             rowid: match text(&value["rowid"]) {
                 Some(name) if !pair::ROWIDS.contains(&name.as_str()) => return None,
                 name => name,
@@ -106,22 +106,22 @@ fn text(value: &Value) -> Option<String> {
     value.as_str().map(str::to_owned)
 }
 
-/// Removed rows of a restore's table at `at`, whole.
+/// The deleted rows, in full, of a restore's table at `at`.
 pub(super) fn undo_table(digits: &str, at: usize) -> String {
     format!("main.\"_strongroom_undo_{digits}_{at}\"")
 }
 
-/// Keys of the rows that a restore has added to its table at `at`; whole rows of a table without a key.
+/// Keys of the rows that a restore added to its table at `at`; whole rows for a table without a key.
 pub(super) fn made_table(digits: &str, at: usize) -> String {
     format!("main.\"_strongroom_made_{digits}_{at}\"")
 }
 
-/// Rows whose references led nowhere before a restore.
+/// Rows whose references were dangling before a restore.
 pub(super) fn dangling_table(digits: &str) -> String {
     format!("main.\"_strongroom_undo_{digits}_dangling\"")
 }
 
-/// All of them, the newest first.
+/// All markers, newest first.
 pub(super) async fn read(connection: &mut SqliteConnection) -> sqlx::Result<Vec<Marker>> {
     if !exists(connection).await? {
         return Ok(Vec::new());
@@ -150,7 +150,7 @@ fn marker((id, state, mode, order, tables): (String, String, String, Option<i64>
     }
 }
 
-/// Says that rows are being staged, and returns when that was: it tells one stage of a restore from a later one.
+/// Records that rows are being staged, and returns when: this distinguishes one stage of a restore from a later one.
 pub(super) async fn stage(connection: &mut SqliteConnection, id: &str, mode: Mode) -> sqlx::Result<String> {
     let create = format!(
         "CREATE TABLE IF NOT EXISTS main.{TABLE} (id TEXT PRIMARY KEY NOT NULL, state TEXT NOT NULL, mode TEXT NOT NULL, \
@@ -165,7 +165,7 @@ pub(super) async fn stage(connection: &mut SqliteConnection, id: &str, mode: Mod
     insert.fetch_one(connection).await
 }
 
-/// Says that the restore was applied, and to what. `since`: when it was staged.
+/// Records that the restore was applied, and to which tables. `since`: when it was staged.
 pub(super) async fn apply(
     connection: &mut SqliteConnection,
     id: &str,
@@ -180,11 +180,11 @@ pub(super) async fn apply(
     );
     let update = sqlx::query(AssertSqlSafe(sql)).bind(id).bind(tables).bind(since).persistent(false);
     let done = update.execute(connection).await?;
-    // Somebody has discarded the restore meanwhile, and may have staged it again.
+    // Another process has discarded the restore meanwhile, and may have staged it again.
     if done.rows_affected() == 1 { Ok(()) } else { Err(sqlx::Error::RowNotFound) }
 }
 
-/// Removes what the database has of a restore, and the table of markers with the last one.
+/// Removes everything that the database has of a restore, and with the last restore the table of markers.
 pub(super) async fn remove(connection: &mut SqliteConnection, id: &str, digits: &str) -> sqlx::Result<()> {
     let tables: Vec<String> = sqlx::query_scalar(
         "SELECT name FROM main.sqlite_schema WHERE type = 'table'
@@ -217,7 +217,7 @@ async fn exists(connection: &mut SqliteConnection) -> sqlx::Result<bool> {
         .await
 }
 
-/// Runs a statement once.
+/// Runs a statement once, without caching it.
 pub(super) async fn run(connection: &mut SqliteConnection, sql: String) -> sqlx::Result<u64> {
     let done = sqlx::query(AssertSqlSafe(sql)).persistent(false).execute(connection).await?;
     Ok(done.rows_affected())

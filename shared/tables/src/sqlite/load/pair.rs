@@ -1,4 +1,4 @@
-//! A table of the archive beside the table of the target that takes its rows.
+//! A table of the archive paired with the target's table that receives its rows.
 
 use strongroom_archive::schema::{Column, Engine, TableSchema};
 
@@ -9,10 +9,10 @@ use super::live::LiveTable;
 use super::search::Inner;
 use crate::load::Refusal;
 
-/// Both, column by column.
+/// Both tables, column by column.
 #[derive(Debug, Clone)]
 pub(super) struct Pair {
-    /// The table's place in [`crate::load::Wanted::tables`].
+    /// The table's index in [`crate::load::Wanted::tables`].
     pub(super) at: usize,
     /// Archive name.
     pub(super) name: String,
@@ -20,22 +20,22 @@ pub(super) struct Pair {
     pub(super) live: String,
     /// Columns whose values are loaded, in the archive's order.
     pub(super) columns: Vec<PairColumn>,
-    /// Stored columns of the target that the archive does not have.
+    /// Stored columns of the target that the archive lacks.
     pub(super) extra: Vec<String>,
-    /// The key, as places in `columns` with the collation of each.
+    /// The key, as indexes in `columns` with the collation of each.
     pub(super) key: Option<PairKey>,
-    /// Its rows are made again from others, and not loaded.
+    /// Its rows are rebuilt from others, and not loaded.
     pub(super) is_derived: bool,
-    /// Into empty tables, what it has is removed first: options of a full-text table.
+    /// In empty-table mode its contents are deleted first: options of a full-text table.
     pub(super) is_never_empty: bool,
-    /// A name for the rowid that is no column's. `None`: there is no rowid, or no name is left.
+    /// A name for the rowid that no column has. `None`: there is no rowid, or no name is free.
     pub(super) rowid: Option<&'static str>,
 }
 
 /// A column that is loaded.
 #[derive(Debug, Clone)]
 pub(super) struct PairColumn {
-    /// Its place in the archive.
+    /// Its index in the archive.
     pub(super) archive: usize,
     /// Its name in the target.
     pub(super) name: String,
@@ -45,13 +45,13 @@ pub(super) struct PairColumn {
 /// The key of a pair.
 #[derive(Debug, Clone)]
 pub(super) struct PairKey {
-    /// Places in [`Pair::columns`], each with its collation.
+    /// Indexes in [`Pair::columns`], each with its collation.
     pub(super) columns: Vec<(usize, String)>,
     pub(super) is_rowid: bool,
 }
 
 impl Pair {
-    /// What can be paired, and what stands against it.
+    /// The pair of two tables, and the reasons against it.
     pub(super) fn new(at: usize, archive: &TableSchema, live: &LiveTable) -> (Self, Vec<Refusal>) {
         let mut refusals = Vec::new();
         let mut columns = Vec::new();
@@ -126,7 +126,7 @@ fn described(column: &Column) -> String {
     if column.generated.is_some() { format!("{declared}, generated") } else { declared.to_owned() }
 }
 
-/// A column that must have a value, and would get none.
+/// Refuses a column that must have a value but would get none.
 fn needed(archive: &TableSchema, column: &Column, live: &LiveTable) -> Option<Refusal> {
     let is_rowid =
         live.keys.iter().any(|key| key.is_rowid && key.columns.iter().any(|(name, _)| *name == column.name));
@@ -134,7 +134,7 @@ fn needed(archive: &TableSchema, column: &Column, live: &LiveTable) -> Option<Re
     gets_none.then(|| Refusal::ColumnNeeded { table: archive.name.clone(), column: column.name.clone() })
 }
 
-/// The first key all of whose columns are loaded.
+/// The first key whose columns are all loaded.
 fn key(keys: &[Key], columns: &[PairColumn]) -> Option<PairKey> {
     let place = |name: &str| columns.iter().position(|column| column.name == name);
     keys.iter().filter(|key| key.is_complete).find_map(|key| {
@@ -143,7 +143,7 @@ fn key(keys: &[Key], columns: &[PairColumn]) -> Option<PairKey> {
     })
 }
 
-/// Names that a rowid has unless a column has them.
+/// Names of a rowid, unless a column has the same name.
 pub(super) const ROWIDS: [&str; 3] = ["_rowid_", "rowid", "oid"];
 
 /// A name for the rowid that no column has.

@@ -5,20 +5,20 @@ use std::time::{Duration, Instant};
 use super::{Connection, lock};
 use crate::error::{Error, Result};
 
-/// A pause that has begun, and must not be longer than `limit`.
+/// A pause that has begun and must not exceed `limit`.
 pub(super) struct Pause {
     pub(super) since: Instant,
     pub(super) limit: Option<Duration>,
 }
 
 impl Pause {
-    /// What is left of it.
+    /// The remaining time.
     pub(super) fn left(&self) -> Option<Duration> {
         self.limit.map(|limit| limit.saturating_sub(self.since.elapsed()))
     }
 
-    /// Commits what was `done` in time, and nothing else. Without WAL readers are waited for, and they for us, so that this is
-    /// part of the pause. `lock`: how long to wait at most where no pause was agreed, or a longer one.
+    /// Commits work that was `done` in time, and rolls back otherwise. Without WAL, the commit waits for readers, and they
+    /// for us, so it is part of the pause. `lock`: maximum wait if no pause, or a longer one, was agreed.
     pub(super) async fn end<T>(
         &self,
         connection: &mut Connection,
@@ -39,7 +39,7 @@ impl Pause {
             }
         };
         match (self.limit, done) {
-            // What was interrupted, or could not be had, says no more than that.
+            // If the pause is over, an interruption or a failed lock means only that.
             (Some(limit), Err(_)) if self.left() == Some(Duration::ZERO) => Err(too_long(source, limit)),
             (_, done) => done,
         }

@@ -1,7 +1,7 @@
-//! The foreign keys of the database, and how rows are found by them: SQLite enforces them for none of our statements.
+//! The database's foreign keys, and how to find rows by them: SQLite does not enforce them for our statements.
 //!
-//! References among restored tables are as the archive has them: SQLite enforces foreign keys only for connections that ask
-//! for it, so that the source may have had rows without the row that they refer to, and a restore brings them back.
+//! References among restored tables are as in the archive: SQLite enforces foreign keys only for connections that request it,
+//! so the source may have had dangling rows, and a restore brings them back.
 
 use strongroom_archive::schema::ForeignKey;
 
@@ -15,13 +15,13 @@ use crate::names::quoted;
 pub(super) struct Reference {
     /// The referencing table.
     pub(super) from: End,
-    /// The referenced one.
+    /// The referenced table.
     pub(super) to: End,
-    /// What becomes of referencing rows: `cascade`, `set null` and so on.
+    /// The action on referencing rows: `cascade`, `set null` and so on.
     pub(super) on_delete: String,
-    /// Whether referencing rows can follow those that are removed.
+    /// Whether referencing rows can follow deleted rows.
     pub(super) has_action: bool,
-    /// Columns of the referencing table, and what they refer to with the collation that compares them.
+    /// Columns of the referencing table, the columns that they reference, and the collation for comparing them.
     pub(super) columns: Vec<(String, String, String)>,
 }
 
@@ -30,21 +30,21 @@ pub(super) struct Reference {
 pub(super) struct End {
     /// Its name in the target.
     pub(super) table: String,
-    /// Its place among the tables of the restore; `None` outside of them.
+    /// Its index among the restore's tables; `None` for an outside table.
     pub(super) at: Option<usize>,
 }
 
-/// Where a foreign key leads, as seen from the table of the restore at a place.
+/// Direction of a foreign key, as seen from the restore's table at an index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Direction {
-    /// Another table refers to this one.
+    /// Another table references this one.
     In(usize),
-    /// This one refers to another table.
+    /// This table references another one.
     Out(usize),
 }
 
-/// All of the database. What SQLite cannot check, it never enforces: it refers to a table that is not there, or to columns
-/// that are not unique.
+/// All foreign keys of the database. Keys that SQLite cannot check, and so never enforces, are left out: they reference a
+/// missing table, or columns that are not unique.
 pub(super) fn all(live: &Live, tables: &[Marked]) -> Vec<Reference> {
     let end = |table: &LiveTable| {
         let table = table.schema.table.clone();
@@ -63,7 +63,8 @@ pub(super) fn all(live: &Live, tables: &[Marked]) -> Vec<Reference> {
     references
 }
 
-/// A foreign key column by column; the parent's own unique index says how they are compared. `None` without one.
+/// A foreign key column by column; the parent's unique index determines how they are compared. `None` if there is no such
+/// index.
 pub(super) fn columns(key: &ForeignKey, to: &LiveTable) -> Option<Vec<(String, String, String)>> {
     let referenced =
         if key.referenced_columns.is_empty() { &to.schema.primary_key } else { &key.referenced_columns };
@@ -83,14 +84,14 @@ pub(super) fn columns(key: &ForeignKey, to: &LiveTable) -> Option<Vec<(String, S
     pairs.map(|(from, to)| Some((from.clone(), to.clone(), collation(to)?))).collect()
 }
 
-/// Whether rows of the table can follow. Changed ones could not be told from others later without a key.
+/// Whether rows of the table can follow. Without a key, changed rows could not be identified later.
 pub(super) fn has_action(on_delete: &str, table: &LiveTable) -> bool {
     let has_key = table.keys.iter().any(|key| key.is_complete);
     on_delete == "cascade" || (has_key && matches!(on_delete, "set null" | "set default"))
 }
 
 impl Reference {
-    /// `None` between two tables of the restore, and between two others.
+    /// `None` between two of the restore's tables, and between two other tables.
     pub(super) fn direction(&self) -> Option<Direction> {
         match (self.from.at, self.to.at) {
             (Some(at), None) => Some(Direction::Out(at)),
@@ -99,17 +100,17 @@ impl Reference {
         }
     }
 
-    /// Between two tables whose rows are the archive's.
+    /// Whether both tables contain the archive's rows.
     pub(super) fn is_within(&self, tables: &[Marked]) -> bool {
         self.from.is_restored(tables) && self.to.is_restored(tables)
     }
 
-    /// What it is called in notes.
+    /// Its identity in records.
     pub(super) fn identity(&self) -> String {
         format!("{} {:?} {}", self.from.table, self.columns, self.to.table)
     }
 
-    /// What `rows` without the row that they refer to stand for.
+    /// The refusal for `rows` dangling rows.
     pub(super) fn refusal(&self, tables: &[Marked], rows: u64) -> Refusal {
         let (from, to) = (self.from.name(tables), self.to.name(tables));
         let constraint = self.named();
@@ -120,19 +121,19 @@ impl Reference {
         }
     }
 
-    /// The foreign key in words.
+    /// A description of the foreign key.
     pub(super) fn named(&self) -> String {
         let columns: Vec<&str> = self.columns.iter().map(|(from, _, _)| from.as_str()).collect();
         format!("foreign key {}", columns.join(", "))
     }
 
-    /// `child` refers to something.
+    /// `child` has a reference, that is, no NULL in it.
     pub(super) fn is_set(&self, child: &str) -> String {
         let parts = self.columns.iter().map(|(from, _, _)| format!("{child}.{} IS NOT NULL", quoted(from)));
         parts.collect::<Vec<_>>().join(" AND ")
     }
 
-    /// `child` refers to `parent`, both live.
+    /// `child` references `parent`, both live.
     pub(super) fn matches(&self, child: &str, parent: &str) -> String {
         let parts = self.columns.iter().map(|(from, to, collation)| {
             format!("{parent}.{} = {child}.{} COLLATE {}", quoted(to), quoted(from), quoted(collation))
@@ -142,7 +143,7 @@ impl Reference {
 }
 
 impl Direction {
-    /// Only replacing removes rows.
+    /// Only replacing deletes rows.
     pub(super) fn may_harm(self, mode: Mode) -> bool {
         mode == Mode::Replace || matches!(self, Self::Out(_))
     }
@@ -153,7 +154,7 @@ impl End {
         self.at.is_some_and(|at| tables[at].is_restored)
     }
 
-    /// As an archive calls it.
+    /// Its archive name.
     fn name(&self, tables: &[Marked]) -> String {
         self.at.map_or(&self.table, |at| &tables[at].name).clone()
     }

@@ -1,11 +1,11 @@
-//! Why rows are not written to a table.
+//! Why rows are rejected by a table.
 
 use super::pair::Pair;
 use crate::error::{Error, Result};
 use crate::fault::sqlite_code;
 use crate::load::Refusal;
 
-/// The same of staged rows, whose only constraint is the key: SQLite's text would name our own table.
+/// Like [`constraint`], for staged rows, whose only constraint is the key: SQLite's message would name our own table.
 pub(super) fn staged(source: &str, pair: &Pair, error: &sqlx::Error) -> Error {
     match constraint(source, &pair.name, error) {
         Error::Constraint { name, table, .. } => {
@@ -18,7 +18,8 @@ pub(super) fn staged(source: &str, pair: &Pair, error: &sqlx::Error) -> Error {
     }
 }
 
-/// Constraint by name where a row violates one; anything else as it is. SQLite's texts name columns, indexes and checks.
+/// [`Error::Constraint`] if a row violates a constraint; otherwise the database error. SQLite's messages name columns,
+/// indexes and checks.
 pub(super) fn constraint(source: &str, table: &str, error: &sqlx::Error) -> Error {
     const CONSTRAINT: i32 = 19;
     if sqlite_code(error) & 0xff != CONSTRAINT {
@@ -28,7 +29,7 @@ pub(super) fn constraint(source: &str, table: &str, error: &sqlx::Error) -> Erro
     Error::Constraint { name: source.to_owned(), table: table.to_owned(), problem }
 }
 
-/// Refuses where anything stands against a restore.
+/// Refuses if there is any reason against a restore.
 pub(super) fn unless_none(source: &str, refusals: Vec<Refusal>) -> Result<()> {
     if refusals.is_empty() { Ok(()) } else { Err(Error::Refused { name: source.to_owned(), refusals }) }
 }

@@ -1,8 +1,8 @@
-//! Taking an applied restore back.
+//! Rolls back an applied restore.
 //!
-//! The staged rows are what the restored tables held right after it. So a difference from them is what somebody has changed
-//! since, and without one the rows that were added are removed and the old ones come back. Of a merge, which left all other
-//! rows alone, only the rows that it added are looked at.
+//! The staged rows are the contents of the restored tables right after the restore. So any difference from them is a later
+//! change; without one, the added rows are deleted and the old ones come back. After a merge, which left all other rows
+//! unchanged, only the rows that it added are compared.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use super::{SqliteTarget, applied, dangling, lock, markers, stage_file, swap, tr
 use crate::error::{Error, Result};
 use crate::load::{Mode, RolledBack, TableChanges};
 
-/// Takes it back and discards it.
+/// Rolls back the restore and discards it.
 pub(super) async fn roll_back(
     target: &mut SqliteTarget,
     restore: &str,
@@ -35,7 +35,7 @@ pub(super) async fn roll_back(
     Ok(RolledBack { tables })
 }
 
-/// Does the same, and undoes it.
+/// Does the same, but rolls back that transaction.
 pub(super) async fn check(
     target: &mut SqliteTarget,
     restore: &str,
@@ -48,7 +48,7 @@ pub(super) async fn check(
     Ok(())
 }
 
-/// Takes it back in a transaction that the caller ends. What fails is undone.
+/// Does the rollback in a transaction that the caller ends. A failure is undone.
 async fn begin(
     target: &mut SqliteTarget,
     restore: &str,
@@ -161,7 +161,7 @@ impl Work<'_> {
         self.undo(connection, table, &undo).await.map_err(failed)
     }
 
-    /// How many rows are not as the restore has left them.
+    /// Number of rows that differ from what the restore left.
     async fn changes(
         &self,
         connection: &mut SqliteConnection,
@@ -202,7 +202,7 @@ impl Work<'_> {
         if !table.is_restored || self.marker.mode == Mode::Merge {
             return Ok(());
         }
-        // Removed with the restore's own tables, whose names begin in the same way.
+        // Removed along with the restore's own tables, because its name has the same prefix.
         let again = format!("{}_again", self.digits);
         Undo::of(&again, at).create(connection, table).await?;
         swap::one(connection, &again, at, table, Mode::Replace).await.map(drop)

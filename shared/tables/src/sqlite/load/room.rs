@@ -1,4 +1,4 @@
-//! How much space a restore takes beside the database, and whether it is there.
+//! Checks whether there is enough free space beside the database for a restore.
 
 use std::path::Path;
 
@@ -11,16 +11,16 @@ use super::stage_file;
 use crate::load::{Mode, Refusal, Wanted};
 use crate::names::quoted;
 
-/// Rows that are looked at to tell how long a row is.
+/// Number of rows sampled to estimate a row's length.
 const SAMPLE: u32 = 1000;
-/// Bytes of a row and of a column beside its values.
+/// Overhead of a row and of a column, in bytes.
 const ROW: u64 = 16;
 const COLUMN: u64 = 8;
-/// Bytes of a value where there is no row to look at.
+/// Assumed length of a value if there is no row to sample, in bytes.
 const VALUE: u64 = 24;
 
-/// An estimate: the staged rows, and in the worst case both all old rows and all new ones in the write-ahead log. A row of
-/// the archive is taken to be as long as those that the table has.
+/// Estimates the staged rows, and in the worst case all old and all new rows in the write-ahead log. Rows in the archive are
+/// assumed to be as long as the table's rows.
 pub(super) async fn needed(
     connection: &mut SqliteConnection,
     wanted: &Wanted,
@@ -44,12 +44,12 @@ pub(super) async fn needed(
     Ok(bytes)
 }
 
-/// How many rows a table has, and how long one is.
+/// The number of a table's rows, and their average length.
 async fn rows(connection: &mut SqliteConnection, pair: &Pair) -> sqlx::Result<(u64, u64)> {
     let from = quoted(&pair.live);
     let columns: Vec<String> = pair.names().map(quoted).collect();
     let mut sum = 0.0;
-    // SQLite does not take a longer expression.
+    // SQLite does not accept a longer expression.
     for some in columns.chunks(100) {
         let lengths = some.iter().map(|column| format!("total(octet_length(t.{column}))"));
         let sql = format!(
@@ -71,7 +71,7 @@ async fn rows(connection: &mut SqliteConnection, pair: &Pair) -> sqlx::Result<(u
     Ok((rows, average))
 }
 
-/// Refuses where less is free in the database's folder.
+/// Refuses if the database's directory has less free space.
 pub(super) fn refusal(path: &Path, needed: u64) -> Option<Refusal> {
     let disk = rustix::fs::statvfs(stage_file::folder(path)).ok()?;
     let available = disk.f_bavail.saturating_mul(disk.f_frsize);

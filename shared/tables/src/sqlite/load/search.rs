@@ -1,4 +1,4 @@
-//! Full-text tables, whose index is made again from the text after its rows were replaced.
+//! Full-text tables, whose index is rebuilt from the text after rows were replaced.
 
 use sqlx::sqlite::SqliteConnection;
 
@@ -7,22 +7,22 @@ use super::live::Live;
 use super::markers::{Marked, run};
 use crate::names::quoted;
 
-/// What a table is to a virtual one.
+/// Role of a table for a virtual table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Inner {
-    /// Nothing: an ordinary table.
+    /// None: an ordinary table.
     No,
-    /// It holds the text of a full-text table.
+    /// The text of a full-text table.
     Content,
-    /// It holds the options of a full-text table, and is never empty.
+    /// The options of a full-text table; never empty.
     Options,
-    /// It is the index of a full-text table whose text is in an ordinary table.
+    /// The index of a full-text table whose text is in an ordinary table.
     Index,
-    /// Its rows mean something to this module alone.
+    /// Its rows are only meaningful to this module.
     Other(String),
 }
 
-/// Those of the file.
+/// The file's virtual tables.
 pub(super) async fn virtual_tables(connection: &mut SqliteConnection) -> sqlx::Result<Vec<VirtualTable>> {
     let rows: Vec<(String, String)> = sqlx::query_as(
         "SELECT name, sql FROM main.sqlite_schema
@@ -50,7 +50,7 @@ impl Inner {
     }
 }
 
-/// Makes the indexes of those full-text tables again whose text was restored.
+/// Rebuilds the indexes of full-text tables whose text was restored.
 pub(super) async fn rebuild(
     connection: &mut SqliteConnection,
     live: &Live,

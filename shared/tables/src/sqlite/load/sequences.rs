@@ -1,4 +1,4 @@
-//! The counters of AUTOINCREMENT tables, which never go back: a number that was given out may be known elsewhere.
+//! The counters of AUTOINCREMENT tables, which never go back: a number that was used may be known elsewhere.
 
 use sqlx::sqlite::SqliteConnection;
 
@@ -7,7 +7,7 @@ use super::live::Live;
 use super::pair::Pair;
 use crate::load::Wanted;
 
-/// Raises each to where the archive had it. SQLite itself raises it for the rows that are inserted.
+/// Raises each counter to its value in the archive. SQLite itself raises it for inserted rows.
 pub(super) async fn raise(
     connection: &mut SqliteConnection,
     live: &Live,

@@ -1,4 +1,4 @@
-//! Filling a stage: the tables of ours that take the archive's rows, and their indexes.
+//! Fills a stage: our own tables for the archive's rows, and their indexes.
 
 use std::time::{Duration, Instant};
 
@@ -23,16 +23,16 @@ use crate::names::quoted;
 
 /// Where rows go.
 pub(super) enum Place {
-    /// Into a file of ours, `is_done` once it has its indexes.
+    /// Into our own file; `is_done` after it has its indexes.
     File { is_done: bool },
-    /// Into the empty tables, in a transaction that began then.
+    /// Into the empty tables, in a transaction that began at `since`.
     Live { since: Instant, later: Option<Later> },
 }
 
-/// What a comparison costs when it is applied: the same again, and this much for each row that changes.
+/// Cost of applying a comparison: the time of the comparison again, plus this for each row that changes.
 const APPLIED_ROW: Duration = Duration::from_micros(30);
 
-/// Makes the staged tables. They take any value as it is.
+/// Creates the staged tables. They accept any value as it is.
 pub(super) async fn tables(connection: &mut SqliteConnection, pairs: &[Pair]) -> sqlx::Result<()> {
     run(connection, "BEGIN".to_owned()).await?;
     for pair in pairs {
@@ -83,7 +83,7 @@ impl SqliteStage {
         Ok(rows)
     }
 
-    /// Makes the indexes that comparing needs, once.
+    /// Creates the indexes needed for the comparison, once.
     async fn finish(&mut self) -> Result<()> {
         let Place::File { is_done } = &mut self.place else { return Ok(()) };
         if std::mem::replace(is_done, true) {
@@ -135,7 +135,7 @@ impl SqliteStage {
         Comparison { tables, writers_wait: started.elapsed(), ..Comparison::default() }
     }
 
-    /// What was loaded is all there is.
+    /// The loaded rows are all there is to compare.
     async fn compare_live(&mut self) -> Result<Comparison> {
         let source = self.options.read.source.clone();
         let mut comparison = self.all_created();
@@ -187,7 +187,7 @@ impl SqliteStage {
         self.finish().await?;
         match self.place {
             Place::File { .. } => swap::rehearse(self, limits).await,
-            // They are in the tables already.
+            // The rows are already in the tables.
             Place::Live { .. } => Ok(()),
         }
     }

@@ -1,8 +1,8 @@
 //! The file beside the database in which rows are staged.
 //!
 //! It is as secret as the database: it exists with mode 0600 before SQLite opens it. It has no journal. Until it is made
-//! durable, at the end, a crash may leave anything in it, and whatever a crash leaves is removed by the restore's id. A
-//! trial has no id, so that nothing could find its file after a crash: it loses its name as soon as it is open.
+//! durable at the end, a crash can leave anything in it, and the remains are removed by the restore's id. A trial has no id
+//! by which its file could be found after a crash, so its file is unlinked as soon as it is open.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
@@ -19,10 +19,10 @@ use crate::error::{Error, Result};
 /// The name under which the file is attached.
 pub(super) const STAGE: &str = "strongroom_stage";
 
-/// Kibibytes of the file that SQLite keeps in memory.
+/// SQLite's page cache for the file in KiB.
 const CACHE: u32 = 16 << 10;
 
-/// 32 hexadecimal digits for the id of a restore: those of a UUID.
+/// 32 hexadecimal digits for a restore's id: those of a UUID.
 pub(super) fn digits(restore: &str) -> String {
     let digits: String = restore.chars().filter(|character| *character != '-').collect();
     if digits.len() == 32 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
@@ -31,7 +31,7 @@ pub(super) fn digits(restore: &str) -> String {
     hex::encode(&Sha256::digest(restore.as_bytes())[..16])
 }
 
-/// Which database it is, whatever its path goes through: its file by device and inode.
+/// Identifies the database, whatever its path: its file's device and inode.
 pub(crate) fn place_of(database: &Path) -> String {
     match fs::metadata(database) {
         Ok(file) => format!("{} {}", file.dev(), file.ino()),
@@ -39,26 +39,26 @@ pub(crate) fn place_of(database: &Path) -> String {
     }
 }
 
-/// The folder in which SQLite and we put files beside the database. A link is followed, as SQLite does.
+/// The directory in which SQLite and we create files beside the database. A link is followed, as in SQLite.
 pub(super) fn folder(database: &Path) -> PathBuf {
     let database = real(database);
     let folder = database.parent().filter(|folder| !folder.as_os_str().is_empty());
     folder.unwrap_or(Path::new(".")).to_owned()
 }
 
-/// The database's file itself, where `database` is a link.
+/// The database file itself, if `database` is a link.
 fn real(database: &Path) -> PathBuf {
     fs::canonicalize(database).unwrap_or_else(|_| database.to_owned())
 }
 
-/// The file of a restore.
+/// The path of a restore's file.
 pub(super) fn path(database: &Path, digits: &str) -> PathBuf {
     let mut name: OsString = real(database).into_os_string();
     name.push(format!(".strongroom-{digits}"));
     name.into()
 }
 
-/// Makes the file and attaches it. `is_trial`: it has no name any more afterwards.
+/// Creates the file and attaches it. `is_trial`: the file is then unlinked.
 pub(super) async fn create(
     connection: &mut SqliteConnection,
     path: &Path,
@@ -84,7 +84,7 @@ pub(super) async fn create(
     Ok(())
 }
 
-/// Attaches a file that is there.
+/// Attaches an existing file.
 pub(super) async fn attach(connection: &mut SqliteConnection, path: &Path, source: &str) -> Result<()> {
     let Some(text) = path.to_str() else {
         let source_error = io::Error::new(io::ErrorKind::InvalidFilename, "its path is not UTF-8");
@@ -98,7 +98,7 @@ pub(super) async fn attach(connection: &mut SqliteConnection, path: &Path, sourc
         .map_err(|error| Error::database(source, "opening the file for staged rows", &error))
 }
 
-/// Makes the file last through a crash, its name in the folder too.
+/// Makes the file durable, including its name in the directory.
 pub(super) fn sync(path: &Path, source: &str) -> Result<()> {
     let sync = || {
         File::open(path)?.sync_all()?;
@@ -107,7 +107,7 @@ pub(super) fn sync(path: &Path, source: &str) -> Result<()> {
     sync().map_err(failed(source, "making the staged rows last"))
 }
 
-/// Removes the file and what SQLite may have put beside it. None of them need be there.
+/// Removes the file and any files that SQLite created beside it. None of them need exist.
 pub(super) fn discard(path: &Path, source: &str) -> Result<()> {
     let remove_all = || {
         for suffix in ["-journal", "-wal", "-shm", ""] {

@@ -1,4 +1,4 @@
-//! Applying a stage: one IMMEDIATE transaction, which readers in WAL mode do not notice.
+//! Applies a stage: one IMMEDIATE transaction, which readers in WAL mode do not notice.
 
 use std::time::Instant;
 
@@ -21,7 +21,7 @@ use super::{
 use crate::error::{Error, Result};
 use crate::load::{Mode, SwapLimits, Swapped, TableChanges};
 
-/// Applies it, or changes nothing.
+/// Applies the stage, or changes nothing.
 pub(super) async fn swap(stage: &mut SqliteStage, limits: &SwapLimits) -> Result<Swapped> {
     let source = stage.options.read.source.clone();
     lock::begin(&mut stage.connection, &source, limits.lock).await?;
@@ -32,7 +32,7 @@ pub(super) async fn swap(stage: &mut SqliteStage, limits: &SwapLimits) -> Result
     Ok(Swapped { tables, paused: pause.since.elapsed() })
 }
 
-/// Does everything that [`swap`] does, but for the marker and the commit.
+/// Does everything that [`swap`] does, except the marker and the commit.
 pub(super) async fn rehearse(stage: &mut SqliteStage, limits: &SwapLimits) -> Result<()> {
     let source = stage.options.read.source.clone();
     lock::begin(&mut stage.connection, &source, limits.lock).await?;
@@ -49,7 +49,7 @@ async fn apply(stage: &mut SqliteStage) -> Result<Vec<TableChanges>> {
     Ok(changes)
 }
 
-/// What changes, and the tables that the marker names.
+/// The changes, and the tables that the marker names.
 async fn apply_rows(stage: &mut SqliteStage) -> Result<(Vec<TableChanges>, Vec<Marked>)> {
     let source = stage.options.read.source.clone();
     let failed = |error| Error::database(&source, "applying a restore", &error);
@@ -92,7 +92,7 @@ async fn apply_rows(stage: &mut SqliteStage) -> Result<(Vec<TableChanges>, Vec<M
     Ok((changes, restored.iter().cloned().chain(followers.tables).collect()))
 }
 
-/// Tables whose triggers would fire. Any table outside may follow, directly or not.
+/// Tables whose triggers would fire. If rows follow, that can be any table, directly or indirectly.
 fn touched<'a>(live: &'a Live, restored: &'a [Marked], follows: bool) -> Vec<&'a str> {
     if follows {
         return live.tables.iter().map(|table| table.schema.table.as_str()).collect();
@@ -126,7 +126,7 @@ pub(super) async fn one(
     Ok(changes)
 }
 
-/// Removes what the stage does not have, or has otherwise, and keeps it.
+/// Deletes rows that are absent from the stage or differ from it, and keeps them.
 async fn remove(
     connection: &mut SqliteConnection,
     undo: &Undo,
@@ -138,7 +138,7 @@ async fn remove(
         undo.remove_kept(connection, table).await?;
         return Ok(gone);
     }
-    // Sorting both tables takes long: once is enough.
+    // Sorting both tables is slow, so it is done only once.
     run(connection, format!("CREATE TEMP TABLE strongroom_gone AS {}", surplus(table, at, Side::Live)))
         .await?;
     let (rowid, live) = (rowid(table), live_name(table));
@@ -149,7 +149,7 @@ async fn remove(
     Ok(gone)
 }
 
-/// Inserts what the live table lacks, and remembers which rows these are.
+/// Inserts the rows that the live table lacks, and records them.
 async fn add(connection: &mut SqliteConnection, undo: &Undo, at: usize, table: &Marked) -> sqlx::Result<u64> {
     let (count, from) = (table.columns.len(), added(table, at));
     let places: Vec<String> = if table.key.is_empty() {
@@ -166,7 +166,7 @@ async fn add(connection: &mut SqliteConnection, undo: &Undo, at: usize, table: &
         let same = undo.same_made_staged(table);
         format!("SELECT {} FROM {made} AS m CROSS JOIN {} AS s ON {same}", numbered("s.c", count), staged(at))
     };
-    // A table may say that what violates its constraints replaces other rows, or is ignored.
+    // Without OR ABORT, a table's own conflict clause could replace other rows or ignore a violation.
     run(connection, format!("INSERT OR ABORT INTO {live} ({columns}) {rows}")).await?;
     Ok(new)
 }

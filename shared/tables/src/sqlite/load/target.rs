@@ -1,4 +1,4 @@
-//! A database before a restore and after it: looking at it, and what it has of restores.
+//! A database before and after a restore: inspecting it, and its records of restores.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -23,7 +23,7 @@ impl SqliteTarget {
         Ok(self.look(wanted).await?.inspection)
     }
 
-    /// Looks at the target in one read transaction.
+    /// Inspects the target in one read transaction.
     async fn look(&mut self, wanted: &Wanted) -> Result<Looked> {
         run(&mut self.connection, "BEGIN".to_owned()).await.map_err(self.failed("looking at the target"))?;
         let looked = inspect::look(&mut self.connection, &self.path, &self.options.read, wanted).await;
@@ -129,13 +129,13 @@ impl SqliteTarget {
     }
 }
 
-/// A name that no other trial has, of whatever process; it is gone as soon as the file is open.
+/// A name that no other trial in any process has; it is unlinked as soon as the file is open.
 fn trial_digits() -> String {
     stage_file::digits(&uuid::Uuid::now_v7().to_string())
 }
 
-/// Removes the file, which may be what fills the disk, then what is ours in the database: of a restore that is `only`. Whoever
-/// swaps it in has the lock until it is applied. `digits` are those of the restore's id.
+/// Removes the file first, which may be what fills the disk, then our objects in the database, for a restore in state `only`.
+/// A process that swaps the restore in holds the lock until it is applied. `digits` are those of the restore's id.
 pub(super) async fn discard(
     connection: &mut Connection,
     options: &TargetOptions,

@@ -1,5 +1,5 @@
-//! Triggers, which must not fire for what a restore writes: SQLite has no switch for them, but it drops and makes them in a
-//! transaction, and nobody else notices.
+//! Triggers, which must not fire during a restore: SQLite has no switch for them, but they can be dropped and recreated in
+//! one transaction, and nobody else notices.
 
 use sqlx::sqlite::SqliteConnection;
 
@@ -10,7 +10,7 @@ use crate::names::quoted;
 /// Triggers that were dropped.
 pub(super) struct Dropped(Vec<String>);
 
-/// Drops those of the tables, and remembers their statements in the order in which they were made.
+/// Drops the tables' triggers, and keeps their statements in creation order.
 pub(super) async fn drop_all(connection: &mut SqliteConnection, tables: &[&str]) -> sqlx::Result<Dropped> {
     let rows: Vec<(String, String, String)> = sqlx::query_as(
         "SELECT name, tbl_name, sql FROM main.sqlite_schema WHERE type = 'trigger' ORDER BY rowid",
@@ -29,7 +29,7 @@ pub(super) async fn drop_all(connection: &mut SqliteConnection, tables: &[&str])
 }
 
 impl Dropped {
-    /// Makes them again.
+    /// Recreates the triggers.
     pub(super) async fn put_back(self, connection: &mut SqliteConnection) -> sqlx::Result<()> {
         for sql in self.0 {
             run(connection, sql).await?;

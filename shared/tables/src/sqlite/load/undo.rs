@@ -1,4 +1,4 @@
-//! What is kept of the rows that a restore removes, and the keys of those that it adds.
+//! The kept rows that a restore deletes, and the keys of those that it adds.
 //!
 //! Both are in the database itself, because a transaction over several files is not atomic in WAL mode.
 
@@ -8,11 +8,11 @@ use super::difference::{key, list, live, numbered};
 use super::markers::{Marked, made_table, run, undo_table};
 use crate::names::quoted;
 
-/// Where a table's old rows and new keys are.
+/// Location of a table's old rows and new keys.
 pub(super) struct Undo {
-    /// Whole rows: the columns as `u0`, `u1` and so on, those that the archive does not have last.
+    /// Whole rows: the columns as `u0`, `u1` and so on, with those that the archive lacks last.
     pub(super) undo: String,
-    /// Keys as `k0`, `k1` and so on; of a table without a key whole rows of the archive's columns.
+    /// Keys as `k0`, `k1` and so on; for a table without a key, whole rows with the archive's columns.
     pub(super) made: String,
 }
 
@@ -28,7 +28,7 @@ impl Undo {
         run(connection, format!("CREATE TABLE {} ({made})", self.made)).await.map(drop)
     }
 
-    /// Keeps live rows: those of `from`, which calls their table as `alias` says. Returns how many.
+    /// Keeps live rows: those of `from`, which names their table `alias`. Returns their number.
     pub(super) async fn keep(
         &self,
         connection: &mut SqliteConnection,
@@ -40,7 +40,7 @@ impl Undo {
         run(connection, format!("INSERT INTO {} SELECT {columns} {from}", self.undo)).await
     }
 
-    /// Removes the live rows that were kept. For a table with a key.
+    /// Deletes the live rows that were kept. For a table with a key.
     pub(super) async fn remove_kept(
         &self,
         connection: &mut SqliteConnection,
@@ -50,7 +50,7 @@ impl Undo {
         self.remove(connection, table, &format!("SELECT {places} FROM {}", self.undo)).await
     }
 
-    /// Removes the live rows that were made. For a table with a key.
+    /// Deletes the live rows that the restore added. For a table with a key.
     pub(super) async fn remove_made(
         &self,
         connection: &mut SqliteConnection,
@@ -74,7 +74,7 @@ impl Undo {
         run(connection, format!("DELETE FROM {} WHERE ({columns}) IN ({keys})", live(table))).await
     }
 
-    /// Removes as many live rows as were made, like each of those. For a table without a key.
+    /// For each row that the restore added, deletes one equal live row. For a table without a key.
     pub(super) async fn remove_alike(
         &self,
         connection: &mut SqliteConnection,
@@ -101,7 +101,7 @@ impl Undo {
         run(connection, sql).await
     }
 
-    /// Puts the old rows back.
+    /// Inserts the old rows again.
     pub(super) async fn put_back(
         &self,
         connection: &mut SqliteConnection,
@@ -117,7 +117,7 @@ impl Undo {
         .await
     }
 
-    /// How many live rows have a key of a row that was removed for good. Zero for a table without a key.
+    /// Number of live rows that have the key of a row that was deleted for good. Zero for a table without a key.
     pub(super) async fn taken(&self, connection: &mut SqliteConnection, table: &Marked) -> sqlx::Result<u64> {
         if table.key.is_empty() {
             return Ok(0);
@@ -140,7 +140,7 @@ impl Undo {
         super::compare::count(connection, sql).await
     }
 
-    /// True for the made key, as `m`, and the staged row, as `s`, that it is the key of.
+    /// True if the key of the added row `m` is that of the staged row `s`.
     pub(super) fn same_made_staged(&self, table: &Marked) -> String {
         let parts = key(table)
             .into_iter()
@@ -149,7 +149,7 @@ impl Undo {
         parts.collect::<Vec<_>>().join(" AND ")
     }
 
-    /// True where a join has found no live row, as `l`.
+    /// True if a join has found no live row, as `l`.
     pub(super) fn no_live(&self, table: &Marked) -> String {
         table
             .key
@@ -157,7 +157,7 @@ impl Undo {
             .map_or_else(|| "false".to_owned(), |(name, _)| format!("l.{} IS NULL", quoted(name)))
     }
 
-    /// How many keys were both removed and made: rows that were changed.
+    /// Number of keys that were both deleted and added: rows that were changed.
     pub(super) async fn changed(
         &self,
         connection: &mut SqliteConnection,

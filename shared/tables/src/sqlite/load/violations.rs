@@ -1,4 +1,4 @@
-//! Constraints of the target that the archive's rows would violate, found before anything is applied.
+//! Constraints of the target that the archive's rows would violate, determined before anything is applied.
 
 use sqlx::sqlite::SqliteConnection;
 use strongroom_archive::schema::TableSchema;
@@ -11,8 +11,8 @@ use super::pair::Pair;
 use crate::load::{Refusal, Wanted};
 use crate::names::quoted;
 
-/// Staged rows that are alike in columns that are unique in the target. Columns that were unique in the archive's table too are
-/// not looked at.
+/// Staged rows that are equal in columns that are unique in the target. Columns that were also unique in the archive's table
+/// are not checked.
 pub(super) async fn unique(
     connection: &mut SqliteConnection,
     live: &Live,
@@ -42,7 +42,7 @@ fn is_archived(table: &TableSchema, key: &Key) -> bool {
     is_it(&table.primary_key) || table.unique().any(is_it)
 }
 
-/// Counts rows that have another one before them.
+/// Counts the rows that duplicate an earlier one.
 fn doubles(pair: &Pair, key: &Key) -> Option<String> {
     let place = |name: &String| pair.names().position(|column| column == name);
     let columns = key.columns.iter().map(|(name, collation)| Some((place(name)?, collation)));

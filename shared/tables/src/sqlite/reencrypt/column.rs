@@ -1,21 +1,21 @@
-//! The statements for one column. Values and keys are parameters, each as it was read: a number would change on its way
-//! through a text.
+//! The statements for one column. Values and keys are bound as they were read, because a number would change when converted
+//! to text and back.
 
 use strongroom_archive::schema::TableSchema;
 
 use crate::names::quoted;
 use crate::reencrypt::{Change, KeyPart, RowKey, SealedColumn};
 
-/// A column with the parts of the statements for it.
+/// A column and the parts of its statements.
 pub(super) struct Column {
     pub(super) table: String,
     pub(super) keys: usize,
     pub(super) needed: usize,
-    /// Up to the condition.
+    /// The statement up to the condition.
     select: String,
-    /// The key, with commas.
+    /// The key columns, separated by commas.
     order: String,
-    /// Up to the new values, and behind them.
+    /// The statement up to the new values, and (`matches`) the part after them.
     update: String,
     matches: String,
 }
@@ -26,7 +26,7 @@ impl Column {
         let (from, sealed) = (format!("main.{} AS t", quoted(&table.table)), quoted(&column.column));
         let needed: String = column.needed.iter().map(|name| format!(", t.{}", quoted(name))).collect();
         let order = keys.join(", ");
-        // 1: a value to look at; 2, and 3 where a census counts it: one that is no sealed value; 0: nothing to be done.
+        // 1: a value to check; 2: not a sealed value (3 if a census counts it); 0: nothing to do.
         let select = format!(
             "SELECT {order}, CASE WHEN t.{sealed} IS NULL THEN 0
                 WHEN typeof(t.{sealed}) <> 'text' OR length(CAST(t.{sealed} AS BLOB)) NOT BETWEEN 1 AND ?2
@@ -51,7 +51,7 @@ impl Column {
         }
     }
 
-    /// Parameters of one change.
+    /// Number of parameters for one change.
     pub(super) fn each(&self) -> usize {
         2 + self.keys
     }
@@ -72,7 +72,7 @@ impl Column {
     }
 }
 
-/// Parameters for a key, numbered from `first` on.
+/// Parameters for a key, numbered from `first`.
 fn places(key: &RowKey, first: usize) -> String {
     let place = |(at, part): (usize, &KeyPart)| match part {
         KeyPart::Bytes { is_text: true, .. } => format!("CAST(?{} AS TEXT)", first + at),

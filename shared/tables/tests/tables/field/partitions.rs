@@ -1,4 +1,4 @@
-//! Partitions whose rows must stay out.
+//! Partitions whose rows must be left out.
 
 use strongroom_store::DatabaseUrl;
 use strongroom_tables::{Error, list_tables};
@@ -6,7 +6,7 @@ use strongroom_tables::{Error, list_tables};
 use crate::database::FreshDatabase;
 use crate::field::{everything, excluding, read, skipped};
 
-/// Two levels; the partition on the second has its columns in another order.
+/// Two levels; the partition on the second level has its columns in a different order.
 const LOGS: &str = "CREATE TABLE logs (l text, k integer) PARTITION BY LIST (k);
     CREATE TABLE logs_1 PARTITION OF logs FOR VALUES IN (1);
     CREATE TABLE logs_2 (k integer, l text) PARTITION BY LIST (l);
@@ -39,7 +39,7 @@ async fn an_excluded_partition_stays_out_at_any_level() {
 #[tokio::test]
 async fn a_foreign_partition_stays_out_and_is_named() {
     let Some(database) = FreshDatabase::create("foreign").await else { return };
-    // Nobody ever asks the server that it is on: there is none.
+    // The foreign server does not exist, and is never contacted.
     database
         .run(&format!(
             "{LOGS} CREATE FOREIGN DATA WRAPPER nowhere; CREATE SERVER away FOREIGN DATA WRAPPER nowhere;
@@ -53,7 +53,7 @@ async fn a_foreign_partition_stays_out_and_is_named() {
     database.drop().await;
 }
 
-/// At start a name that fits nothing is refused; later a table may have been dropped.
+/// At start, a name that matches nothing is refused; later, a table may have been dropped.
 #[tokio::test]
 async fn excluded_names_must_exist_at_start() {
     let Some(database) = FreshDatabase::create("mistyped").await else { return };

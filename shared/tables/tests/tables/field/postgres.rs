@@ -1,4 +1,4 @@
-//! PostgreSQL: rights, poolers, the server's errors, times as text, long rows, data outside of tables.
+//! PostgreSQL: rights, poolers, server errors, times as text, long rows, data outside tables.
 
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use strongroom_store::DatabaseUrl;
@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use crate::database::FreshDatabase;
 use crate::field::{everything, read, server, skipped};
 
-/// A role of this process, and the URL that it connects with.
+/// A role for this process, and the URL with which it connects.
 fn role(database: &FreshDatabase, purpose: &str) -> (String, String) {
     let role = format!("strongroom_{purpose}_{}", std::process::id());
     let (_, place) = database.url.rsplit_once('@').unwrap();
@@ -23,8 +23,7 @@ async fn drop_with(database: FreshDatabase, role: &str) {
     sqlx::raw_sql(AssertSqlSafe(format!("DROP ROLE {role}"))).execute(&mut connection).await.unwrap();
 }
 
-/// What COPY gives a user, this user gets: no type or function needs a right, and no cast of the database's owner
-/// comes between.
+/// This user gets what COPY gives: no type or function needs a right, and the database owner's casts are not used.
 #[tokio::test]
 async fn types_need_no_rights() {
     let Some(database) = FreshDatabase::create("type_rights").await else { return };
@@ -62,8 +61,8 @@ async fn types_need_no_rights() {
     drop_with(database, &role).await;
 }
 
-/// A pooler knows three parameters that the driver always sends, and gives the server's connection, with the
-/// statements prepared on it, to others.
+/// A pooler knows three parameters that the driver always sends, and passes the server connection, including the statements
+/// prepared on it, on to other clients.
 #[tokio::test]
 async fn poolers_are_sent_nothing_that_they_refuse() {
     let Some(database) = FreshDatabase::create("pooler").await else { return };
@@ -129,7 +128,7 @@ async fn the_servers_errors_keep_their_class_and_hint() {
     }
 }
 
-/// A wrong password does not pass by itself, nor a database that is not there.
+/// A wrong password is not a transient error, nor is a database that does not exist.
 #[tokio::test]
 async fn refused_connections_are_not_called_passing() {
     let Some(database) = FreshDatabase::create("refused").await else { return };
@@ -235,7 +234,7 @@ async fn data_outside_of_tables_is_read() {
     drop_with(database, &role).await;
 }
 
-/// A view that is refreshed, a partition that nobody wants, an index that failed.
+/// A view that is being refreshed, an excluded partition, a failed index.
 #[tokio::test]
 async fn what_others_do_to_what_is_not_read_blocks_nothing() {
     let Some(database) = FreshDatabase::create("locked").await else { return };
@@ -273,7 +272,7 @@ async fn what_others_do_to_what_is_not_read_blocks_nothing() {
     database.drop().await;
 }
 
-/// As of a schema that an application keeps for itself.
+/// As for a schema that an application keeps to itself.
 #[tokio::test]
 async fn a_sequence_in_a_schema_without_a_right_to_it_is_named() {
     let Some(database) = FreshDatabase::create("closed").await else { return };

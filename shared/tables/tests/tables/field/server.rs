@@ -1,11 +1,11 @@
-//! Two servers that misbehave: a pooler that writes down what it is sent, and one that answers with an error.
+//! Two misbehaving servers: a pooler that records what it is sent, and one that answers with an error.
 
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-/// What clients sent: names of start-up parameters, and of prepared statements.
+/// Data sent by clients: names of start-up parameters and of prepared statements.
 #[derive(Default, Clone)]
 pub struct Seen {
     pub parameters: Vec<String>,
@@ -14,7 +14,7 @@ pub struct Seen {
 
 const SSL_REQUEST: u32 = 80_877_103;
 
-/// Forwards connections to `upstream`, a `host:port`, and gives its own.
+/// Forwards connections to `upstream`, a `host:port`, and returns its own.
 pub async fn pooler(upstream: String) -> (String, Arc<Mutex<Seen>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
@@ -57,7 +57,7 @@ async fn forward(mut client: TcpStream, upstream: String, seen: Arc<Mutex<Seen>>
     tokio::join!(back, forth);
 }
 
-/// The start-up message, its length included.
+/// The start-up message, including its length.
 async fn startup(client: &mut TcpStream) -> Vec<u8> {
     loop {
         let length = client.read_u32().await.unwrap();
@@ -71,7 +71,7 @@ async fn startup(client: &mut TcpStream) -> Vec<u8> {
     }
 }
 
-/// Lets clients in and answers their first statement with an error: SQLSTATE, message, detail and hint.
+/// Accepts clients and answers their first statement with an error: SQLSTATE, message, detail and hint.
 pub async fn refusing(fields: [&'static str; 4]) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
@@ -91,7 +91,7 @@ pub async fn refusing(fields: [&'static str; 4]) -> String {
         }
         error.push(0);
         client.write_all(&[message(b'E', &error), ready].concat()).await.unwrap();
-        // Until the client has read it.
+        // Waits until the client has read it.
         let mut rest = Vec::new();
         let _ = client.read_to_end(&mut rest).await;
     });

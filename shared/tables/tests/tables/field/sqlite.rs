@@ -1,4 +1,4 @@
-//! SQLite: schemas that need their application, inner tables, files that cannot be read yet, long rows.
+//! SQLite: schemas that need their application, inner tables, files that are not readable yet, long rows.
 
 use std::path::{Path, PathBuf};
 
@@ -38,7 +38,7 @@ fn copying() -> SnapshotOptions {
     SnapshotOptions { temp_copy: true, ..everything() }
 }
 
-/// A statement goes into the schema as it is: this makes what only an application could, whose function we lack.
+/// Writes a statement into the schema unchecked: this simulates an application whose function we do not have.
 async fn plant(file: &File, table: &str, sql: &str) {
     let mut connection = file.connect().await;
     let sql = sql.replace('\'', "''");
@@ -73,7 +73,7 @@ async fn unknown_collations_do_not_matter() {
     }
 }
 
-/// A function of the application, and a value in one row that the expression cannot take.
+/// A function of the application, and a value in one row for which the expression fails.
 #[tokio::test]
 async fn generated_columns_that_cannot_be_read_are_named() {
     let file = File::create(
@@ -100,7 +100,7 @@ async fn generated_columns_that_cannot_be_read_are_named() {
     assert!(listed[0].columns.iter().all(|column| column.name != "b") && listed[0].unique().next().is_none());
 }
 
-/// A temporary copy runs the schema's statements, and an index may call what only the application has.
+/// A temporary copy runs the schema's statements, and an index can call a function that only the application has.
 #[tokio::test]
 async fn a_database_that_cannot_be_copied_is_read_in_place() {
     let file =
@@ -111,7 +111,7 @@ async fn a_database_that_cannot_be_copied_is_read_in_place() {
     assert_eq!((rows.len(), info.kind), (1, "read-transaction"));
 }
 
-/// Every kind of full-text table, and a table of another module, whose inner tables are all that there is.
+/// Every kind of full-text table, and a table of another module, for which the inner tables are the only data.
 #[tokio::test]
 async fn inner_tables_that_cannot_be_derived_are_exported() {
     let file = File::create(
@@ -221,7 +221,7 @@ async fn times_are_compared_as_times() {
     assert_eq!(info.unreadable_times[0].rows, 2);
 }
 
-/// The journal of a crash in the middle of a transaction.
+/// The journal of a crash during a transaction.
 #[tokio::test]
 async fn a_file_that_must_be_recovered_says_so() {
     let file = File::create("CREATE TABLE t (a); INSERT INTO t VALUES (zeroblob(500000))").await;
@@ -239,7 +239,7 @@ async fn a_file_that_must_be_recovered_says_so() {
     }
 }
 
-/// Another program has it for itself: that passes. A file that is no database does not, nor one without a byte.
+/// A lock held by another program is transient. A file that is not a database is not, nor is an empty file.
 #[tokio::test]
 async fn what_passes_is_told_from_what_does_not() {
     let file = File::create("CREATE TABLE t (a)").await;
@@ -261,7 +261,7 @@ async fn what_passes_is_told_from_what_does_not() {
     }
 }
 
-/// Two values that only together are too long, and a table without rowid.
+/// Two values that are too long only together, and a table without rowid.
 #[tokio::test]
 async fn a_row_that_is_too_long_is_named() {
     let file = File::create(
@@ -271,13 +271,13 @@ async fn a_row_that_is_too_long_is_named() {
          CREATE TABLE x (a TEXT); INSERT INTO x VALUES ('fits'), (CAST(zeroblob(50 << 20) AS TEXT))",
     )
     .await;
-    // The last is found after it was fetched: each of its bytes takes six.
+    // The last one is found after it was fetched: each of its bytes takes six.
     let rows = [("t", "the row with rowid 7"), ("w", "a row with 28"), ("x", "row 2")];
     for (table, expected) in rows {
         let error = read(&file.url(), &everything(), table, None).await.unwrap_err();
         assert!(matches!(&error, Error::RowTooLarge { row, .. } if row.starts_with(expected)), "{error}");
     }
-    // In a file that large, an error of another kind is still what it is.
+    // In such a large file, an error of another kind is still reported as it is.
     let url = DatabaseUrl::parse(&file.url()).unwrap();
     assert_eq!(list_tables(&url, &everything()).await.unwrap().len(), 3);
 }

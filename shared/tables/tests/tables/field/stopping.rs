@@ -1,6 +1,6 @@
-//! A reader that leaves stops what SQLite does for it, in the middle of a statement.
+//! A reader that goes away stops SQLite's work for it, even within a statement.
 //!
-//! Without a write-ahead log nobody has the file alone while it is read: that tells when the statement has ended.
+//! Without a write-ahead log, nobody can lock the file exclusively while it is read: this shows when the statement has ended.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -26,7 +26,7 @@ async fn create(rows: usize) -> (TempDir, PathBuf) {
     (folder, path)
 }
 
-/// Leaves after `time`. How long the file was not free then; five seconds are waited for it.
+/// Drops the reader after `time`. Returns how long the file was still locked, waiting at most five seconds.
 async fn leave(path: &Path, time: Duration, options: &SnapshotOptions) -> Duration {
     let url = DatabaseUrl::sqlite_file(path).unwrap();
     let opening = tokio::time::timeout(time, open_snapshot(&url, options)).await;
@@ -37,12 +37,12 @@ async fn leave(path: &Path, time: Duration, options: &SnapshotOptions) -> Durati
     left.elapsed()
 }
 
-/// A computed column is read through to see whether it can be computed, which takes a minute here.
+/// All rows of a generated column are read to find out whether it can be computed, which takes a minute here.
 #[tokio::test]
 async fn a_scan_ends_with_its_reader() {
     let slow = "length(replace(hex(zeroblob(10000 + n)), '0', 'ab'))";
     let (_folder, path) = create(100_000).await;
-    // Added afterwards: each INSERT would compute it.
+    // Added afterwards, because each INSERT would compute it.
     let mut writer = create_sqlite(&path).await;
     run_sqlite(&mut writer, &format!("ALTER TABLE t ADD COLUMN slow AS ({slow})")).await;
     writer.close().await.unwrap();
@@ -57,7 +57,7 @@ async fn a_copy_ends_with_its_reader() {
     let url = DatabaseUrl::sqlite_file(&path).unwrap();
     open_snapshot(&url, &options).await.unwrap().close().await;
     let whole = began.elapsed();
-    // The machine may be busy for once.
+    // A single attempt may find the machine busy.
     let mut held = Duration::MAX;
     for _ in 0..3 {
         held = held.min(leave(&path, whole / 8, &options).await);

@@ -40,7 +40,7 @@ pub async fn load(connection: &mut PgConnection, export: &Export) {
     }
 }
 
-/// All rows of a table as the server prints them, in order.
+/// All rows of a table as printed by the server, in order.
 pub async fn printed(connection: &mut PgConnection, table: &TableSchema, whole: bool) -> Vec<String> {
     let only = if whole { "" } else { "ONLY " };
     let sql = format!(
@@ -150,7 +150,7 @@ async fn insert(connection: &mut PgConnection, table: &TableSchema, row: &super:
     }
 }
 
-/// Any JSON value as the text that the server reads.
+/// Any JSON value as text that the server can parse.
 fn text(value: &RawValue) -> Option<String> {
     match value.get() {
         "null" => None,

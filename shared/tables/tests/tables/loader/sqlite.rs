@@ -10,7 +10,7 @@ use strongroom_archive::schema::TableSchema;
 use super::{Export, Row, given_columns, quoted};
 use crate::database::run_sqlite;
 
-/// Creates the tables by their own statements and inserts the rows.
+/// Creates the tables with their own statements and inserts the rows.
 pub async fn load(connection: &mut SqliteConnection, export: &Export) {
     for (table, rows) in &export.tables {
         run_sqlite(connection, table.sql.as_deref().unwrap()).await;
@@ -20,7 +20,7 @@ pub async fn load(connection: &mut SqliteConnection, export: &Export) {
     }
 }
 
-/// All values of a table with their storage class, one row a string, in order.
+/// All values of a table with their storage classes, one string per row, in order.
 pub async fn printed(connection: &mut SqliteConnection, table: &TableSchema) -> Vec<String> {
     let columns: Vec<String> = table
         .columns
@@ -56,7 +56,7 @@ async fn insert(connection: &mut SqliteConnection, table: &TableSchema, row: &Ro
         query = match serde_json::from_str(text).unwrap() {
             Value::Null => query.bind(None::<i64>),
             Value::String(text) => query.bind(text),
-            // serde_json's own floats may be off by a bit.
+            // Floats parsed by serde_json can differ in the last bit.
             Value::Number(_) if text.contains(['.', 'e']) => query.bind(text.parse::<f64>().unwrap()),
             Value::Number(_) => query.bind(text.parse::<i64>().unwrap()),
             Value::Object(tagged) => match tagged.into_iter().next().unwrap() {

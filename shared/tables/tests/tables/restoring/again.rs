@@ -1,4 +1,4 @@
-//! Going on after a crash: what a dead process has staged is discarded, and staged again under the same id.
+//! Continuing after a crash: the stage of a dead process is discarded, and staged again under the same id.
 
 use strongroom_tables::Error;
 use strongroom_tables::load::{Mode, Purpose, Refusal, RestoreState, Stage, Wanted};
@@ -50,7 +50,7 @@ async fn a_kept_stage_is_discarded_and_staged_again() {
             }
             assert!(target.discard(ID, RestoreState::Staged).await.unwrap());
             kept(url, &archive, &wanted).await.unwrap().swap(&LIMITS).await.unwrap();
-            // Once it is applied, it is neither staged again nor discarded as something that is not.
+            // An applied restore is neither staged again nor discarded as if it were not applied.
             if mode == Mode::IntoEmpty {
                 database.run(changes).await;
             }
@@ -67,8 +67,8 @@ async fn a_kept_stage_is_discarded_and_staged_again() {
     }
 }
 
-/// A process that was only suspended has staged under the same id. The tables of both have the same names, and those of its heir
-/// have no row yet.
+/// A process that was only suspended has staged under the same id. The tables of both processes have the same names, and the
+/// tables of its successor have no rows yet.
 #[tokio::test]
 async fn what_was_staged_before_is_not_applied() {
     for (mode, changes) in &MODES[1..] {

@@ -1,4 +1,4 @@
-//! What an archive holds of a database, without the archive.
+//! The contents of a database's archive, without an archive file.
 
 use bytes::Bytes;
 use serde_json::value::RawValue;
@@ -10,7 +10,7 @@ use strongroom_tables::load::{Mode, Wanted, WantedTable};
 use strongroom_tables::{Block, Snapshot, SnapshotOptions, open_snapshot};
 use tokio::sync::mpsc;
 
-/// Everything that was read of one database.
+/// Everything that was read from one database.
 pub struct Archive {
     pub tables: Vec<Table>,
     pub record: SourceRecord,
@@ -83,7 +83,7 @@ impl Archive {
         self
     }
 
-    /// Each table's name and its rows in an order of their own.
+    /// Each table's name, and its rows sorted.
     pub fn content(&self) -> Vec<(String, Vec<String>)> {
         let content = self.tables.iter().map(|table| {
             let mut rows = table.rows.clone();
@@ -95,7 +95,7 @@ impl Archive {
 }
 
 impl Table {
-    /// Calls with the values of each row, as a reader of archives does.
+    /// Calls `take` with the values of each row, as an archive reader does.
     pub fn each(&self, mut take: impl FnMut(&[&RawValue])) {
         let text = if self.rows.is_empty() {
             "[]\n".to_owned()

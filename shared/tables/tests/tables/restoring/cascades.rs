@@ -1,5 +1,5 @@
-//! Rows outside of the restored tables at the second level and beyond: they reference rows outside which themselves would go.
-//! The plan counts them, and asks for the rights to follow them.
+//! Rows outside the restored tables at the second level and beyond: they reference outside rows that would be deleted
+//! themselves. The plan counts them, and requests the rights to follow them.
 
 use strongroom_tables::load::{Comparison, Mode, Refusal, Wanted};
 
@@ -85,7 +85,7 @@ async fn rows_at_every_level_are_counted() {
     }
 }
 
-/// What the swap would find is in the plan.
+/// The plan shows what the swap would find.
 #[tokio::test]
 async fn rows_that_are_held_at_the_second_level_stand_against_the_plan() {
     for (server, name) in servers() {
@@ -100,7 +100,7 @@ async fn rows_that_are_held_at_the_second_level_stand_against_the_plan() {
     }
 }
 
-/// Whose rows go belongs to the restoring role; whose rows may hold them can be read.
+/// The restoring role must own the tables that lose rows, and must be able to read the tables that could block this.
 #[tokio::test]
 async fn rights_at_the_second_level_are_asked_for() {
     for (server, name) in servers() {
@@ -124,7 +124,7 @@ async fn rights_at_the_second_level_are_asked_for() {
             reasons.push(found.refusals.iter().map(Refusal::reason).collect::<Vec<_>>());
         }
         assert_eq!(reasons, [vec![], vec!["RIGHT_MISSING", "NOT_OWNER"]], "{name}");
-        // Without the right to read them, the rows at the second level are not counted.
+        // If this role cannot read the rows at the second level, they are not counted.
         let (_, compared) = planned(&database, &archive, false).await;
         assert_eq!(counted(&compared), ["b_a_fkey 1"]);
         database.drop().await;

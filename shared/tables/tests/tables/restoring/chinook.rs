@@ -1,8 +1,8 @@
-//! Chinook, a database that is known from many examples, goes from one database into an empty one, on both engines: every
-//! table has the digest that it had.
+//! Chinook, a well-known example database, is copied from one database into an empty one, on both engines: every table has
+//! the same digest afterwards.
 //!
-//! Its rows come from a package, which `TEST_CHINOOK` names (see `tests/packages.sh`); its schema is written here, with the
-//! names that the package has.
+//! Its rows come from a package that `TEST_CHINOOK` names (see `tests/packages.sh`); its schema is written here, with the
+//! package's names.
 
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
@@ -14,7 +14,7 @@ use crate::restoring::archive::Archive;
 use crate::restoring::owned::{Owned, servers};
 use crate::restoring::restore::restore;
 
-/// Each table behind those that it references.
+/// Each table comes after those that it references.
 const TABLES: [(&str, &str); 11] = [
     ("artist", "id integer PRIMARY KEY, name varchar(120)"),
     ("album", "id integer PRIMARY KEY, title varchar(160) NOT NULL, artist integer NOT NULL REFERENCES artist (id)"),
@@ -57,7 +57,7 @@ const TABLES: [(&str, &str); 11] = [
          PRIMARY KEY (playlist, track)",
     ),
 ];
-/// In all tables together.
+/// Total number of rows in all tables.
 const ROWS: usize = 15_607;
 
 #[tokio::test]
@@ -120,7 +120,7 @@ async fn comes_back(url: &str, archive: &Archive, create_tables: bool) {
     assert_eq!(digests(&Archive::of(url).await), digests(archive));
 }
 
-/// Of each table, over its rows in the order of the export.
+/// A digest of each table's rows in export order.
 fn digests(archive: &Archive) -> Vec<(String, String)> {
     let digest = |rows: &[String]| hex::encode(Sha256::digest(rows.join(",\n")));
     archive.tables.iter().map(|table| (table.schema.name.clone(), digest(&table.rows))).collect()
@@ -130,7 +130,7 @@ fn made() -> String {
     TABLES.iter().map(|(table, columns)| format!("CREATE TABLE {table} ({columns});\n")).collect()
 }
 
-/// The rows of each table as one JSON array of objects. `None`, with a sentence, where the package is not there.
+/// The rows of each table as one JSON array of objects. `None`, with a message, if the package is missing.
 fn rows() -> Option<Vec<(&'static str, String)>> {
     let Some(path) = std::env::var_os("TEST_CHINOOK") else {
         assert!(std::env::var_os("CI").is_none(), "TEST_CHINOOK names no file: tests/run brings it");
@@ -145,7 +145,7 @@ fn rows() -> Option<Vec<(&'static str, String)>> {
     Some(TABLES.iter().map(|(table, _)| (*table, serde_json::to_string(&of(table)).unwrap())).collect())
 }
 
-/// With its key, which the package keeps beside the other values.
+/// The row with its key, which the package stores separately from the other values.
 fn row(entry: &Value) -> Map<String, Value> {
     let mut row = entry["fields"].as_object().unwrap().clone();
     row.insert("id".to_owned(), entry["pk"].clone());

@@ -1,4 +1,4 @@
-//! Into tables that a restore creates.
+//! Restores into tables that the restore creates.
 
 use strongroom_tables::load::{Mode, Wanted};
 
@@ -44,7 +44,7 @@ async fn becomes(server: Server, purpose: &str) {
     assert_eq!(again.views, archive.views);
     assert_eq!(again.record.sequences, archive.record.sequences);
     if server.variable == PLAIN.variable {
-        // Owners differ, as the roles do.
+        // The owners differ, as the roles do.
         let lines = |database: &Owned| -> Vec<String> {
             let dumped = database.dumped().into_iter();
             dumped.filter(|line| !line.contains("Owner: ") && !line.contains("OWNER TO")).collect()
@@ -111,7 +111,7 @@ async fn what_is_left_out_is_named() {
     new.drop().await;
 }
 
-/// The transaction that creates tables is the one that loads them.
+/// Tables are created in the same transaction that loads them.
 #[tokio::test]
 async fn after_a_failure_nothing_is_there() {
     let Some(old) = Owned::create(PLAIN, "failed_old").await else { return };

@@ -1,5 +1,5 @@
-//! The server that is restored into dies, with all its processes, in the middle of a restore. When it is back, the rows are
-//! the old ones or the new ones, and the marker says which.
+//! The target's server dies, with all its processes, during a restore. When it is back, the rows are either the old or the
+//! new ones, and the marker says which.
 
 use std::time::Duration;
 
@@ -28,16 +28,16 @@ const CHANGED: &str = "
     INSERT INTO a SELECT i, 'later' FROM generate_series(4001, 4100) i;";
 const GONE: &str = "DROP TABLE IF EXISTS a, b; DROP FUNCTION IF EXISTS note;";
 
-/// When it dies.
+/// When the server dies.
 #[derive(Debug, Clone, Copy)]
 enum Moment {
-    /// Rows are on their way.
+    /// While rows are being loaded.
     Loading,
-    /// All of them are there, and nobody does anything.
+    /// After all rows are loaded, when nothing is running.
     Staged,
-    /// All rows are exchanged, and the marker is not written yet.
+    /// After all rows are exchanged, but before the marker is written.
     Exchanged,
-    /// So many milliseconds after the last obstacle to the commit is gone.
+    /// This many milliseconds after the last obstacle to the commit is gone.
     Committing(u64),
 }
 
@@ -65,7 +65,7 @@ async fn dies(may_be_replica: bool, modes: &[Mode]) {
             applied += u32::from(round(&mut server, &database, mode, moment).await);
         }
     }
-    // Those that die before the marker is written, and one of those that die behind it.
+    // Rounds in which the server dies before the marker is written cannot be applied.
     let never = u32::try_from(3 * modes.len()).unwrap();
     let rounds = u32::try_from(moments.len() * modes.len()).unwrap();
     assert!(applied <= rounds - never, "{applied} of {rounds}");
@@ -111,7 +111,7 @@ async fn round(server: &mut PrivateServer, database: &Owned, mode: Mode, moment:
     is_applied
 }
 
-/// What a restore makes of the rows that are there.
+/// The rows after a restore in this mode.
 async fn expected(database: &Owned, archive: &Archive, mode: Mode) -> Vec<(String, Vec<String>)> {
     if mode != Mode::Merge {
         return archive.content();
@@ -164,7 +164,7 @@ async fn restore_until(
     assert!(swapped.is_err() || matches!(moment, Moment::Committing(_)), "{moment:?}");
 }
 
-/// The lock that everybody takes who writes a marker.
+/// The lock that every session takes before it writes a marker.
 async fn hold_the_marker(database: &Owned) -> PgConnection {
     let mut connection = database.connect().await;
     let key = i64::from_be_bytes(*b"strongrm");
@@ -173,7 +173,7 @@ async fn hold_the_marker(database: &Owned) -> PgConnection {
     connection
 }
 
-/// One table is there, and of the next one some rows.
+/// Loads one table, and some rows of the next one.
 async fn load_until_killed(server: &mut PrivateServer, mut stage: Stage, archive: &Archive) {
     crate::restoring::restore::load(&mut stage, 0, &archive.tables[0]).await.unwrap();
     let mut encoder = stage.encoder(1);
@@ -183,7 +183,7 @@ async fn load_until_killed(server: &mut PrivateServer, mut stage: Stage, archive
     let (sender, received) = mpsc::channel(1);
     let kill = async {
         sender.send(chunk).await.unwrap();
-        // It is on its way once there is room for another one.
+        // Once there is room for another chunk, this one is being loaded.
         drop(sender.reserve().await.unwrap());
         server.kill();
         drop(sender);

@@ -1,4 +1,4 @@
-//! What a swap leaves as it was: triggers with their states, sequences that go on behind the rows.
+//! Properties that a swap preserves: triggers with their states, and sequences that continue after the rows.
 
 use strongroom_tables::load::Mode;
 

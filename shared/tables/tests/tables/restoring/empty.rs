@@ -1,4 +1,4 @@
-//! Into the empty tables of an application.
+//! Restores into an application's empty tables.
 
 use strongroom_tables::Error;
 use strongroom_tables::load::{Mode, Purpose, Refusal};
@@ -50,7 +50,7 @@ async fn comes_back(server: Server, name: &str) {
     new.drop().await;
 }
 
-/// A check that lets old rows be is valid for partitions that were made behind it.
+/// A NOT VALID check is valid for partitions that were created after it.
 #[tokio::test]
 async fn checks_of_partitions_stay_as_valid_as_they_were() {
     for (server, name) in [(PLAIN, "checks"), (NEWEST, "checks_18")] {
@@ -79,7 +79,7 @@ async fn checks_of_partitions_stay_as_valid_as_they_were() {
     }
 }
 
-/// DELETE and not TRUNCATE, so that sequences stay where they are.
+/// DELETE rather than TRUNCATE, so that sequences keep their values.
 const EMPTIED: &str = "DO $$ DECLARE one text; BEGIN
     FOR one IN SELECT c.oid::regclass FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
                WHERE c.relkind IN ('r', 'p') AND n.nspname IN ('public', 'audit', 'Odd Schema')
@@ -166,7 +166,7 @@ async fn tables_that_are_not_empty_or_in_use_are_left_alone() {
     let fingerprint = looking.inspect(&wanted).await.unwrap().fingerprint;
     looking.close().await;
 
-    // Somebody reads.
+    // Another session reads.
     let mut reader = new.connect().await;
     sqlx::raw_sql("BEGIN; SELECT * FROM b").execute(&mut reader).await.unwrap();
     let began = std::time::Instant::now();
@@ -179,7 +179,7 @@ async fn tables_that_are_not_empty_or_in_use_are_left_alone() {
     let mut discarding = target(&new.url).await;
     discard(&mut discarding, ID).await;
 
-    // A row comes between the look and the lock.
+    // A row is inserted between the inspection and the lock.
     let mut writer = new.connect().await;
     sqlx::raw_sql("BEGIN; INSERT INTO a VALUES (7, 7)").execute(&mut writer).await.unwrap();
     let waiting = target(&new.url).await;
@@ -196,7 +196,7 @@ async fn tables_that_are_not_empty_or_in_use_are_left_alone() {
     discard(&mut discarding, ID).await;
     new.run("DELETE FROM a").await;
 
-    // A row came before the look.
+    // A row was inserted before the inspection.
     new.run("INSERT INTO a VALUES (7, 7)").await;
     let before = new.dumped();
     let stage = discarding.stage(&wanted, &fingerprint, &purpose).await;

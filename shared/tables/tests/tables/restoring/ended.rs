@@ -1,4 +1,4 @@
-//! Restores that end early: what they say, and what they leave.
+//! Restores that end early: their messages, and what they leave behind.
 
 use strongroom_tables::Error;
 use strongroom_tables::SnapshotOptions;
@@ -20,7 +20,7 @@ CREATE TABLE t (id integer PRIMARY KEY, \"a, b\" text UNIQUE, n text CHECK (n <>
 CREATE INDEX more ON t (v);
 ";
 
-/// Each row that the target does not take: by what its message ends with. The text `secret` must be in none.
+/// Each row that the target rejects, with the end of the message. No message may contain the text `secret`.
 #[tokio::test]
 async fn rows_that_are_not_taken_are_told_by_what_they_violate() {
     let Some(old) = Owned::create(PLAIN, "refused_old").await else { return };
@@ -101,7 +101,7 @@ async fn rows_that_end_early_make_no_short_table() {
     new.drop().await;
 }
 
-/// A trial loads everything beside the tables, for each mode, and nobody sees anything of it.
+/// A trial loads everything beside the tables, in each mode, and is invisible to other sessions.
 #[tokio::test]
 async fn a_trial_leaves_nothing_and_locks_nobody_out() {
     let Some(old) = Owned::create(PLAIN, "trial_old").await else { return };
@@ -131,8 +131,8 @@ async fn a_trial_leaves_nothing_and_locks_nobody_out() {
     empty.drop().await;
 }
 
-/// A table that is not restored can be read while rows come into those that it references, or that reference it.
-/// (Whoever adds a row to it waits: the server opens the referenced table even where nothing is referenced.)
+/// A table that is not restored can be read while rows are loaded into tables that it references or that reference it.
+/// (Inserting into it has to wait: the server opens the referenced table even if nothing is referenced.)
 #[tokio::test]
 async fn tables_outside_stay_open_and_their_references_hold() {
     let Some(old) = Owned::create(PLAIN, "outside_old").await else { return };
@@ -165,7 +165,7 @@ async fn tables_outside_stay_open_and_their_references_hold() {
     new.drop().await;
 }
 
-/// A database that takes any bytes for text.
+/// A database that accepts arbitrary bytes as text.
 #[tokio::test]
 async fn text_that_is_no_text_comes_back() {
     use crate::database::FreshDatabase;
@@ -200,7 +200,7 @@ async fn text_that_is_no_text_comes_back() {
     utf8.drop().await;
 }
 
-/// Columns of which the archive knows nothing get what the target gives them, whatever way the rows come.
+/// Columns that are not in the archive get the target's defaults, however the rows are loaded.
 #[tokio::test]
 async fn columns_that_the_archive_does_not_have_get_their_defaults() {
     let Some(old) = Owned::create(PLAIN, "defaults_old").await else { return };

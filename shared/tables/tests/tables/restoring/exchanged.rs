@@ -1,5 +1,5 @@
-//! Tables whose rows cannot be exchanged one by one: keys that change places, references in circles, rows that others
-//! hold, values that only the database gives.
+//! Tables whose rows cannot be replaced one by one: keys that are exchanged between rows, circular references, rows that are
+//! referenced by others, values that only the database generates.
 
 use strongroom_tables::Error;
 use strongroom_tables::load::{Mode, Refusal, Wanted};
@@ -8,7 +8,7 @@ use crate::restoring::archive::Archive;
 use crate::restoring::owned::{GRANTED, Owned, PLAIN, Server, servers};
 use crate::restoring::restore::{ID, discard, restore, roll_back, tried};
 
-/// Replaces with what was there before `changes`, and rolls that back.
+/// Replaces the rows with those from before `changes`, and rolls that back.
 async fn there_and_back(purpose: &str, made: &str, changes: &str) {
     for (server, name) in servers() {
         let Some(database) = Owned::create(server, &format!("{purpose}_{name}")).await else { return };
@@ -295,7 +295,7 @@ fn said(refusal: &Refusal) -> String {
     }
 }
 
-/// What the swap says. The trial must say the same, where it can know.
+/// The swap's refusals. The trial must report the same, as far as it can know.
 async fn refusals_of(database: &Owned, archive: &Archive, wanted: &Wanted) -> Vec<Refusal> {
     let failed = restore(&database.url, archive, wanted).await;
     let mut discarding = crate::restoring::restore::target(&database.url).await;
@@ -307,7 +307,7 @@ async fn refusals_of(database: &Owned, archive: &Archive, wanted: &Wanted) -> Ve
     }
 }
 
-/// What is violated, in trial and swap.
+/// The violations reported by trial and swap.
 async fn violated(
     server: Server,
     made: &str,
@@ -335,7 +335,7 @@ const SPANS: &str =
     "CREATE TABLE s (id int PRIMARY KEY, r int4range); INSERT INTO s VALUES (1, '[1,5)'), (2, '[4,9)');";
 const EXCLUDE: &str = "DELETE FROM s; ALTER TABLE s ADD EXCLUDE USING gist (r WITH &&)";
 
-/// A schema with rows, changes, the tables of the archive; what the trial finds, and what the swap says.
+/// A schema with rows, changes, and the archive's tables; then the trial's and the swap's reports.
 type Violating = (&'static str, &'static str, &'static [&'static str], Mode, &'static str, &'static str);
 const VIOLATING: &[Violating] = &[
     (PAIR, "DELETE FROM c; DELETE FROM p WHERE id = 2", &["c"], Mode::Replace, "c_p_fkey 1", "c_p_fkey 1"),

@@ -1,4 +1,4 @@
-//! From SQLite into PostgreSQL.
+//! Restores from SQLite into PostgreSQL.
 
 use strongroom_tables::load::{Mode, Wanted};
 

@@ -1,5 +1,5 @@
-//! The disk of the server that is restored into is full before the restore ends: the rows are the old ones, nothing of ours
-//! remains, although there is no room yet, and with room the restore works.
+//! The disk of the target's server fills up before the restore ends: the rows are the old ones, nothing of ours remains, even
+//! while the disk is still full, and once there is room the restore works.
 
 use std::path::Path;
 
@@ -14,10 +14,10 @@ use crate::restoring::owned::{Owned, PLAIN};
 use crate::restoring::private::{PrivateServer, folder};
 use crate::restoring::restore::{ID, discard, restore, roll_back, target};
 
-/// The rows of the archive take as many bytes, with their index.
+/// Approximate size of the archive's rows with their index, in MiB.
 const ROWS_MIB: u64 = 24;
 const MADE: &str = "CREATE TABLE a (id int PRIMARY KEY, v text NOT NULL); CREATE TABLE b (id int PRIMARY KEY, a int REFERENCES a);";
-/// Each of some 1 KiB, which does not get smaller, and is not kept apart.
+/// Rows of about 1 KiB each, which cannot be compressed and are stored inline.
 const ROWS: &str = "
     INSERT INTO a SELECT i, (SELECT string_agg(md5(i * j || 'x'), '') FROM generate_series(1, 32) j)
         FROM generate_series(1, 20000) i;
@@ -40,7 +40,7 @@ async fn a_full_disk_ends_a_restore_and_the_next_one_works() {
         (false, Mode::IntoEmpty, ROWS_MIB / 2),
         (false, Mode::Merge, ROWS_MIB / 2),
         (true, Mode::Replace, ROWS_MIB / 2),
-        // Rows are staged, and do not fit a second time.
+        // The rows can be staged, but do not fit a second time.
         (false, Mode::Replace, ROWS_MIB * 3 / 2),
         (true, Mode::Replace, ROWS_MIB * 3 / 2),
     ] {
@@ -60,17 +60,17 @@ async fn a_full_disk_ends_a_restore_and_the_next_one_works() {
     }
 }
 
-/// Without room for its log a server ends.
+/// A server without space for its log terminates.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_ends_for_want_of_room_has_its_old_rows() {
     let test = "restoring::full_disks::a_server_that_ends_for_want_of_room_has_its_old_rows";
     let Some(disk) = may_mount().then(|| in_mount_namespace(test, MOUNTED)).flatten() else { return };
     let Some(archive) = archive().await else { return };
-    // Rows are not even staged; or they are, and do not fit a second time.
+    // The rows cannot even be staged; or they can, but do not fit a second time.
     for (mode, room) in
         [(Mode::IntoEmpty, ROWS_MIB / 2), (Mode::Replace, ROWS_MIB / 2), (Mode::Replace, ROWS_MIB * 3 / 2)]
     {
-        // What an old log has taken, a server uses again.
+        // A server would reuse the space of an old log.
         let (data, log) = (folder(), disk.join("log"));
         let Some(mut server) = PrivateServer::create(&data.path().join("data"), &log).await else { return };
         let database = Owned::create_at(&server.url, "ended", false).await;
@@ -92,7 +92,7 @@ async fn a_server_that_ends_for_want_of_room_has_its_old_rows() {
     }
 }
 
-/// In a namespace that another user makes, nobody is there who PostgreSQL could run as.
+/// A namespace created by another user contains no user as which PostgreSQL could run.
 fn may_mount() -> bool {
     let may = geteuid().is_root();
     if !may {
@@ -119,7 +119,7 @@ async fn made(database: &Owned, mode: Mode) -> Before {
     (Archive::of(&database.url).await.content(), database.dumped())
 }
 
-/// Leaves so much room.
+/// Fills the disk until only `mib` MiB are free.
 fn fill(disk: &Path, mib: u64) -> std::path::PathBuf {
     let found = statvfs(disk).unwrap();
     let free = found.f_bavail * found.f_frsize;
@@ -129,7 +129,7 @@ fn fill(disk: &Path, mib: u64) -> std::path::PathBuf {
     ballast
 }
 
-/// Everything is old, and once the restore is discarded nothing of it is left.
+/// Everything is as before, and after the restore is discarded nothing of it remains.
 async fn is_as(database: &Owned, before: &Before, what: &str) {
     let mut discarding = target(&database.url).await;
     discarding.end_sessions(ID).await.unwrap();

@@ -1,4 +1,5 @@
-//! Functions of indexes and checks that name others without their schema, and checks that older rows were never asked of.
+//! Functions of indexes and checks that name other functions without their schema, and checks that were never validated
+//! against older rows.
 
 use strongroom_tables::load::{Mode, Refusal};
 
@@ -6,7 +7,8 @@ use crate::restoring::archive::Archive;
 use crate::restoring::owned::{Owned, PLAIN, servers};
 use crate::restoring::restore::{ID, restore, roll_back, target, tried};
 
-/// From version 17 on, such an index cannot be made any more. The planner takes `folded` apart, and looks for `plain` in the session's path.
+/// From version 17 on, such an index can no longer be created. The planner expands `folded`, and looks up `plain` in the
+/// session's path.
 const CALLING: &str = "
     CREATE FUNCTION plain(text) RETURNS text LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN upper($1); END';
     CREATE FUNCTION folded(text) RETURNS text LANGUAGE sql IMMUTABLE STRICT AS 'SELECT plain($1)';
@@ -69,7 +71,7 @@ async fn rows_that_a_check_was_never_asked_of_stay() {
         assert_eq!(database.dumped(), before);
         roll_back(&database.url, ID, false).await.unwrap();
         assert_eq!(database.value::<i32>("SELECT v FROM t WHERE id = 2").await, 9);
-        // A row that comes back is asked.
+        // A row that comes back is checked.
         database.run("DELETE FROM t WHERE id = 1").await;
         let found = tried(&database.url, &archive, &archive.wanted(Mode::Replace)).await.unwrap().refusals;
         assert!(found[0].to_string().contains("1 rows of table t violate pos"), "{found:?}");
@@ -79,7 +81,7 @@ async fn rows_that_a_check_was_never_asked_of_stay() {
     }
 }
 
-/// Settings of a role that a session begins with.
+/// Role settings with which a session begins.
 #[tokio::test]
 async fn settings_of_the_role_are_not_in_the_way() {
     let Some(database) = Owned::create(PLAIN, "settings").await else { return };

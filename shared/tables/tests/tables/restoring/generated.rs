@@ -1,4 +1,5 @@
-//! Random schemas stay as they are: what is dropped before the rows comes back as it was, whatever hangs on it.
+//! Random schemas stay as they are: objects that are dropped before loading the rows are recreated as they were, whatever
+//! depends on them.
 
 use sqlx::Connection;
 use strongroom_tables::load::{Mode, Wanted};
@@ -77,11 +78,11 @@ async fn are_created(server: Server, purpose: &str) {
         build(&old, seed, &role, |_| true).await;
         let draft = Draft::new(seed, version(&old).await, &role);
         let names_multiranges = draft.statements.iter().any(|one| one.contains("multirange_type_name"));
-        // What no archive has.
+        // Objects that no archive contains.
         build(&new, seed, &role, |statement| {
             let mut outside =
                 vec!["CREATE SCHEMA", "CREATE EXTENSION", "CREATE FUNCTION", "CREATE COLLATION", "SET"];
-            // An archive does not say what a range's multirange is called.
+            // An archive does not contain the name of a range's multirange.
             if names_multiranges {
                 outside.extend(["CREATE TYPE", "CREATE DOMAIN", "ALTER TYPE", "ALTER DOMAIN"]);
             }
@@ -98,7 +99,7 @@ async fn are_created(server: Server, purpose: &str) {
         discarding.close().await;
         let (before, after) = (described(&old).await, described(&new).await);
         let differences = after.differences(&before);
-        // A table that inherits has its parent's columns first.
+        // A table that inherits has its parent's columns first, so their order can differ.
         let left_out =
             |line: &&String| !["policy", "/ rule", "/ columns: "].iter().any(|part| line.contains(part));
         let differences: Vec<String> = differences.iter().filter(left_out).cloned().collect();
@@ -122,7 +123,7 @@ async fn described(database: &Owned) -> Facts {
     facts(&mut connection).await
 }
 
-/// As the owner, but for the role that policies name.
+/// Runs as the owner, except for creating the role that policies name.
 async fn build(database: &Owned, seed: u64, role: &str, is_wanted: impl Fn(&str) -> bool) {
     let mut connection = database.connect().await;
     let version = connection.server_version_num().unwrap() / 10_000;
@@ -136,7 +137,7 @@ async fn build(database: &Owned, seed: u64, role: &str, is_wanted: impl Fn(&str)
             );
             database.as_superuser(&made).await;
         } else if !statement.contains(" FORCE ROW LEVEL SECURITY") {
-            // It would hide rows from the owner, whom reading then refuses.
+            // It would hide rows from the owner, and reading would then be refused.
             all.push(statement);
         }
     }

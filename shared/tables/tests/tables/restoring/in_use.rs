@@ -1,7 +1,7 @@
-//! Clients that read and write while tables are replaced under them.
+//! Clients that read and write while tables are replaced.
 //!
-//! Every row of both tables has the same generation, so that a mixture shows in any statement that reads more than one
-//! row. Tables are replaced and rolled back in turns, and each client checks what it sees until it is told to stop.
+//! Every row of both tables has the same generation, so any statement that reads more than one row detects a mixture. Tables
+//! are replaced and rolled back in turn, and each client checks what it sees until it is told to stop.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -25,7 +25,7 @@ const MADE: &str = "
     INSERT INTO b SELECT i, i, 1 FROM generate_series(1, 20000) i;";
 const NEXT: &str = "UPDATE a SET generation = 2; UPDATE b SET generation = 2";
 
-/// What all generations are that a statement sees, and how many rows.
+/// Minimum and maximum of the generations that a statement sees, and the number of rows.
 const SEEN: &str = "SELECT min(generation), max(generation), count(*) FROM (
     SELECT generation FROM a UNION ALL SELECT generation FROM b) AS both_tables";
 
@@ -33,7 +33,7 @@ const SEEN: &str = "SELECT min(generation), max(generation), count(*) FROM (
 struct Clients {
     stops: AtomicBool,
     statements: AtomicU64,
-    /// Microseconds.
+    /// In microseconds.
     longest: AtomicU64,
     retries: AtomicU64,
 }
@@ -69,13 +69,14 @@ async fn seen(connection: &mut PgConnection, prepared: bool) -> sqlx::Result<(i3
     sqlx::query_as(SEEN).persistent(prepared).fetch_one(connection).await
 }
 
-/// A serialization failure or a deadlock asks for a retry; nothing else may happen.
+/// A serialization failure or a deadlock requires a retry; no other error is allowed.
 fn is_retry(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(|error| error.code().map(|code| code.into_owned()));
     matches!(code.as_deref(), Some("40001" | "40P01"))
 }
 
-/// Reads at an isolation level: in a transaction, all statements must see the same; in each statement no mixture.
+/// Reads at an isolation level: a statement must never see a mixture, and in a transaction above READ COMMITTED all
+/// statements must see the same rows.
 async fn reader(mut connection: PgConnection, level: &'static str, prepared: bool, clients: Arc<Clients>) {
     while clients.go_on() {
         let mut first = None;
@@ -99,7 +100,7 @@ async fn reader(mut connection: PgConnection, level: &'static str, prepared: boo
     }
 }
 
-/// Locks and inserts as an application does: every error but a retry is one too many.
+/// Locks and inserts as an application does: any error that is not a retry fails the test.
 async fn writer(mut connection: PgConnection, level: &'static str, clients: Arc<Clients>) {
     let mut turn = 0;
     while clients.go_on() {
@@ -157,7 +158,8 @@ async fn sees(server: Server, name: &str) {
     let archive = Archive::of(&database.url).await.only(&["a", "b"]);
     database.run(NEXT).await;
 
-    // Snapshots from before, one of which has read the tables already. A lock of the plain owner waits for that one.
+    // Snapshots from before the swap, one of which has already read the tables. Without the grant that one would block the
+    // lock.
     let mut before = Vec::new();
     for touches in [true, false] {
         let mut connection = database.connect().await;
@@ -212,7 +214,7 @@ async fn with_the_grant_readers_hardly_wait() {
     database.run(NEXT).await;
     let idle = idle(&database).await;
     let clients = Clients::new();
-    // A reader of few rows, so that its time is that of waiting.
+    // A reader of few rows, so that its time is nearly all waiting.
     let mut connection = database.connect().await;
     let waiting = tokio::spawn({
         let clients = clients.clone();
@@ -239,7 +241,7 @@ async fn with_the_grant_readers_hardly_wait() {
     database.drop().await;
 }
 
-/// The first statement of its transaction comes while the tables are locked and half exchanged.
+/// The first statement of the reader's transaction runs while the tables are locked and half exchanged.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_snapshot_from_inside_the_lock_sees_the_old_rows() {
     let Some(database) = Owned::create(GRANTED, "inside").await else { return };
@@ -301,7 +303,7 @@ async fn whoever_holds_the_tables_is_named_and_nothing_has_changed() {
         assert_eq!(Archive::of(&database.url).await.content(), now);
         discard(&mut target(&database.url).await, ID).await;
 
-        // A lock that ends in time is waited for.
+        // The swap waits for a lock that is released in time.
         run(&mut holder, "BEGIN; UPDATE a SET filler = '' WHERE id = 9").await.unwrap();
         let release = tokio::spawn(async move {
             tokio::time::sleep(Duration::from_millis(1200)).await;
@@ -349,7 +351,7 @@ async fn a_pause_that_is_too_long_changes_nothing() {
     }
 }
 
-/// Each index takes a third of a second, and so does that of each partition.
+/// Building each index takes a third of a second, also on each partition.
 const SLOW: &str = "
     CREATE FUNCTION slow(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS
         $$ BEGIN PERFORM pg_catalog.pg_sleep(0.33); RETURN $1; END $$;
@@ -362,7 +364,7 @@ const SLOW: &str = "
     CREATE TABLE parts_6 PARTITION OF parts FOR VALUES IN (6);
     CREATE TABLE plain (id int);";
 
-/// The pause is that of all statements together, however little time each of them takes.
+/// The pause limit applies to all statements together, however little time each of them takes.
 #[tokio::test]
 async fn a_pause_is_counted_over_all_indexes() {
     for indexes in [

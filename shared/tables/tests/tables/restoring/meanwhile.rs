@@ -1,5 +1,5 @@
-//! Rows that change between the comparison and the lock of a swap: the result is the archive's all the same, and a
-//! rollback brings back what was there at the lock.
+//! Rows that change between the comparison and the lock of a swap: the result still equals the archive, and a rollback brings
+//! back the rows from the time of the lock.
 
 use std::time::Duration;
 
@@ -17,14 +17,14 @@ const MADE: &str = "
     CREATE TABLE plain (id int PRIMARY KEY, a int);
     INSERT INTO t SELECT i, i % 3, i FROM generate_series(1, 60) i;
     INSERT INTO plain SELECT i, i FROM generate_series(1, 60) i;";
-/// Of 1 to 60, some stay, some change, some go, and 61 to 70 come.
+/// Of rows 1 to 60, some stay, some change, some are deleted, and 61 to 70 are added.
 const CHANGED: &str = "
     UPDATE t SET a = -a WHERE id BETWEEN 11 AND 20; DELETE FROM t WHERE id BETWEEN 21 AND 30;
     INSERT INTO t SELECT i, i % 3, i FROM generate_series(61, 70) i;
     UPDATE plain SET a = -a WHERE id BETWEEN 11 AND 20; DELETE FROM plain WHERE id BETWEEN 21 AND 30;
     INSERT INTO plain SELECT i, i FROM generate_series(61, 70) i;";
 
-/// Some statements about rows of each of these kinds.
+/// Some random statements about rows of each of these kinds.
 fn meanwhile(seed: u64) -> String {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut next = |below: u64| {
@@ -63,7 +63,7 @@ async fn changes_between_comparison_and_lock() {
         database.run(&format!("DROP TABLE t, plain; {MADE} {CHANGED}")).await;
         let sql = meanwhile(seed);
         let mut other = database.connect().await;
-        // Its lock lets the comparison go on and keeps the swap from beginning.
+        // Its lock does not block the comparison, but keeps the swap from beginning.
         let begun = format!("BEGIN; LOCK TABLE t, plain IN ROW EXCLUSIVE MODE; {sql}");
         sqlx::raw_sql(sqlx::AssertSqlSafe(begun)).execute(&mut other).await.unwrap();
         let wanted = archive.wanted(Mode::Replace);
@@ -79,7 +79,7 @@ async fn changes_between_comparison_and_lock() {
         }
         sqlx::raw_sql("COMMIT").execute(&mut other).await.unwrap();
         other.close().await.unwrap();
-        // The swap waits for its next attempt, or goes on; what it finds is what was there at its lock.
+        // The swap waits for its next attempt, or proceeds; it finds the rows from the time of its lock.
         let swapped = swap.await.unwrap().unwrap();
         assert_eq!(Archive::of(&database.url).await.content(), archive.content(), "seed {seed}: {sql}");
         for (table, changes) in archive.tables.iter().zip(&swapped.tables) {

@@ -1,4 +1,4 @@
-//! Databases that belong to an unprivileged role.
+//! Databases owned by an unprivileged role.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, Connection};
 
 use crate::database::FreshDatabase;
 
-/// The server's variable, and whether the owner may set `session_replication_role`.
+/// The variable that names the server, and whether the owner may set `session_replication_role`.
 #[derive(Clone, Copy)]
 pub struct Server {
     pub variable: &'static str,
@@ -20,7 +20,7 @@ pub const GRANTED: Server = Server { variable: "TEST_DATABASE_URL", may_be_repli
 pub const NEWEST: Server = Server { variable: "TEST_DATABASE_URL_18", may_be_replica: false };
 const NEWEST_GRANTED: Server = Server { may_be_replica: true, ..NEWEST };
 
-/// With and without the grant, in the long run on the newest server too; each with a word for names.
+/// With and without the grant, and for long runs also on the newest server; each with a word for names.
 pub fn servers() -> Vec<(Server, &'static str)> {
     let mut servers = vec![(PLAIN, "plain"), (GRANTED, "granted")];
     if std::env::var_os("STRONGROOM_LONG").is_some() && std::env::var_os(NEWEST.variable).is_some() {
@@ -29,24 +29,24 @@ pub fn servers() -> Vec<(Server, &'static str)> {
     servers
 }
 
-/// A fresh database, and the role that owns it.
+/// A new database, and the role that owns it.
 pub struct Owned {
     database: FreshDatabase,
     role: String,
     /// Whether `pg_dump` is older than the server.
     is_newest: bool,
-    /// Of the owner.
+    /// The owner's URL.
     pub url: String,
 }
 
 impl Owned {
-    /// `None` when the tests have no such server.
+    /// `None` if the tests have no such server.
     pub async fn create(server: Server, purpose: &str) -> Option<Self> {
         let database = FreshDatabase::create_on(server.variable, purpose, "UTF8").await?;
         Some(Self::of(database, server.may_be_replica, server.variable == NEWEST.variable).await)
     }
 
-    /// The same on a server that only one test has.
+    /// Like [`Self::create`], on a server that only one test uses.
     pub async fn create_at(server_url: &str, purpose: &str, may_be_replica: bool) -> Self {
         let database = FreshDatabase::create_at(server_url, purpose, "UTF8").await;
         Self::of(database, may_be_replica, false).await
@@ -71,7 +71,7 @@ impl Owned {
         owned
     }
 
-    /// A session of the owner.
+    /// A session as the owner.
     pub async fn connect(&self) -> PgConnection {
         PgConnection::connect(&self.url).await.unwrap()
     }
@@ -85,7 +85,7 @@ impl Owned {
         connection.close().await.unwrap();
     }
 
-    /// Runs statements that fail.
+    /// Runs statements that must fail.
     pub async fn fails(&self, sql: &str) -> String {
         let mut connection = self.connect().await;
         let failed = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut connection).await;
@@ -101,19 +101,19 @@ impl Owned {
         sqlx::query_scalar(AssertSqlSafe(sql.to_owned())).fetch_one(&mut connection).await.unwrap()
     }
 
-    /// Texts of one column.
+    /// The texts in one column.
     pub async fn values(&self, sql: &str) -> Vec<String> {
         let mut connection = self.connect().await;
         sqlx::query_scalar(AssertSqlSafe(sql.to_owned())).fetch_all(&mut connection).await.unwrap()
     }
 
-    /// A session of the superuser, for statements that must come alone.
+    /// A session as the superuser, for statements that must run alone.
     pub async fn superuser(&self) -> PgConnection {
         self.database.connect().await
     }
 
-    /// For what only a superuser may prepare. Rights to parameters and roles are the server's: of two tests that change them at
-    /// once, PostgreSQL fails one.
+    /// Runs statements that need a superuser. Rights on parameters and roles belong to the server: if two tests change them
+    /// at once, PostgreSQL fails one of them.
     pub async fn as_superuser(&self, sql: &str) {
         let mut connection = self.superuser().await;
         for _ in 0..20 {
@@ -129,8 +129,8 @@ impl Owned {
         panic!("others change the same rights all the time: {sql}");
     }
 
-    /// `pg_dump -s` but for our own schema, as a set of lines. The versions of `pg_dump` 15.14 and later print a random
-    /// key. Nothing where `pg_dump` is older than the server.
+    /// `pg_dump -s` without our own schema, as a set of lines. Versions 15.14 and later of `pg_dump` print a random key.
+    /// Empty if `pg_dump` is older than the server.
     pub fn dumped(&self) -> BTreeSet<String> {
         if self.is_newest {
             return BTreeSet::new();
@@ -141,7 +141,7 @@ impl Owned {
         lines.map(str::to_owned).collect()
     }
 
-    /// Makes the schema of another database, without its rows.
+    /// Creates the schema of another database, without its rows.
     pub async fn like(&self, other: &Self) {
         let dumped = other.pg_dump(&["-O", "-x"]);
         let lines: Vec<&str> = dumped

@@ -1,4 +1,4 @@
-//! A PostgreSQL server of one test's own, which may die or run out of disk without anybody else's noticing.
+//! A PostgreSQL server for one test, which can die or run out of disk space without affecting others.
 
 use std::fs::File;
 use std::net::TcpListener;
@@ -11,11 +11,11 @@ use sqlx::Connection;
 use sqlx::postgres::PgConnection;
 use tempfile::TempDir;
 
-/// How long a server may take to start, recovery included.
+/// Maximum time for a server to start, including recovery.
 const STARTING: Duration = Duration::from_secs(60);
 
-/// The system outlives the server, so that nothing need be on the disk. The log keeps nothing that it could write over, and
-/// grows until a test is through.
+/// The operating system outlives the server, so nothing has to reach the disk. The write-ahead log recycles no segments, and
+/// grows until the test is over.
 const SETTINGS: [&str; 5] = [
     "listen_addresses=127.0.0.1",
     "unix_socket_directories=",
@@ -27,7 +27,7 @@ const SETTINGS: [&str; 5] = [
 pub struct PrivateServer {
     programs: PathBuf,
     data: PathBuf,
-    /// What the server prints, and its log of changes unless that is elsewhere.
+    /// The server's output, and its write-ahead log unless that is elsewhere.
     beside: TempDir,
     port: u16,
     postmaster: Option<Child>,
@@ -35,8 +35,8 @@ pub struct PrivateServer {
 }
 
 impl PrivateServer {
-    /// With its data in the folder `data`, and its write-ahead log in the folder `log`, neither of which exists yet. `None`,
-    /// with a sentence, where no server is installed.
+    /// Creates a server with its data in the directory `data` and its write-ahead log in the directory `log`, neither of
+    /// which exists yet. `None`, with a message, if no server is installed.
     pub async fn create(data: &Path, log: &Path) -> Option<Self> {
         let programs = programs()?;
         let beside = folder();
@@ -51,7 +51,7 @@ impl PrivateServer {
         Some(server)
     }
 
-    /// Until it takes sessions, behind a crash as well.
+    /// Starts the server and waits until it accepts sessions, even after a crash.
     pub async fn start(&mut self) {
         assert!(self.postmaster.is_none(), "it runs");
         let printed = File::options().append(true).create(true).open(self.printed()).unwrap();
@@ -66,12 +66,12 @@ impl PrivateServer {
         }
     }
 
-    /// As a machine that loses its power, but for what the system has not written yet. Its processes are in groups of their
-    /// own, so that they are ended one by one; the first one is stopped before, so that it starts no more of them.
+    /// Simulates a power failure, except for data that the operating system has not written yet. The processes are in groups
+    /// of their own, so they are killed one by one; the first one is stopped beforehand, so that it starts no new ones.
     pub fn kill(&mut self) {
         let Some(mut postmaster) = self.postmaster.take() else { return };
         let first = Pid::from_child(&postmaster);
-        // It may have ended by itself.
+        // It may have ended on its own.
         let _ = kill_process(first, Signal::STOP);
         let others = children(first);
         for process in others.iter().copied().chain([first]) {
@@ -85,7 +85,7 @@ impl PrivateServer {
         }
     }
 
-    /// What it has printed.
+    /// The server's output.
     pub fn said(&self) -> String {
         std::fs::read_to_string(self.printed()).unwrap()
     }
@@ -101,7 +101,7 @@ impl Drop for PrivateServer {
     }
 }
 
-/// A folder that the server's user may write to.
+/// A directory that the server's user can write to.
 pub fn folder() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     if geteuid().is_root() {
@@ -111,7 +111,7 @@ pub fn folder() -> TempDir {
     folder
 }
 
-/// The folder of the newest version. Debian keeps servers off the PATH.
+/// The directory of the newest version. Debian keeps servers off the PATH.
 fn programs() -> Option<PathBuf> {
     let output = Command::new("sh")
         .args([
@@ -159,7 +159,7 @@ fn is_running(process: Pid) -> bool {
     stat(process).is_some_and(|(state, _)| state != "Z")
 }
 
-/// Its state, and its parent: what follows its name, which may have anything in it (proc_pid_stat(5)).
+/// The state and parent of a process: the fields after its name, which can contain anything (proc_pid_stat(5)).
 fn stat(process: Pid) -> Option<(String, i32)> {
     let text = std::fs::read_to_string(format!("/proc/{}/stat", process.as_raw_nonzero())).ok()?;
     let mut fields = text.rsplit_once(") ")?.1.split(' ');

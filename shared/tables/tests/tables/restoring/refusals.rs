@@ -1,4 +1,4 @@
-//! What stands against a restore, each by name: in the inspection, and again when a stage begins.
+//! Reasons against a restore, each by name: in the inspection, and again when a stage begins.
 
 use strongroom_tables::load::{Mode, Purpose, Refusal, Wanted};
 use strongroom_tables::{Error, MigrationsTable, SnapshotOptions};
@@ -16,13 +16,13 @@ const MADE: &str = "
     INSERT INTO migrations VALUES (1, '001'), (2, '002');";
 
 struct Case {
-    /// As the owner, and before that as the superuser; `ROLE` and `DATABASE` are replaced.
+    /// Statements run as the owner, after those run as the superuser; `ROLE` and `DATABASE` are replaced.
     changes: &'static str,
     as_superuser: &'static str,
     mode: Mode,
     only: &'static [&'static str],
     reasons: &'static [&'static str],
-    /// A part of the first message.
+    /// Part of the first message.
     says: &'static str,
 }
 
@@ -223,7 +223,7 @@ async fn each_by_its_name() {
     for case in CASES {
         refuses(GRANTED, case).await;
     }
-    // Without the grant the table of a foreign key must be owned, because it is dropped for a while.
+    // Without the grant, the referencing table must be owned, because its foreign key is dropped temporarily.
     let plain = Case {
         as_superuser: "CREATE TABLE public.theirs (t int REFERENCES public.t); GRANT SELECT ON public.theirs TO ROLE",
         reasons: &["NOT_OWNER"],
@@ -275,7 +275,7 @@ async fn one_restore_at_a_time_and_nothing_left_of_it() {
     database.run(MADE).await;
     let archive = Archive::of(&database.url).await;
     let wanted = archive.wanted(Mode::Replace);
-    // Two begin at the same time: one of them is told of the other.
+    // Two begin at the same time: one of them is refused because of the other.
     let ids = [ID.to_owned(), ID.replace('0', "f")];
     let [first, second] = ids.clone().map(Purpose::Restore);
     let both = tokio::join!(
@@ -297,7 +297,7 @@ async fn one_restore_at_a_time_and_nothing_left_of_it() {
     stage.close().await;
     let found = target(&database.url).await.inspect(&wanted).await.unwrap();
     assert_eq!(found.refusals, [Refusal::OtherRestore { id: winner.clone() }]);
-    // Cleaning up, several at once and twice.
+    // Cleaning up, concurrently and repeatedly.
     for _ in 0..2 {
         let discards = (0..4).map(|_| async {
             let mut target = target(&database.url).await;
@@ -311,7 +311,7 @@ async fn one_restore_at_a_time_and_nothing_left_of_it() {
     database.drop().await;
 }
 
-/// The table of restores comes and goes with other restores, also between two statements of one that looks.
+/// The table of restores is created and dropped by other restores, even between two statements of a reader.
 #[tokio::test]
 async fn looking_while_the_last_restore_goes() {
     let Some(database) = Owned::create(GRANTED, "looking").await else { return };
@@ -365,7 +365,7 @@ async fn a_plan_is_stale_by_one_column_trigger_or_constraint() {
         let found = target(&database.url).await.inspect(&wanted).await.unwrap();
         let again = target(&database.url).await.inspect(&wanted).await.unwrap();
         assert_eq!(found.fingerprint, again.fingerprint);
-        // Before the stage begins, and between that and the swap.
+        // A change before the stage begins, and one between that and the swap.
         let staged = staged(&database.url, &archive, &wanted, &Purpose::Restore(ID.to_owned())).await;
         let mut stage = staged.unwrap();
         stage.keep().await.unwrap();
@@ -412,7 +412,7 @@ async fn readers_wait_only_without_the_grant_and_are_told_what_helps() {
     }
 }
 
-/// However many there are.
+/// The refusal names ten, however many there are.
 #[tokio::test]
 async fn ten_newer_migrations_are_named() {
     let Some(database) = Owned::create(PLAIN, "newer").await else { return };

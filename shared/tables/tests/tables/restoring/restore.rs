@@ -1,4 +1,4 @@
-//! A restore, step by step, as a service does it.
+//! A restore, step by step, as in a service.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ pub async fn restore(url: &str, archive: &Archive, wanted: &Wanted) -> Result<Sw
     restore_as(ID, url, archive, wanted).await
 }
 
-/// The same under another id.
+/// Like [`restore`], under another id.
 pub async fn restore_as(id: &str, url: &str, archive: &Archive, wanted: &Wanted) -> Result<Swapped> {
     let mut stage = staged(url, archive, wanted, &Purpose::Restore(id.to_owned())).await?;
     stage.compare().await?;
@@ -34,7 +34,7 @@ pub async fn restore_as(id: &str, url: &str, archive: &Archive, wanted: &Wanted)
     stage.swap(&LIMITS).await
 }
 
-/// What a trial finds.
+/// The findings of a trial.
 pub async fn tried(url: &str, archive: &Archive, wanted: &Wanted) -> Result<Comparison> {
     let mut stage = staged(url, archive, wanted, &Purpose::Trial).await?;
     let compared = stage.compare().await;
@@ -42,7 +42,7 @@ pub async fn tried(url: &str, archive: &Archive, wanted: &Wanted) -> Result<Comp
     compared
 }
 
-/// A stage with all rows.
+/// A stage with all rows loaded.
 pub async fn staged(url: &str, archive: &Archive, wanted: &Wanted, purpose: &Purpose) -> Result<Stage> {
     let mut target = target(url).await;
     let found = target.inspect(wanted).await?;
@@ -94,7 +94,7 @@ fn encoded(mut encoder: Encoder, table: &Table) -> Result<Vec<Chunk>> {
     Ok(chunks)
 }
 
-/// Takes a restore back. Whoever asks before whether that can be done is told the same.
+/// Rolls back a restore. A preceding check must give the same result.
 pub async fn roll_back(url: &str, id: &str, discard_changes: bool) -> Result<RolledBack> {
     let mut target = target(url).await;
     let checked = target.check_roll_back(id, discard_changes, LIMITS.lock).await;
@@ -105,12 +105,12 @@ pub async fn roll_back(url: &str, id: &str, discard_changes: bool) -> Result<Rol
     done
 }
 
-/// A target that is read in this way.
+/// A target with these read options.
 pub async fn target_with(url: &str, options: &SnapshotOptions) -> Target {
     Target::open(&DatabaseUrl::parse(url).unwrap(), TargetOptions::new(options.clone())).await.unwrap()
 }
 
-/// Removes what the target has of a restore, whatever that is.
+/// Removes whatever the target has of a restore.
 pub async fn discard(target: &mut Target, id: &str) {
     let state = target.state_of(id).await.unwrap().unwrap_or(RestoreState::Staged);
     assert!(target.discard(id, state).await.unwrap());

@@ -1,4 +1,4 @@
-//! Rights beside those of a table's owner: the plan asks for each by its statement, and with them the restore works.
+//! Rights in addition to a table owner's: the plan requests each with a statement, and with them the restore works.
 
 use sqlx::AssertSqlSafe;
 use strongroom_tables::load::{Mode, Refusal, Wanted};
@@ -7,7 +7,7 @@ use crate::restoring::archive::Archive;
 use crate::restoring::owned::{NEWEST, Owned, PLAIN};
 use crate::restoring::restore::{ID, discard, restore, target};
 
-/// The statements that the plan asks for.
+/// The statements that the plan requests.
 async fn asked(database: &Owned, wanted: &Wanted) -> Vec<String> {
     let mut looking = target(&database.url).await;
     let found = looking.inspect(wanted).await.unwrap();
@@ -64,7 +64,7 @@ async fn indexes_are_built_again_in_their_tablespaces() {
         restored(&database, &archive, &empty).await;
         assert_eq!(database.dumped(), before);
 
-        // Where rows are exchanged, no index is built.
+        // When rows are exchanged, no index is built.
         database.as_superuser(&format!("REVOKE CREATE ON TABLESPACE {quoted} FROM {role}")).await;
         database.run("DELETE FROM plain WHERE id = 1; UPDATE plain SET a = 7; DELETE FROM parts").await;
         let replace = archive.wanted(Mode::Replace);
@@ -103,7 +103,7 @@ async fn partitions_are_in_schemas_that_may_be_used() {
     database.drop().await;
 }
 
-/// A view and a sequence may be the only ones in their schemas.
+/// A view or a sequence can be the only object in its schema.
 #[tokio::test]
 async fn schemas_of_views_and_sequences_are_created() {
     let Some(old) = Owned::create(PLAIN, "schemas_old").await else { return };

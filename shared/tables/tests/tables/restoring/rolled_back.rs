@@ -1,4 +1,4 @@
-//! Taking restores back.
+//! Rolling back restores.
 
 use strongroom_tables::Error;
 use strongroom_tables::load::{Mode, Purpose, RestoreState, Wanted};
@@ -18,7 +18,7 @@ const CHANGED: &str = "
     DELETE FROM refers WHERE id < 3; DELETE FROM keyed WHERE id = 1; UPDATE keyed SET a = 'new' WHERE id = 2;
     INSERT INTO keyed VALUES (11, 'new'); INSERT INTO refers VALUES (11, 11); INSERT INTO bare VALUES ('x'), ('z');";
 
-/// Each of these is seen, and lost when the caller says so.
+/// Each of these changes is detected, and discarded on request.
 const SINCE: [&str; 6] = [
     "UPDATE keyed SET a = 'since' WHERE id = 5",
     "UPDATE keyed SET a = 'since' WHERE id = 2",
@@ -150,7 +150,7 @@ async fn rows_of_empty_tables_go_only_if_the_caller_says_so() {
     database.drop().await;
 }
 
-/// It may have been written by a newer version: a guess would empty the tables.
+/// A newer version may have written it: a wrong guess would empty the tables.
 #[tokio::test]
 async fn an_unknown_mode_is_not_guessed() {
     let Some(database) = Owned::create(GRANTED, "mode").await else { return };
@@ -231,7 +231,7 @@ async fn a_staged_restore_is_told_and_discarded() {
     assert_eq!(target(&database.url).await.state_of(ID).await.unwrap(), Some(RestoreState::Staged));
     let refused = roll_back(&database.url, ID, false).await.unwrap_err();
     assert!(matches!(refused, Error::NotApplied { .. }), "{refused}");
-    // An export in between has nothing of it.
+    // An export in between does not include it.
     assert_eq!(Archive::of(&database.url).await.content(), changed);
     stage.swap(&LIMITS).await.unwrap();
     assert_eq!(Archive::of(&database.url).await.content(), archive.content());

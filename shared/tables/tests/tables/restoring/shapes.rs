@@ -1,4 +1,4 @@
-//! What an application hangs on its tables, each shape by itself.
+//! The objects that an application attaches to its tables, each kind in its own test.
 
 use strongroom_tables::load::Mode;
 
@@ -6,8 +6,8 @@ use crate::restoring::archive::Archive;
 use crate::restoring::owned::{GRANTED, Owned, PLAIN};
 use crate::restoring::restore::restore;
 
-/// A restore of `old` into a copy of its schema. `pg_dump -s` of the copy must stay as it is, and its rows become those
-/// of `old`.
+/// Restores `old` into a copy of its schema. `pg_dump -s` of the copy must not change, and its rows must become those of
+/// `old`.
 async fn round_trip(old: &Owned, new: &Owned) -> Archive {
     new.like(old).await;
     let before = new.dumped();
@@ -169,7 +169,7 @@ async fn every_sequence_gives_a_number_that_is_free() {
     assert_eq!(new.value::<i32>("SELECT min(d) FROM b").await, -73);
     assert_eq!(new.value::<i16>("SELECT min(id) FROM c").await, -19);
     assert_eq!(new.value::<i64>("SELECT min(id)::int8 FROM d").await, 77);
-    // 1 to 5 and then 1 and 2 were given: 3, 4, 5 follow.
+    // 1 to 5 and then 1 and 2 were used: 3, 4, 5 follow.
     assert_eq!(new.value::<i64>("SELECT sum(r) FROM c WHERE id < -13").await, 12);
     old.drop().await;
     new.drop().await;

@@ -1,4 +1,4 @@
-//! Replacing and merging the rows of tables that are in use.
+//! Replacing and merging rows of tables that are in use.
 
 use strongroom_tables::load::Mode;
 
@@ -7,7 +7,7 @@ use crate::restoring::owned::{Owned, Server, servers};
 use crate::restoring::restore::{ID, restore, roll_back, tried};
 
 const ODD: &str = include_str!("../fixtures/odd.postgres.sql");
-/// Every table loses rows, gets some and has some changed, as far as its columns allow.
+/// Every table has rows deleted, added and changed, as far as its columns allow.
 const CHANGED: &str = include_str!("changed.sql");
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Going on after a crash: what a dead process has staged is discarded, and staged again under the same id.
+//! Continuing after a crash: the stage of a dead process is discarded, and staged again under the same id.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -58,7 +58,7 @@ async fn a_kept_stage_is_discarded_and_staged_again() {
         kept(&path, &archive, &wanted).await.unwrap().swap(&LIMITS).await.unwrap();
         assert_eq!(target.state_of(ID).await.unwrap(), Some(RestoreState::Applied));
         let after = export(&path).await;
-        // Once it is applied, it is neither staged again nor discarded as something that is not.
+        // An applied restore is neither staged again nor discarded as if it were not applied.
         if mode == Mode::IntoEmpty {
             run(&mut crate::restoring_sqlite::connect(&path).await, "DELETE FROM t; DELETE FROM u").await;
         }

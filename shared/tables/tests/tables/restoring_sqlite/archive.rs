@@ -1,4 +1,4 @@
-//! What an archive has of a database, kept in memory.
+//! The contents of a database's archive, kept in memory.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -57,7 +57,7 @@ pub async fn export_with(path: &Path, options: &SnapshotOptions) -> Archive {
 }
 
 impl Archive {
-    /// Everything, to be restored in that way.
+    /// Everything, to be restored in this mode.
     pub fn wanted(&self, mode: Mode) -> Wanted {
         let table = |(schema, rows): &(TableSchema, Vec<String>)| WantedTable {
             schema: schema.clone(),
@@ -76,7 +76,7 @@ impl Archive {
         }
     }
 
-    /// The tables of these names alone.
+    /// Only the tables with these names.
     pub fn only(&self, names: &[&str]) -> Self {
         let mut archive = self.clone();
         archive.tables.retain(|(table, _)| names.contains(&table.name.as_str()));
@@ -87,7 +87,7 @@ impl Archive {
         &self.tables.iter().find(|(schema, _)| schema.name == table).unwrap().1
     }
 
-    /// Both have the same rows in every table, in any order. A failure shows one row.
+    /// Checks that both have the same rows in every table, in any order. A failure shows one row.
     pub fn equals(&self, other: &Self) {
         let names = |archive: &Self| -> Vec<String> {
             archive.tables.iter().map(|(table, _)| table.name.clone()).collect()
@@ -107,7 +107,7 @@ impl Archive {
     }
 }
 
-/// The values of a row in the order of the columns.
+/// The values of a row in column order.
 pub fn values(table: &TableSchema, line: &str) -> Vec<Box<RawValue>> {
     let mut row: BTreeMap<String, Box<RawValue>> = serde_json::from_str(line).unwrap();
     table.columns.iter().map(|column| row.remove(&column.name).unwrap()).collect()

@@ -1,4 +1,4 @@
-//! References that lead nowhere: those that a restore would make are refused, row by row, and those that were there are not.
+//! Dangling references: those that a restore would cause are refused, row by row, and those that existed before are not.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -20,7 +20,7 @@ async fn app(sql: &str) -> (tempfile::TempDir, PathBuf, Archive, SqliteConnectio
     (folder, path, archive, app)
 }
 
-/// Each refusal in short: from, to, rows.
+/// Each refusal in short form: from, to, rows.
 fn said(refusals: &[Refusal]) -> Vec<(&str, &str, u64)> {
     refusals
         .iter()
@@ -60,7 +60,7 @@ async fn restoring_is_refused(path: &Path, archive: &Archive, mode: Mode, cascad
     refusals
 }
 
-/// What SQLite calls a mismatch: the columns are not unique, or not there.
+/// Cases that SQLite calls a mismatch: the columns are not unique, or do not exist.
 const ODD: &str =
     "odd REFERENCES p (v), odder REFERENCES p (nowhere), oddest REFERENCES two, oddity REFERENCES missing";
 
@@ -103,7 +103,7 @@ async fn one_that_is_mended_does_not_make_up_for_one_that_breaks() {
         INSERT INTO orders VALUES (1, 9), (2, 1)";
     run(&mut app, orders).await;
     assert_eq!(said(&refused(&path, false).await), [("orders", "t", 1)]);
-    // The row that dangles is another one now, although it has the key of one that did.
+    // A different row dangles now, although it has the same key as one that dangled before.
     run(&mut app, "UPDATE orders SET t = 1 WHERE id = 1; UPDATE orders SET t = 77 WHERE id = 2").await;
     assert_eq!(said(&refused(&path, false).await), [("orders", "t", 1)]);
     run(&mut app, "UPDATE orders SET t = 9 WHERE id = 1").await;

@@ -1,4 +1,4 @@
-//! An archive of PostgreSQL in a SQLite database.
+//! A PostgreSQL archive in a SQLite database.
 
 use std::path::Path;
 
@@ -44,7 +44,7 @@ fn archive(columns: Vec<Column>, rows: &[&str]) -> Archive {
     }
 }
 
-/// Every type that a column may have, with a value of it.
+/// Every type that a column can have, with a value.
 const TYPES: &[(&str, &str, &str)] = &[
     ("bigint", "9223372036854775807", "integer:9223372036854775807"),
     ("public.age", "7", "integer:7"),

@@ -1,4 +1,4 @@
-//! What ends in the middle: the rows are the old ones, the database says what is there, and discarding leaves nothing.
+//! Interrupted restores: the rows are the old ones, the database records its state, and discarding leaves nothing behind.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -33,7 +33,7 @@ async fn state(path: &Path) -> Option<RestoreState> {
     state
 }
 
-/// Nothing of ours is there any more, and a new restore works.
+/// Nothing of ours remains, and a new restore works.
 async fn works_again(path: &Path, archive: &Archive) {
     discard(path, ID).await;
     discard(path, ID).await;
@@ -74,7 +74,7 @@ async fn a_stage_that_is_dropped_is_found_and_discarded() {
     }
 }
 
-/// The stage's file, and its mode.
+/// The stage's file and its mode.
 fn file_of(folder: &Path) -> (String, u32) {
     use std::os::unix::fs::PermissionsExt;
     let staged: Vec<String> = files(folder).into_iter().filter(|name| name.contains("strongroom")).collect();
@@ -127,7 +127,7 @@ async fn a_load_into_empty_tables_that_is_dropped_leaves_them_empty() {
     works_again(&path, &archive).await;
 }
 
-/// Where a process that is to be killed finds its database.
+/// Names the database of a process that is to be killed.
 const VICTIM: &str = "STRONGROOM_TEST_VICTIM";
 
 #[tokio::test]
@@ -165,7 +165,7 @@ async fn a_process_that_is_killed_leaves_old_rows_or_new_ones() {
     assert!(staged > 0 && applied > 0, "{staged} staged, {applied} applied");
 }
 
-/// Restores what the database itself was before its changes, and waits to be killed.
+/// Restores the database's rows from before its changes, and waits to be killed.
 async fn victim(path: &Path) {
     let folder = tempfile::tempdir().unwrap();
     let copy = folder.path().join("copy.db");
@@ -184,7 +184,7 @@ async fn a_full_disk_leaves_the_old_rows() {
     let (path, archive, before) = app(&folder).await;
     let wanted = archive.wanted(Mode::Replace);
     let (mut full, mut room) = (0, 100 << 10);
-    // Each time a little more is free, until the whole restore fits.
+    // A little more space is free each time, until the whole restore fits.
     loop {
         let free = rustix::fs::statvfs(&folder).unwrap();
         let free = usize::try_from(free.f_bavail * free.f_frsize).unwrap();

@@ -16,7 +16,7 @@ use crate::restoring_sqlite::{ID, connect, database, run};
 
 const ROWS: u64 = 20_000;
 
-/// All rows say `old` in the database, and `new` in the archive.
+/// All rows contain `old` in the database, and `new` in the archive.
 async fn app(folder: &Path) -> (std::path::PathBuf, Archive, SqliteConnection) {
     let path = folder.join("app.db");
     let fill = format!(
@@ -31,7 +31,7 @@ async fn app(folder: &Path) -> (std::path::PathBuf, Archive, SqliteConnection) {
     (path, archive, app)
 }
 
-/// What one transaction sees: distinct values of both tables, and how many rows there are.
+/// The view of one transaction: distinct values of both tables, and the number of rows.
 async fn seen(reader: &mut SqliteConnection) -> (String, i64) {
     run(reader, "BEGIN").await;
     let first: String =

@@ -1,4 +1,4 @@
-//! Writers wait no longer than was agreed, whatever it is that takes long.
+//! Writers wait no longer than agreed, whatever step is slow.
 
 use std::time::{Duration, Instant};
 

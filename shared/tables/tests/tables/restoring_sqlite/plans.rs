@@ -1,4 +1,4 @@
-//! A plan holds for the database that it was made with, and for no other.
+//! A plan is valid only for the database for which it was made.
 
 use strongroom_tables::Error;
 use strongroom_tables::load::{Mode, Purpose, Refusal};

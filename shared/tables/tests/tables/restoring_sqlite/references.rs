@@ -1,4 +1,4 @@
-//! Foreign keys between tables that are restored and tables that are not.
+//! Foreign keys between restored tables and other tables.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -20,7 +20,7 @@ const SQL: &str = "
     CREATE TABLE own (id INTEGER PRIMARY KEY, own INTEGER REFERENCES own ON DELETE CASCADE, parent INTEGER REFERENCES parent ON DELETE CASCADE);
     CREATE TRIGGER tr AFTER DELETE ON cascades BEGIN SELECT RAISE(ABORT, 'no'); END;
     INSERT INTO parent VALUES (1, 'one'), (2, 'two');";
-/// Rows that the archive does not have, and rows that refer to them.
+/// Rows that the archive does not have, and rows that reference them.
 const LATER: &str = "
     INSERT INTO parent VALUES (3, 'Three'), (4, 'four');
     INSERT INTO cascades VALUES (1, 1), (3, 3), (5, NULL), (6, 77);

@@ -1,4 +1,4 @@
-//! What stands against a restore, each by name, and nothing changes.
+//! Reasons against a restore, each by name; nothing is changed.
 
 use std::path::Path;
 
@@ -25,7 +25,7 @@ pub async fn two(
     (folder, new, archive, app)
 }
 
-/// The reasons for which an inspection refuses, and that staging refuses for the same ones.
+/// The reasons for which an inspection refuses. Staging must refuse for the same reasons.
 async fn reasons(path: &Path, wanted: &Wanted) -> Vec<&'static str> {
     let found = inspect(path, wanted).await;
     let refused =
@@ -229,7 +229,7 @@ async fn a_folder_that_cannot_be_written_to() {
     restore(&path, &archive, &wanted, ID).await.unwrap();
 }
 
-/// SQLite and we put files beside the database, not beside a link to it.
+/// SQLite and we create files beside the database, not beside a link to it.
 #[tokio::test]
 async fn a_link_to_a_folder_that_has_no_room_or_cannot_be_written_to() {
     let script = "mount -t tmpfs -o size=2m tmpfs \"$1\"";
@@ -286,7 +286,8 @@ async fn functions_that_only_the_application_has() {
     }
 }
 
-/// A schema with a function that SQLite does not know: it is made with one that it knows, and then renamed in the text.
+/// A schema with a function that SQLite does not know: it is created with a known function, which is then renamed in the
+/// text.
 fn stored(change: &str) -> String {
     let known = change.replace("app_fold", "abs");
     format!("{known}; UPDATE sqlite_schema SET sql = replace(sql, 'abs', 'app_fold')")

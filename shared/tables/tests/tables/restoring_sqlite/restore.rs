@@ -1,4 +1,4 @@
-//! A restore from its beginning to its end.
+//! A restore from beginning to end.
 
 use std::path::Path;
 use std::time::Duration;
@@ -26,7 +26,7 @@ pub async fn inspect(path: &Path, wanted: &Wanted) -> Inspection {
     inspection
 }
 
-/// A stage with all rows in it.
+/// A stage with all rows loaded.
 pub async fn stage(path: &Path, archive: &Archive, wanted: &Wanted, purpose: &Purpose) -> Result<Stage> {
     let mut target = target(path).await;
     let inspection = target.inspect(wanted).await?;
@@ -62,7 +62,7 @@ pub async fn load(
     loaded
 }
 
-/// Compares without leaving anything.
+/// Compares and leaves nothing behind.
 pub async fn compare(path: &Path, archive: &Archive, wanted: &Wanted) -> Result<Comparison> {
     let mut stage = stage(path, archive, wanted, &Purpose::Trial).await?;
     let compared = stage.compare().await;
@@ -70,7 +70,7 @@ pub async fn compare(path: &Path, archive: &Archive, wanted: &Wanted) -> Result<
     compared
 }
 
-/// Restores under an id; what fails is discarded.
+/// Restores under an id; a failed restore is discarded.
 pub async fn restore(path: &Path, archive: &Archive, wanted: &Wanted, id: &str) -> Result<Swapped> {
     restore_within(path, archive, wanted, id, &LIMITS).await
 }

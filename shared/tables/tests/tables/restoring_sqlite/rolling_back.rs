@@ -1,4 +1,4 @@
-//! Applied restores are taken back, the newest first, unless somebody has changed rows since.
+//! Applied restores are rolled back, newest first, unless rows have been changed since.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -17,7 +17,7 @@ const SQL: &str = "
     CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT UNIQUE); CREATE TABLE heap (v); CREATE TABLE w (a, b, PRIMARY KEY (a, b)) WITHOUT ROWID;
     INSERT INTO t VALUES (1, 'a'), (2, 'b'), (3, 'c'); INSERT INTO heap VALUES (1), (1), (2); INSERT INTO w VALUES (1, 1), (1, 2);";
 
-/// A restored database, what it was before, and the archive.
+/// A restored database, its contents before the restore, and the archive.
 async fn restored() -> (tempfile::TempDir, PathBuf, Archive, Archive, SqliteConnection) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("app.db");
@@ -31,7 +31,7 @@ async fn restored() -> (tempfile::TempDir, PathBuf, Archive, Archive, SqliteConn
     (folder, path, before, archive, app)
 }
 
-/// Whoever asks before whether that can be done is told the same.
+/// Rolls back a restore. A preceding check must give the same result.
 async fn roll_back(path: &std::path::Path, id: &str, discard: bool) -> Result<RolledBack, Error> {
     let mut target = target(path).await;
     let lock = Duration::from_millis(300);
@@ -108,7 +108,7 @@ async fn a_check_changes_nothing() {
         assert_eq!((schema(&mut app).await, files(folder.path())), (statements.clone(), there.clone()));
         assert_eq!(target.state_of(ID).await.unwrap(), Some(RestoreState::Applied));
     }
-    // Neither does one that had to give up, and the same connection is good for more.
+    // Nor does a check that had to give up change anything, and its connection can still be used.
     run(&mut app, "BEGIN IMMEDIATE").await;
     let error = target.check_roll_back(ID, true, lock).await.unwrap_err();
     assert!(matches!(error, Error::Locked { .. }), "{error}");
@@ -172,7 +172,7 @@ async fn a_restore_into_empty_tables_empties_them() {
 #[tokio::test]
 async fn rows_that_others_reference_since_are_not_taken_away() {
     let (_folder, path, before, archive, mut app) = restored().await;
-    // One leads nowhere already, and one to a row that the restore has brought.
+    // One reference is dangling already, and one is to a row that the restore added.
     let orders = "CREATE TABLE orders (id INTEGER PRIMARY KEY, t INTEGER REFERENCES t (id));
         INSERT INTO orders VALUES (1, 77), (2, 1)";
     run(&mut app, orders).await;
@@ -190,7 +190,7 @@ async fn rows_that_others_reference_since_are_not_taken_away() {
     export(&path).await.equals(&before);
 }
 
-/// It may have been written by a newer version: a guess would empty the tables, or look for a file that there need not be.
+/// A newer version may have written it: a wrong guess would empty the tables, or look for a file that need not exist.
 #[tokio::test]
 async fn an_unknown_mode_is_not_guessed() {
     let (folder, path, _, archive, mut app) = restored().await;
@@ -208,7 +208,7 @@ async fn an_unknown_mode_is_not_guessed() {
     }
 }
 
-/// Whoever writes to the database writes our notes too, and `sqlite_schema`.
+/// Anyone who can write to the database can also change our records and `sqlite_schema`.
 #[tokio::test]
 async fn what_somebody_has_written_into_notes_and_definitions_is_not_run() {
     const EVIL: &str = "CREATE TABLE evil (x)";

@@ -1,4 +1,4 @@
-//! What was exported and restored is exported again, and every table has the same rows.
+//! An exported and restored database is exported again, and every table has the same rows.
 
 use std::path::Path;
 

@@ -1,4 +1,5 @@
-//! Databases that a seed makes, with rows in them: into created tables, and into a changed copy. A failure names the seed.
+//! Databases generated from a seed, with rows: restored into created tables, and into a changed copy. A failure names the
+//! seed.
 
 use std::path::Path;
 
@@ -16,7 +17,7 @@ fn seeds() -> std::ops::Range<u64> {
     0..if std::env::var_os("STRONGROOM_LONG").is_some() { 500 } else { 25 }
 }
 
-/// Values that columns of every type make something of.
+/// Values that columns of different types convert differently.
 const VALUES: &[&str] = &[
     "NULL",
     "0",
@@ -42,7 +43,7 @@ const VALUES: &[&str] = &[
     "-1e-7",
 ];
 
-/// Makes the tables, fills them, and only then the triggers, which may refuse everything.
+/// Creates the tables, fills them, and only then creates the triggers, which can refuse everything.
 async fn build(path: &Path, draft: &sqlite::Draft, seed: u64) -> SqliteConnection {
     let mut app = connect(path).await;
     run(&mut app, "PRAGMA journal_mode = wal; PRAGMA synchronous = off").await;
@@ -57,7 +58,7 @@ async fn build(path: &Path, draft: &sqlite::Draft, seed: u64) -> SqliteConnectio
     app
 }
 
-/// Tries to insert rows of any values into all tables; constraints may refuse them.
+/// Tries to insert arbitrary rows into all tables; constraints can refuse them.
 async fn fill(app: &mut SqliteConnection, seed: u64, rows: usize) {
     let mut random = Random::new(seed ^ 0x5eed);
     for (table, columns) in tables(app).await {
@@ -92,7 +93,7 @@ async fn tables(app: &mut SqliteConnection) -> Vec<(String, Vec<String>)> {
     tables
 }
 
-/// Removes some rows, swaps values of others, and adds new ones, without triggers.
+/// Deletes some rows, swaps values of others, and adds new ones, without triggers.
 async fn change(app: &mut SqliteConnection, seed: u64) {
     let triggers: Vec<(String, String)> = sqlx::query_as(
         "SELECT format('DROP TRIGGER \"%w\"', name), sql FROM sqlite_schema WHERE type = 'trigger'",
@@ -155,7 +156,7 @@ async fn generated_databases_come_back() {
     assert!(all > 1000, "{all} rows");
 }
 
-/// Replaces the changed rows, and takes it back.
+/// Replaces the changed rows, and rolls that back.
 async fn replaced(path: &Path, archive: &crate::restoring_sqlite::archive::Archive, seed: u64) {
     let changed = export(path).await;
     let wanted = archive.wanted(Mode::Replace);

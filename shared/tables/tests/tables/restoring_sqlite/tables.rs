@@ -1,4 +1,4 @@
-//! Tables of every kind, replaced while they have triggers, keys of odd forms, and references to each other.
+//! Tables of every kind are replaced while they have triggers, unusual keys, and references to each other.
 
 use std::path::Path;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::restoring_sqlite::archive::{Archive, export};
 use crate::restoring_sqlite::restore::{compare, inspect, restore, stage, target};
 use crate::restoring_sqlite::{ID, database, intact, run, schema};
 
-/// Makes a database, takes an archive of it, changes it, and restores.
+/// Creates a database, takes an archive of it, changes it, and restores.
 async fn replaced(sql: &str, changes: &str) -> (tempfile::TempDir, SqliteConnection, Swapped) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("app.db");
@@ -117,7 +117,7 @@ async fn triggers_do_not_fire_and_are_back() {
     run(&mut app, "INSERT INTO t VALUES (4, 'w')").await;
     let fired: Vec<String> =
         sqlx::query_scalar("SELECT what FROM log ORDER BY id").fetch_all(&mut app).await.unwrap();
-    // SQLite fires the one that was made last first.
+    // SQLite fires the most recently created trigger first.
     assert_eq!(fired, ["second", "first"]);
     let refused = sqlx::query("DELETE FROM t").execute(&mut app).await;
     assert!(refused.is_err());

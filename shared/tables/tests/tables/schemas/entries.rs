@@ -1,4 +1,4 @@
-//! The facts that schema entries give.
+//! The facts in schema entries.
 
 use strongroom_archive::schema::{
     Column, Constraint, ConstraintKind, DatabaseSchema, ForeignKey, Index, Partition, Policy, TableName,
@@ -80,7 +80,7 @@ fn column(facts: &mut Facts, own: &str, column: &Column) {
     facts.note_some(own, "identity", column.identity.as_ref());
 }
 
-/// What tells constraints of one table apart: those of SQLite have no names here.
+/// Identifies a constraint within its table: SQLite's constraints have no names here.
 fn constraint_label(name: &str, columns: &[String]) -> String {
     if name.is_empty() { format!("({})", joined(columns)) } else { name.to_owned() }
 }

@@ -1,14 +1,14 @@
-//! What is said of a database, one fact at a time, so that two accounts of it can be compared.
+//! Facts about a database, one at a time, so that two descriptions of it can be compared.
 
 use std::collections::BTreeMap;
 
-/// Values by what they are the value of: `public.orders / column id / type`.
+/// Values by their subject: `public.orders / column id / type`.
 #[derive(Default)]
 pub struct Facts(BTreeMap<String, String>);
 
 impl Facts {
     /// # Panics
-    /// When the same was noted with another value: the elements of a list would hide each other.
+    /// If the same fact was noted with a different value: the elements of a list would hide each other.
     pub fn note(&mut self, owner: &str, element: &str, value: impl Into<String>) {
         let (key, value) = (format!("{owner} / {element}"), value.into());
         if let Some(before) = self.0.insert(key.clone(), value.clone()) {
@@ -28,7 +28,7 @@ impl Facts {
         }
     }
 
-    /// A line for each fact that differs.
+    /// One line for each fact that differs.
     pub fn differences(&self, catalogue: &Self) -> Vec<String> {
         let mut keys: Vec<&String> = self.0.keys().chain(catalogue.0.keys()).collect();
         keys.sort();
@@ -45,7 +45,7 @@ impl Facts {
             .collect()
     }
 
-    /// Forgets types that no table uses: they are in no entry.
+    /// Drops types that no table uses, because they are in no entry.
     pub fn keep_used_types(&mut self) {
         let lists = self.0.iter().filter(|(key, _)| key.ends_with(" / types"));
         let used: Vec<String> =

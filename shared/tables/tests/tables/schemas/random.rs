@@ -1,4 +1,4 @@
-//! Choices that a seed decides.
+//! Random choices determined by a seed.
 
 /// SplitMix64: the same choices for a seed on every machine.
 pub struct Random(u64);
@@ -34,13 +34,13 @@ impl Random {
         if self.chance(percent) { text } else { "" }
     }
 
-    /// Each choice with the same chance, in their order.
+    /// Selects each choice with the same probability; keeps their order.
     pub fn some<T: Clone>(&mut self, percent: usize, choices: &[T]) -> Vec<T> {
         choices.iter().filter(|_| self.chance(percent)).cloned().collect()
     }
 }
 
-/// Gives names that nothing else in the schema has, most of which need quotes.
+/// Generates names that are unique in the schema; most of them need quotes.
 #[derive(Default)]
 pub struct Names(usize);
 
@@ -56,14 +56,14 @@ impl Names {
             4 => format!("it's {what} {number}"),
             5 => format!("{what}\\{number}"),
             6 => format!("{number}$ 100%_{what}, (x)"),
-            // As long as PostgreSQL allows.
+            // The maximum length in PostgreSQL.
             7 => format!("{:x<63}", format!("{what}_{number}_")),
             _ => format!("{what}_{number}"),
         }
     }
 }
 
-/// An identifier as SQL wants it.
+/// A quoted SQL identifier.
 pub fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }

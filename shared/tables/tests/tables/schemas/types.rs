@@ -1,10 +1,10 @@
-//! The facts of types, and of collations.
+//! The facts about types and collations.
 
 use strongroom_archive::schema::{ConstraintKind, UserType};
 
 use super::facts::{Facts, joined};
 
-/// What the types of a table's entry say. Each must come after those that it is made of.
+/// The facts in the types of a table's entry. Each type must come after those that it is made of.
 pub fn note(facts: &mut Facts, table: &str, types: &[UserType]) {
     let mut names: Vec<&str> = types.iter().map(name).collect();
     for (place, user_type) in types.iter().enumerate() {
@@ -67,7 +67,7 @@ fn note_type(facts: &mut Facts, user_type: &UserType) {
     }
 }
 
-/// `pg_catalog."C"` and `"pg_catalog"."C"` are the same: schema and name without quotes.
+/// `pg_catalog."C"` and `"pg_catalog"."C"` are equal: schema and name without quotes.
 pub fn collation(text: &str) -> String {
     let mut parts = vec![String::new()];
     let mut rest = text.chars().peekable();

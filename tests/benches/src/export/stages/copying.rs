@@ -1,7 +1,7 @@
-//! What several connections could give: binary COPY of one snapshot, drained and thrown away.
+//! Potential of several connections: binary COPY of one snapshot, drained and discarded.
 //!
-//! Each connection takes its share of the table's pages; that the rows would have to be put in order again is not
-//! counted, so this is the most that reading ahead can win.
+//! Each connection takes its share of the table's pages. Putting the rows back in order is not counted, so this is the
+//! upper bound for a gain by reading ahead.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -12,12 +12,13 @@ use tokio_stream::StreamExt as _;
 
 use super::{Clock, Cost, TABLE};
 
-/// Pages that are read by one statement: 16 MiB.
+/// Pages read by one statement: 16 MiB.
 const PAGES: i64 = 2048;
 
 const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
-/// Reads the whole table by so many connections. One alone reads it by one statement, as the product does.
+/// Reads the whole table through `connections` connections. A single connection reads it with one statement, like the
+/// product.
 pub(super) async fn drain(url: &str, connections: usize) -> Cost {
     let mut leader = connect(url).await;
     let snapshot: String =
@@ -52,7 +53,7 @@ async fn pages_of_table(connection: &mut PgConnection) -> i64 {
     sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(connection).await.unwrap()
 }
 
-/// Reads ranges of `pages` pages until `next` is at the `end`.
+/// Reads ranges of `pages` pages until `next` reaches `end`.
 async fn take(mut connection: PgConnection, next: Arc<AtomicI64>, end: i64, pages: i64) {
     loop {
         let from = next.fetch_add(pages, Ordering::Relaxed);

@@ -1,7 +1,7 @@
-//! The way out: an archive's chunks through tonic and HTTP/2 over loopback, by size of chunk and window.
+//! Sending: an archive's chunks through tonic and HTTP/2 over loopback, for several chunk and window sizes.
 //!
-//! Windows are the receiver's, so the client sets them. Over a slow network they bound a download (window ÷ round
-//! trip); here only what they cost is seen.
+//! Windows belong to the receiver, so the client sets them. Over a slow network they bound a download (window ÷ round
+//! trip); this stage shows only their cost.
 
 use std::convert::Infallible;
 use std::task::{Context, Poll};
@@ -23,12 +23,12 @@ use tonic_prost::ProstCodec;
 use super::{Clock, Cost, ROUNDS};
 
 const PATH: &str = "/bench.Chunks/Stream";
-/// Bytes of a run.
+/// Bytes per run.
 const BYTES: usize = 256 << 20;
-/// Chunks that may wait, as in the product.
+/// Number of queued chunks, as in the product.
 const QUEUE: usize = 4;
 const SIZES: [usize; 3] = [64 << 10, 256 << 10, 1 << 20];
-/// What the client asks for.
+/// The client's settings.
 const WINDOWS: [(&str, Setting); 6] = [
     ("hyper's own", |endpoint| endpoint),
     ("64 KiB", |endpoint| windows(endpoint, 64 << 10)),
@@ -42,7 +42,7 @@ type Setting = fn(Endpoint) -> Endpoint;
 type Codec = ProstCodec<Chunk, Chunk>;
 type Future<T, E> = std::pin::Pin<Box<dyn std::future::Future<Output = Result<T, E>> + Send>>;
 
-/// Prints how an archive of `whole` bytes would fare.
+/// Prints the cost for an archive of `whole` bytes.
 pub(super) async fn measure(whole: u64) {
     for size in SIZES {
         let url = serve(size).await;
@@ -78,7 +78,7 @@ async fn receive(endpoint: Endpoint) -> Cost {
     clock.stop()
 }
 
-/// Serves chunks of `size` bytes until the process ends; where.
+/// Serves chunks of `size` bytes until the process ends, and returns the URL.
 async fn serve(size: usize) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -110,7 +110,7 @@ impl ServerStreamingService<Chunk> for Chunks {
     }
 }
 
-/// As the product's writer does: a new buffer for each chunk.
+/// Like the product's writer, allocates a new buffer for each chunk.
 fn make(size: usize, chunks: &mpsc::Sender<Result<Chunk, Status>>) {
     let data = vec![7; size];
     for number in 0..BYTES / size {

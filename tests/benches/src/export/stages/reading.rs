@@ -1,4 +1,4 @@
-//! Reading: the product's readers, beside what the database alone could give.
+//! Reading: the product's readers compared with the database alone.
 
 use bytes::Bytes;
 use strongroom_store::DatabaseUrl;
@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 
 use super::{Clock, Cost, ROUNDS, TABLE, copying, sqlite_json};
 
-/// Blocks that are kept for the stages after reading: about 128 MiB.
+/// Blocks kept for the stages after reading: about 128 MiB.
 const KEPT: usize = 1000;
 
 /// A table as JSON.
@@ -19,7 +19,7 @@ pub(super) struct Json {
     pub(super) bytes: u64,
 }
 
-/// Measures and returns the rows of PostgreSQL, on which the later stages work.
+/// Measures, and returns the PostgreSQL rows that the later stages process.
 pub(super) async fn measure(postgres: &TestDb, sqlite: &TestDb) -> Json {
     let (json, read) = read(&postgres.url()).await;
     read.print("read PostgreSQL, as JSON", json.bytes, json.bytes);
@@ -32,7 +32,7 @@ pub(super) async fn measure(postgres: &TestDb, sqlite: &TestDb) -> Json {
         let drained = Cost::middle(costs);
         drained.print(&name, json.bytes, json.bytes);
         if connections == 1 {
-            // Nothing waits in it, so the processor's time is its time.
+            // Nothing waits in this step, so its processor time is its duration.
             let own = read.own.saturating_sub(drained.own);
             let alone = Cost { seconds: own.as_secs_f64(), own, all: own };
             alone.print("  JSON from binary COPY, by difference", json.bytes, json.bytes);
@@ -65,7 +65,7 @@ async fn read_once(url: &DatabaseUrl, json: &mut Json) -> Cost {
     while let Some(block) = received.recv().await {
         json.bytes += block.bytes.len() as u64;
         if json.blocks.len() < KEPT {
-            // A copy of its own, or the allocator would be measured too.
+            // Copied, or the allocator would be measured too.
             let bytes = Bytes::copy_from_slice(&block.bytes);
             json.blocks.push(Block { bytes, rows: block.rows });
         }

@@ -1,7 +1,7 @@
-//! The reader that SQLite could be itself: JSON in blocks of rows, one string each.
+//! A reader made of SQLite's own JSON functions: JSON in blocks of rows, one string each.
 //!
-//! It is not the product's, because it is not faithful (docs/performance.md). What it would win is measured, since
-//! both may change with a release of SQLite.
+//! The product does not use it, because it is not faithful (docs/performance.md). Its gain is measured because both may
+//! change with a SQLite release.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use sqlx::{AssertSqlSafe, Connection as _};
 
 use super::{Clock, Cost, ROUNDS, TABLE};
 
-/// Rows of a block.
+/// Rows in a block.
 const ROWS: u32 = 1000;
 
 const COLUMNS: [&str; 14] = [
@@ -30,7 +30,7 @@ const COLUMNS: [&str; 14] = [
     "prompt",
 ];
 
-/// Measures it for a table of `whole` bytes, and says whether it prints a number as we do.
+/// Measures the reader for a table of `whole` bytes, and prints whether it formats a number as we do.
 pub(super) async fn measure(file: &Path, whole: u64) {
     let mut connection = connect(file).await;
     let mut costs = Vec::new();
@@ -51,7 +51,7 @@ async fn connect(file: &Path) -> SqliteConnection {
     SqliteConnection::connect_with(&options).await.unwrap()
 }
 
-/// Reads the whole table; how many bytes it was.
+/// Reads the whole table and returns its size in bytes.
 async fn read(connection: &mut SqliteConnection) -> u64 {
     let pairs: Vec<String> = COLUMNS.iter().map(|column| format!("'{column}', {column}")).collect();
     let sql = format!(

@@ -1,4 +1,4 @@
-//! Writing: digests, deflate and the seal. The archive writer compresses on every core; the rest is one thread.
+//! Writing: digests, deflate and the seal. The archive writer compresses on every core; the rest runs in one thread.
 
 use std::io::{self, Write};
 
@@ -37,7 +37,7 @@ fn digest(json: &Json) {
     }
 }
 
-/// Writes the blocks as one table; the bytes it took.
+/// Writes the blocks as one table and returns the number of bytes written.
 fn deflate(json: &Json, compression: Compression) -> u64 {
     let mut counter = Counter(0);
     let mut archive = ArchiveWriter::create(&mut counter, Limits::V1, compression);
@@ -60,7 +60,7 @@ fn seal(json: &Json) {
     writer.finish().unwrap();
 }
 
-/// Takes bytes and only counts them.
+/// Discards bytes and counts them.
 struct Counter(u64);
 
 impl Write for Counter {

@@ -1,4 +1,4 @@
-//! A backup beside those before it.
+//! Comparisons of a backup with earlier ones.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use super::*;

@@ -1,4 +1,4 @@
-//! The client of one bucket, from the configuration and the environment.
+//! Builds the client of one bucket from the configuration and the environment.
 
 use std::ffi::OsString;
 use std::sync::Arc;
@@ -12,8 +12,8 @@ use super::transport::Connector;
 use crate::config::DestinationConfig;
 use crate::error::Result;
 
-/// What the environment may say: credentials, and the region. An endpoint, or that payloads are not signed, is for the
-/// configuration to say.
+/// Variables that are read from the environment: credentials and the region. The endpoint, and unsigned payloads, can
+/// only be configured.
 const FROM_ENVIRONMENT: [Key; 9] = [
     Key::AccessKeyId,
     Key::SecretAccessKey,
@@ -26,7 +26,7 @@ const FROM_ENVIRONMENT: [Key; 9] = [
     Key::ContainerAuthorizationTokenFile,
 ];
 
-/// Nothing is reached yet.
+/// Does not connect.
 pub(super) fn store(
     config: &DestinationConfig,
     bucket: String,
@@ -37,7 +37,7 @@ pub(super) fn store(
     let mut builder = AmazonS3Builder::new()
         .with_http_connector(connector)
         .with_checksum_algorithm(Checksum::SHA256)
-        // One object a request has a status of its own; not every service knows the request for many.
+        // One request per object returns a status for each; not every service knows bulk deletion.
         .with_disable_bulk_delete(true)
         .with_retry(RetryConfig { max_retries: 0, ..RetryConfig::default() });
     builder = from_environment(builder, environment, config.credentials_file.is_none());
@@ -70,7 +70,7 @@ fn from_environment(
     builder
 }
 
-/// Where a bucket is a host of its own, `object_store` wants that host as its endpoint.
+/// If a bucket has its own host name, `object_store` expects that host as its endpoint.
 fn addressed(builder: AmazonS3Builder, config: &DestinationConfig, bucket: &str) -> AmazonS3Builder {
     let builder = builder.with_virtual_hosted_style_request(!config.path_style);
     match &config.endpoint {

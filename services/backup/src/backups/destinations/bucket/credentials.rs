@@ -1,5 +1,5 @@
-//! Credentials in a file, in the form of `~/.aws/credentials`, read for each request: whoever renews them replaces the
-//! file, and the next part is signed with the new ones.
+//! Credentials from a file in the format of `~/.aws/credentials`, read for each request: when they are renewed, the
+//! file is replaced, and the next part is signed with the new ones.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 
 const SECTION: &str = "[default]";
 
-/// The file, and the credentials that were in it last.
+/// The file, and the credentials last read from it.
 pub(super) struct FileCredentials {
     path: PathBuf,
     last: Mutex<Arc<AwsCredential>>,
@@ -39,7 +39,7 @@ impl FileCredentials {
 impl CredentialProvider for FileCredentials {
     type Credential = AwsCredential;
 
-    /// A file that cannot be used at the moment, because somebody is writing it, leaves the former credentials in use.
+    /// If the file cannot be used now, because it is being written, the previous credentials stay in use.
     async fn get_credential(&self) -> object_store::Result<Arc<AwsCredential>> {
         let path = self.path.clone();
         let read = tokio::task::spawn_blocking(move || read(&path)).await;

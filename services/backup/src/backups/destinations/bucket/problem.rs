@@ -1,9 +1,9 @@
-//! What S3's refusals mean.
+//! The meaning of S3's refusals.
 
 use super::Problem;
 use super::transport::Failure;
 
-/// What was tried. The same refusal means one thing here and another there.
+/// The attempted operation: the same refusal has different meanings for different operations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verb {
     Read,
@@ -12,7 +12,7 @@ pub(super) enum Verb {
     Delete,
 }
 
-/// The bodies of errors are not repeated: they name access keys and hold what was signed.
+/// Error bodies are not repeated: they name access keys and contain the signed text.
 pub(super) fn of(error: &object_store::Error, verb: Verb) -> Problem {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(current) = cause {

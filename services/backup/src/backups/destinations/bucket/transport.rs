@@ -1,9 +1,9 @@
-//! Carries the requests to S3 over HTTP/1.1, and bounds all that a server can do: how long it takes, how long it says
-//! nothing, and how much it says.
+//! Carries the requests to S3 over HTTP/1.1, and limits what a server can do: how long it takes, how long it is silent,
+//! and how much it sends.
 //!
-//! A connection and its handshake have five seconds each. A server may say nothing, and take nothing, for half a minute: a
-//! link must carry about 1 Mbit/s, because up to 4 MiB of a part are in the system's own buffer by then. A part as a whole
-//! may take as long as it needs.
+//! A connection and its handshake have five seconds each. A server may neither send nor receive anything for half a
+//! minute: a link must carry about 1 Mbit/s, because up to 4 MiB of a part are in the system's own buffer by then. A
+//! part as a whole may take as long as it needs.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -26,16 +26,16 @@ use super::watched::{Progress, Sent, Taken};
 use crate::error::Result;
 
 const CONNECT: Duration = Duration::from_secs(5);
-/// Idle connections are closed before a server or a firewall does.
+/// Idle connections are closed before a server or a firewall closes them.
 const IDLE: Duration = Duration::from_secs(15);
-/// Of a refusal. Its code stands at the beginning.
+/// Maximum number of bytes of a refusal. Its code is at the beginning.
 const REFUSAL_BYTES: usize = 64 << 10;
-/// Of an answer about objects; a thousand keys of the greatest length, escaped, are about 7 MiB.
+/// Maximum number of bytes of an answer about objects; a thousand keys of maximum length, escaped, are about 7 MiB.
 const ANSWER_BYTES: u64 = 16 << 20;
-/// Where a machine of AWS has its credentials.
+/// The address of the credentials service of an AWS machine.
 const INSTANCE: &str = "169.254.169.254";
 
-/// Why a request failed. The only cause of an [`HttpError`] that is made here.
+/// The reason why a request failed. Every [`HttpError`] created here has it as its cause.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
     #[error("{0}")]
@@ -49,13 +49,13 @@ pub(super) enum Failure {
 }
 
 impl From<Failure> for HttpError {
-    /// Of a kind that `object_store` does not try again.
+    /// The kind is one that `object_store` does not retry.
     fn from(failure: Failure) -> Self {
         Self::new(HttpErrorKind::Unknown, failure)
     }
 }
 
-/// Makes the clients of one destination: for S3, and for whoever has the credentials.
+/// Makes the clients of one destination: for S3, and for the services that provide credentials.
 #[derive(Clone)]
 pub(super) struct Connector {
     client: Client<HttpsConnector, Sent>,
@@ -125,7 +125,7 @@ fn away(host: &str, why: &str) -> Failure {
     Failure::Away(format!("{host}: {why}"))
 }
 
-/// The causes, of which the last says most.
+/// The chain of causes; the last one says most.
 fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -142,8 +142,8 @@ async fn refusal<B: Body<Data = Bytes> + Unpin>(status: StatusCode, body: Taken<
     Failure::Refused { status: status.as_u16(), code: code(&body) }
 }
 
-/// S3 begins to answer with success before it knows whether an upload could be completed. What is no listing would be taken
-/// for an empty one.
+/// S3 starts a successful answer before it knows whether an upload can be completed. An answer other than a listing
+/// would be mistaken for an empty listing.
 async fn read<B: Body<Data = Bytes> + Unpin>(
     body: Taken<B>,
     is_listing: bool,
@@ -162,7 +162,7 @@ fn holds(body: &Bytes, text: &[u8]) -> bool {
     body.windows(text.len()).any(|window| window == text)
 }
 
-/// The text of `<Code>`, as far as it can be one: letters and digits.
+/// The text of `<Code>`, limited to valid characters: letters and digits.
 fn code(body: &Bytes) -> String {
     let text = String::from_utf8_lossy(body);
     let code = text.split_once("<Code>").map_or("", |(_, rest)| rest);

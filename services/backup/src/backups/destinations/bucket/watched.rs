@@ -1,4 +1,4 @@
-//! Bodies whose silence is noticed.
+//! Bodies whose silence is detected.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,7 +12,7 @@ use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use super::transport::Failure;
 
-/// What a server takes at once, at most: small enough that a slow link is not taken for a silent one.
+/// Maximum size of a piece that a server takes at once: small enough that a slow link is not mistaken for a silent one.
 const FRAME: usize = 64 << 10;
 
 /// When the server last took a piece of a request.
@@ -31,7 +31,7 @@ impl Progress {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// `None` when nothing was taken, and nothing answered, for `silence`.
+    /// `None` if nothing was taken and no answer arrived for `silence`.
     pub(super) async fn watch<T>(&self, silence: Duration, answer: impl Future<Output = T>) -> Option<T> {
         tokio::pin!(answer);
         loop {
@@ -86,12 +86,12 @@ impl Body for Sent {
     }
 }
 
-/// The body of an answer, of at most so many bytes.
+/// The body of an answer, with a limited number of bytes.
 pub(super) struct Taken<B> {
     body: B,
     silence: Duration,
     rest: u64,
-    /// Runs while somebody waits for a piece, not while they work on one.
+    /// Runs only while the reader waits for a piece, not while it processes one.
     alarm: Option<Pin<Box<Sleep>>>,
 }
 

@@ -1,4 +1,4 @@
-//! What the system's errors mean for a folder.
+//! The meaning of system errors for a folder.
 
 use std::io::{self, ErrorKind};
 use std::path::Path;
@@ -12,7 +12,7 @@ pub(super) fn of(error: &io::Error, folder: &Path) -> Problem {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Problem::Full(error.to_string()),
         ErrorKind::ReadOnlyFilesystem => Problem::ReadOnly,
         ErrorKind::PermissionDenied => Problem::Denied(error.to_string()),
-        // A network file system.
+        // These occur with a network file system.
         ErrorKind::TimedOut
         | ErrorKind::StaleNetworkFileHandle
         | ErrorKind::HostUnreachable
@@ -22,7 +22,7 @@ pub(super) fn of(error: &io::Error, folder: &Path) -> Problem {
     }
 }
 
-/// A file that may be read and not deleted is protected, by an attribute or by its folder's mode.
+/// A file that can be read but not deleted is protected, by an attribute or by its folder's mode.
 pub(super) fn of_deletion(error: &io::Error, folder: &Path) -> Problem {
     match of(error, folder) {
         Problem::Denied(why) => Problem::DeleteRefused(why),

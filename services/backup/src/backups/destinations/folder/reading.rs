@@ -1,4 +1,4 @@
-//! Reading a part of a file, piece by piece, as fast as somebody takes the pieces.
+//! Reads a part of a file piece by piece, as fast as the pieces are taken.
 
 use std::fs::File;
 use std::ops::Range;
@@ -19,7 +19,7 @@ struct Reading {
     etag: Option<String>,
 }
 
-/// An object of the wrong etag is refused before the first piece.
+/// An object with the wrong etag is refused before the first piece.
 pub(super) async fn pieces(
     folder: Folder,
     file: File,

@@ -1,4 +1,4 @@
-//! What goes wrong with buckets.
+//! Failures of buckets.
 
 use http::Method;
 use strongroom_testkit::Authority;
@@ -6,7 +6,7 @@ use strongroom_testkit::s3::{Effect, Fault};
 
 use super::*;
 
-/// The reason and the message of whatever fails first.
+/// The reason and the message of the first failure.
 fn problem<T>(result: Stored<T>) -> (&'static str, String) {
     let error = result.err().unwrap();
     let message = error.to_string();
@@ -28,7 +28,7 @@ async fn every_part_and_object_has_a_checksum_and_all_parts_but_the_last_are_equ
     assert_eq!(sent.iter().map(|request| request.length()).collect::<Vec<_>>(), [5 << 20, 5 << 20, 4, 2]);
     for request in sent {
         assert_eq!(request.header("x-amz-checksum-sha256").unwrap().len(), 44, "{request:?}");
-        // Signed with the body, so that nobody on the way can exchange it.
+        // The body is signed, so nobody can exchange it in transit.
         assert_eq!(request.header("x-amz-content-sha256").unwrap().len(), 64, "{request:?}");
     }
     let begun = requests.iter().find(|request| request.query.starts_with("uploads")).unwrap();
@@ -43,7 +43,7 @@ async fn a_part_is_signed_with_the_credentials_that_are_in_the_file_when_it_is_s
     let upload = destination.begin(KEY).await.unwrap();
     let first = destination.put_part(KEY, &upload, 0, 0, part(&content(5 * MIB))).await.unwrap();
 
-    // While somebody writes the file, the former ones hold.
+    // While the file is being written, the previous credentials apply.
     write_private(&file, "[default]\naws_access_key_id =");
     destination.put_part(KEY, &upload, 0, 0, part(&content(5 * MIB))).await.unwrap();
 
@@ -110,7 +110,7 @@ async fn a_slow_server_is_not_taken_for_a_silent_one() {
     let fixture = Fixture::bucket().await;
     let whole = content(6 * MIB);
     let object = fixture.stored(KEY, &[part(&whole)]).await.unwrap();
-    // Whoever reads takes longer over each piece than a server may be silent.
+    // The reader takes longer over each piece than a server may be silent.
     let mut pieces = fixture.destination.read(KEY, 0..object.size, Some(&object.etag)).await.unwrap();
     let mut bytes = pieces.try_next().await.unwrap().unwrap().to_vec();
     tokio::time::sleep(2 * HASTY.silence).await;
@@ -203,7 +203,7 @@ async fn each_refusal_has_its_reason() {
         assert_eq!(problem(put).0, reason, "{status} {code}");
         fixture.s3().heal();
     }
-    // S3 has begun to answer with success when it finds that an upload cannot be completed.
+    // S3 starts a successful answer before it finds that an upload cannot be completed.
     for (code, reason) in
         [("InvalidPart", "DESTINATION_FAILED"), ("InternalError", "DESTINATION_UNAVAILABLE")]
     {
@@ -211,7 +211,7 @@ async fn each_refusal_has_its_reason() {
         assert_eq!(problem(fixture.stored(KEY, &[part(b"x")]).await).0, reason, "{code}");
         fixture.s3().heal();
     }
-    // Whoever answers is no S3 service.
+    // The server is not an S3 service.
     fixture.s3().fail(Fault::always(Effect::Refuse(200, "")).of(Method::GET));
     assert_eq!(problem(fixture.destination.check().await).0, "DESTINATION_FAILED");
 }

@@ -1,4 +1,4 @@
-//! What goes wrong with folders.
+//! Failures of folders.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -85,7 +85,7 @@ async fn links_and_pipes_are_not_followed() {
     std::fs::create_dir(fixture.files().join("a.json")).unwrap();
     let error = fixture.destination.read_small("a.json", 10).await.unwrap_err();
     assert_eq!(error.reason(), "DESTINATION_FAILED", "{error}");
-    // The id of an upload comes from the catalogue, and is no path either.
+    // The id of an upload comes from the catalogue, and is not a path either.
     let error = fixture.destination.put_part(KEY, "../../x", 0, 0, part(b"x")).await.unwrap_err();
     assert_eq!(error.reason(), "UPLOAD_MISSING", "{error}");
 }

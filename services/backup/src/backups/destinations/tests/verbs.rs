@@ -1,4 +1,4 @@
-//! What every destination does.
+//! Operations of every destination.
 
 use super::*;
 
@@ -65,7 +65,7 @@ async fn a_completion_may_be_repeated_and_an_object_of_another_size_is_never_lef
         let ids = [destination.put_part(KEY, &upload, 0, 0, part(b"12345")).await.unwrap()];
         let object = destination.complete(KEY, &upload, &ids, 5).await.unwrap();
         assert_eq!(destination.complete(KEY, &upload, &ids, 5).await.unwrap(), object);
-        // The object of another is not deleted for a wrong claim about it.
+        // A foreign object is not deleted because of a wrong claim about it.
         let error = destination.complete(KEY, &upload, &ids, 6).await.unwrap_err();
         assert_eq!(error.reason(), "OBJECT_SHORT", "{error}");
         assert_eq!(destination.head(KEY).await.unwrap(), Some(object));
@@ -90,7 +90,7 @@ async fn small_objects_are_replaced_and_read_within_their_limit() {
 async fn sidecars_are_listed_of_one_level_and_nothing_else() {
     for fixture in Fixture::all().await {
         let destination = &fixture.destination;
-        // More than a page of S3.
+        // More than one page of S3.
         let mut expected: Vec<String> = (0..1005).map(|number| format!("{number:04}.json")).collect();
         destination.put_small(KEY, Bytes::from_static(b"x")).await.unwrap();
         std::fs::create_dir(fixture.files().join("below")).unwrap();

@@ -1,4 +1,4 @@
-//! What should have happened, from the civil calendar and the times at which replicas looked.
+//! The expected runs, from the civil calendar and the times at which replicas checked.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::store::{BackupRow, BackupState};
 
 const MINUTE: i64 = 60_000_000;
 
-/// What was found.
+/// The counted runs.
 #[derive(Debug, Default)]
 pub(super) struct Counted {
     pub(super) made: usize,
@@ -23,7 +23,7 @@ pub(super) struct Counted {
 }
 
 /// # Panics
-/// When a run happened twice, or neither happened nor was made up for.
+/// If a run happened twice, or neither happened nor was made up for.
 pub(super) async fn check(world: &World) -> Counted {
     let mut counted = Counted { refused: world.refused, ..Counted::default() };
     let runs = world.runs().await;
@@ -72,7 +72,7 @@ fn due_times(rules: &Rules) -> Vec<i64> {
     times.map(|time| instant(&zone, time)).filter(|time| *time > BEGIN).collect()
 }
 
-/// The first of two, and the end of the gap for none.
+/// The first of two instants, or the end of the gap if there is none.
 fn instant(zone: &TimeZone, time: jiff::civil::DateTime) -> i64 {
     let ambiguous = zone.to_ambiguous_timestamp(time);
     let is_skipped = matches!(ambiguous.offset(), AmbiguousOffset::Gap { .. });

@@ -1,4 +1,4 @@
-//! Replicas on one database, and what happens to them.
+//! Replicas on one database, and the events that affect them.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -43,14 +43,14 @@ impl Clock for Virtual {
     }
 }
 
-/// A backup in the making: who makes it, with which operation, and until when.
+/// A backup being made: its replica, its operation, and its end time.
 struct Making {
     replica: usize,
     operation: OperationRow,
     end: i64,
 }
 
-/// What a replica was about to write when it was stopped.
+/// The pending write of a replica that was stopped.
 struct Asleep {
     replica: usize,
     run: Run,
@@ -58,10 +58,10 @@ struct Asleep {
     operation: OperationRow,
 }
 
-/// What all replicas share beside the database.
+/// State shared by all replicas in addition to the database.
 struct Shared {
     random: Random,
-    /// The process of each replica.
+    /// The process id of each replica.
     owners: [String; 3],
     making: Vec<Making>,
     asleep: Vec<Asleep>,
@@ -70,7 +70,7 @@ struct Shared {
     away: Range<i64>,
 }
 
-/// Makes backups by their rows alone.
+/// Makes backups as rows only.
 struct Replica {
     number: usize,
     store: Arc<dyn Store>,
@@ -97,7 +97,7 @@ impl Replica {
         (StoredBackup { row, copies: Vec::new() }, operation)
     }
 
-    /// Whether it happens now, one time in `times`.
+    /// Whether the event happens now, with a probability of one in `times`.
     fn strikes(&self, times: i64) -> bool {
         let mut shared = self.shared.lock().unwrap();
         !shared.is_quiet && shared.random.below(times) == 0
@@ -134,26 +134,25 @@ impl Maker for Replica {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Condition {
     Serving,
-    /// Another process takes its place then.
+    /// Another process takes its place at this time.
     Dead(i64),
-    /// It goes on then.
+    /// It continues at this time.
     Stopped(i64),
 }
 
-/// Three replicas.
 pub(super) struct World {
     pub(super) store: Arc<dyn Store>,
     clock: Arc<Virtual>,
     shared: Arc<Mutex<Shared>>,
     replicas: Vec<Running>,
     conditions: [Condition; 3],
-    /// How long backups take.
+    /// Durations of backups.
     pub(super) lengths: Range<i64>,
-    /// When nothing can begin.
+    /// Period in which nothing can begin.
     pub(super) away: Range<i64>,
-    /// When a replica looked.
+    /// Times at which replicas checked.
     pub(super) looks: Vec<i64>,
-    /// Writes that were refused to replicas that came too late.
+    /// Number of writes refused to replicas that came too late.
     pub(super) refused: usize,
 }
 
@@ -236,7 +235,7 @@ impl World {
         self.clock.0.fetch_sub(by, Ordering::SeqCst);
     }
 
-    /// Without faults.
+    /// Runs without faults.
     pub(super) async fn quiet_until(&mut self, end: i64) {
         self.live(end, true).await;
     }
@@ -267,7 +266,7 @@ impl World {
         }
     }
 
-    /// The next start or end, or some time before it, and at most half a day later.
+    /// The next start or end, or some earlier time, at most half a day from now.
     async fn next_event(&self, end: i64) -> i64 {
         let now = self.now();
         let starts = self.store.schedules().await.unwrap().into_iter().map(|schedule| schedule.start_time);
@@ -323,7 +322,7 @@ impl World {
         self.conditions[number] = Condition::Serving;
     }
 
-    /// Declares a process dead, ends what it was making, and removes it.
+    /// Declares a process dead, ends the backups that it was making, and removes it.
     async fn bury(&mut self, dead: &str, heir: &str) {
         self.store.take_over(dead, 0, heir).await.unwrap();
         for operation in self.store.operations(dead).await.unwrap() {
@@ -334,7 +333,7 @@ impl World {
         assert!(self.store.leave(dead).await.unwrap());
     }
 
-    /// A replica that was stopped goes on where it was, and only then hears whether it was declared dead.
+    /// A stopped replica continues where it was, and only then learns whether it was declared dead.
     async fn wake(&mut self, number: usize) {
         let (asleep, making) = {
             let mut shared = self.shared.lock().unwrap();
@@ -373,7 +372,7 @@ impl World {
         }
     }
 
-    /// Ends backups whose time has come and whose replica serves.
+    /// Ends backups that have reached their end time and whose replica serves.
     async fn end_backups(&mut self) {
         let (now, conditions) = (self.now(), self.conditions);
         let due: Vec<Making> = {

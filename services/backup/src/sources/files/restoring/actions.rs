@@ -1,7 +1,8 @@
-//! What a swap does, one line of JSON each: durable before the first file is renamed.
+//! The actions of a swap, one line of JSON each: durable before the first file is renamed.
 //!
-//! Whether an action was done is seen by inode numbers. A staged file's is recorded; as long as it is the one in the slot, the
-//! file was not swapped. It cannot be another file's there: a slot's file keeps its number while it exists.
+//! Inode numbers show whether an action was done. The staged file's number is recorded; while that file is in the slot,
+//! it has not been swapped. Another file cannot have the number there, because a slot's file keeps its number while it
+//! exists.
 
 use std::io::{self, BufRead, BufReader, Read as _, Write};
 
@@ -14,12 +15,12 @@ use super::place::Place;
 use super::{FilesTarget, MOST, Result};
 
 const FILE: &str = "actions";
-/// A path has 4,095 bytes at most, and JSON six for one.
+/// A path has at most 4,095 bytes, and JSON takes up to six bytes for one.
 pub(super) const MOST_LINE_BYTES: u64 = 32 << 10;
-/// Files that come, go or stay, and new folders.
+/// For files that are added, removed or kept, and new folders.
 pub(super) const MOST_ACTIONS: usize = 4 * MOST;
 
-/// All actions of a restore, in the order in which they are done.
+/// All actions of a restore, in the order of execution.
 #[derive(Debug, Default)]
 pub(super) struct Actions {
     pub(super) head: Head,
@@ -30,7 +31,7 @@ pub(super) struct Actions {
 #[derive(Debug, Default, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Head {
-    /// A file that an application has created meanwhile stays.
+    /// Whether a file that an application has created meanwhile stays.
     pub(super) merges: bool,
     pub(super) created: u64,
     pub(super) changed: u64,
@@ -42,13 +43,13 @@ pub(super) struct Head {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(super) enum Action {
-    /// A file goes into its slot.
+    /// Moves a live file into its slot.
     Take { slot: u64, path: TruePath },
-    /// A folder is created.
+    /// Creates a folder.
     Folder { path: TruePath },
-    /// The slot's file comes, and what was there goes into the slot: a file, or a folder where that was planned.
+    /// Moves the slot's file to the path, and the file there into the slot, or a folder if that was planned.
     Put { slot: u64, path: TruePath, staged: Facts, over_folder: bool },
-    /// A file is what it shall be, and must not have changed when the swap begins.
+    /// The file is already as wanted, and must not have changed when the swap begins.
     Keep { path: TruePath, facts: Facts },
 }
 
@@ -73,7 +74,7 @@ impl FilesTarget {
             .map_err(self.failing("cannot write a list into", ".strongroom"))
     }
 
-    /// `None` where the stage was not completed.
+    /// `None` if the stage was not completed.
     pub(super) fn read_actions(&self, own: &Own) -> Result<Option<Actions>> {
         let file = match Place::in_folder(&own.folder, FILE).open_file() {
             Ok(file) => file,
@@ -91,7 +92,7 @@ pub(super) fn write_line(file: &mut dyn Write, line: &impl Serialize) -> io::Res
     file.write_all(b"\n")
 }
 
-/// Paths that would lead out of the set are none (`TruePath`).
+/// `TruePath` refuses paths that would lead out of the set.
 fn parse(mut file: impl BufRead) -> Result<Actions, String> {
     let mut actions = Actions::default();
     let mut line = Vec::new();

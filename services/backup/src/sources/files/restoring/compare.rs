@@ -1,7 +1,7 @@
-//! Whether a live file is the archive's.
+//! Compares a live file with the archive's.
 //!
-//! A file of the same length is read and hashed, always: a time and a length that agree prove nothing, and a restore must be
-//! right.
+//! A file of the same length is always read and hashed: equal time and length prove nothing, and a restore must be
+//! correct.
 
 use std::io::{self, Read as _};
 use std::path::Path;
@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::sources::files::root::{Found, is_elsewhere};
 
 impl FilesTarget {
-    /// The facts of a live file that is the wanted one; `None` where it is another.
+    /// The facts of a live file that equals the wanted one; `None` if it differs.
     pub(super) fn equal(&self, wanted: &WantedFile, found: &Found) -> Result<Option<Facts>, Error> {
         if found.bytes != wanted.bytes {
             return Ok(None);
@@ -22,7 +22,7 @@ impl FilesTarget {
         let path = super::place::as_path(wanted.path.as_bytes());
         let file = match self.root.open_file(path) {
             Ok(file) => file,
-            // Gone or replaced by now: another one at any rate.
+            // Removed or replaced by now: in any case another file.
             Err(error) if error.kind() == io::ErrorKind::NotFound || is_elsewhere(&error) => return Ok(None),
             Err(error) => return Err(self.unreadable(path, error)),
         };
@@ -31,7 +31,7 @@ impl FilesTarget {
         if !before.kind.is_file() || !has_facts(wanted, &before.facts) {
             return Ok(None);
         }
-        // One byte more shows a file that grows, however fast.
+        // One byte more detects a file that is growing, however fast.
         let content = (&file).take(wanted.bytes.saturating_add(1));
         let (_, digest) = digest(content).map_err(|error| self.unreadable(path, error))?;
         let after = Seen::of(&facts()?);
@@ -44,14 +44,14 @@ impl FilesTarget {
     }
 }
 
-/// Bits that a restore does not give may be there, or not.
+/// Bits that a restore does not set may be present or not.
 fn has_facts(wanted: &WantedFile, live: &Facts) -> bool {
     let has_mode = wanted.mode.is_none_or(|mode| live.mode == mode || live.mode == mode & !SET_ID);
     let has_time = wanted.modified_at.is_none_or(|time| time_parts(time) == (live.seconds, live.nanos));
     live.bytes == wanted.bytes && has_mode && has_time
 }
 
-/// As a file system has it: nanoseconds count forwards, also before 1970.
+/// In the form of a file system: nanoseconds count forwards, even before 1970.
 pub(super) fn time_parts(time: jiff::Timestamp) -> (i64, i64) {
     let nanos = time.as_nanosecond();
     (nanos.div_euclid(1_000_000_000) as i64, nanos.rem_euclid(1_000_000_000) as i64)

@@ -1,25 +1,25 @@
-//! The bytes of one file: read with a fixed buffer, hashed, and written without filling holes.
+//! The bytes of one file: read with a fixed buffer, hashed, and written sparsely.
 
 use std::fs::File;
 use std::io::{self, Read, Seek as _, SeekFrom, Write as _};
 
 use sha2::{Digest as _, Sha256};
 
-/// What is read at once; a multiple of a block.
+/// Number of bytes read at once; a multiple of a block.
 const BUFFER_BYTES: usize = 128 << 10;
-/// A run of so many zeros, at a multiple of it, becomes a hole: a page, and the block of most file systems.
+/// An aligned run of this many zeros becomes a hole: the size of a page, and of a block in most file systems.
 const BLOCK_BYTES: usize = 4096;
 const ZEROS: [u8; BLOCK_BYTES] = [0; BLOCK_BYTES];
 
-/// The SHA-256 of what can be read, and how long it is.
+/// The SHA-256 and the length of the content.
 pub(super) fn digest(mut from: impl Read) -> io::Result<(u64, String)> {
     pass(&mut from, u64::MAX, |_| Ok(()))
 }
 
-/// Copies at most one byte more than `most`, by which a longer content is noticed.
+/// Copies at most `most` bytes plus one, which reveals longer content.
 pub(super) fn copy(from: &mut dyn Read, to: &mut File, most: u64) -> io::Result<(u64, String)> {
     let (bytes, digest) = pass(from, most, |read| write_sparse(to, read))?;
-    // A hole at the end was only sought over.
+    // For a hole at the end, the file was only sought.
     to.set_len(bytes)?;
     Ok((bytes, digest))
 }
@@ -43,7 +43,7 @@ fn pass(
     }
 }
 
-/// A short read in the middle would put blocks at places where no hole can be.
+/// A short read in the middle would shift later blocks to positions where no hole is possible.
 fn fill(from: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0;
     while filled < buffer.len() {
@@ -57,7 +57,7 @@ fn fill(from: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
     Ok(filled)
 }
 
-/// Runs of blocks that are alike are written, or sought over, at once.
+/// Runs of similar blocks are written, or skipped, at once.
 fn write_sparse(to: &mut File, bytes: &[u8]) -> io::Result<()> {
     let block = |at: usize| &bytes[at..bytes.len().min(at + BLOCK_BYTES)];
     let mut begin = 0;

@@ -1,6 +1,6 @@
-//! How the files of a set differ from those of an archive.
+//! Compares the files of a set with those of an archive.
 //!
-//! The set is walked folder by folder, and only paths and facts are held.
+//! The set is walked folder by folder; only paths and facts are kept in memory.
 
 use std::collections::HashSet;
 use std::io;
@@ -17,43 +17,43 @@ use crate::error::Error;
 use crate::sources::files::RESTORE_FOLDER;
 use crate::sources::files::root::{Found, is_elsewhere};
 
-/// Of an example's key.
+/// Maximum length of an example's key, in bytes.
 const MOST_KEY_BYTES: usize = 200;
 
-/// What becomes of a wanted file.
+/// The treatment of a wanted file.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Fate {
-    /// Nothing is at its path, or a folder that goes.
+    /// Its path is free, or has a folder that is removed.
     Create,
-    /// Another file is.
+    /// Its path has another file.
     Change,
-    /// It is there already.
+    /// Its path already has the wanted file.
     Keep(Facts),
-    /// Another file is there, and stays.
+    /// Its path has another file, which stays.
     Conflict,
 }
 
-/// A live file that goes.
+/// A live file to be removed.
 #[derive(Debug)]
 pub(super) struct Removed {
     pub(super) path: TruePath,
-    /// A folder has to be where it is.
+    /// A folder is needed in its place.
     pub(super) is_in_the_way: bool,
 }
 
-/// What a restore would do.
+/// The changes that a restore would make.
 #[derive(Debug, Default)]
 pub(super) struct Difference {
-    /// One for each wanted file, in their order.
+    /// One for each wanted file, in the same order.
     pub(super) fates: Vec<Fate>,
     pub(super) removed: Vec<Removed>,
     /// Folders to be created, outermost first.
     pub(super) folders: Vec<TruePath>,
-    /// Live folders that go, with what is in them.
+    /// Live folders to be removed with their contents.
     pub(super) displaced: Vec<TruePath>,
     pub(super) changes: TableChanges,
     pub(super) refusals: Refusals,
-    /// Live files of a set that must be empty, or the first of them.
+    /// Live files in a set that must be empty, or at least the first of them.
     present: u64,
 }
 
@@ -62,9 +62,9 @@ struct Walk<'a> {
     wanted: &'a WantedFiles,
     lookup: Lookup<'a>,
     done: Difference,
-    /// Wanted folders that are there.
+    /// Wanted folders that exist.
     folders: HashSet<Vec<u8>>,
-    /// Folders to be walked, and whether they go as a whole.
+    /// Folders still to be walked, and whether each is removed as a whole.
     waiting: Vec<(PathBuf, bool)>,
 }
 
@@ -217,7 +217,7 @@ impl Walk<'_> {
             self.done.changes.created += 1;
             example(&mut self.done.changes, Change::Created, &file.path);
             let mut path = file.path.as_bytes();
-            // What is refused needs no folders.
+            // A refused restore needs no folders.
             while self.done.refusals.is_empty()
                 && let Some(above) = parent(path)
             {
@@ -253,7 +253,7 @@ impl Difference {
         files.filter(|(at, _)| self.is_staged(*at)).map(|(_, file)| file)
     }
 
-    /// Whether a file is one of them.
+    /// Whether the file at this index is staged.
     pub(super) fn is_staged(&self, at: usize) -> bool {
         matches!(self.fates.get(at), Some(Fate::Create | Fate::Change))
     }

@@ -1,4 +1,4 @@
-//! What can go wrong with a file set that is restored, by what a caller can do about it.
+//! Errors of restoring a file set, grouped by how a caller can react.
 
 use std::path::PathBuf;
 
@@ -6,46 +6,46 @@ use tonic::Code;
 
 use super::refusal::FilesRefusal;
 
-/// Why a file set is not restored, or not taken back.
+/// The reason why a file set is not restored, or not rolled back.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FilesError {
-    /// The file system refused.
+    /// The file system refused an operation.
     #[error("source {name}: {what} {}: {source}", path.display())]
     Failed {
         /// The source's name.
         name: String,
-        /// What was being done.
+        /// The operation.
         what: &'static str,
         /// The file or folder.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: std::io::Error,
     },
-    /// The directory is another one than when it was planned.
+    /// The directory differs from the planned one.
     #[error(
         "source {0}: its path leads to another directory than when the restore was planned: plan it again"
     )]
     Stale(String),
-    /// Something stands against a restore.
+    /// The restore is refused.
     #[error("source {name} is not restored: {}", said(refusals))]
     Refused {
         /// The source's name.
         name: String,
-        /// What; never empty.
+        /// The reasons; never empty.
         refusals: Vec<FilesRefusal>,
     },
-    /// A file of the archive is not what its manifest says.
+    /// A file of the archive differs from its manifest.
     #[error(
         "the file {path:?} of the archive is not what its manifest says: {problem}; restore another archive"
     )]
     Content {
-        /// Below the set.
+        /// Path below the set.
         path: String,
-        /// How it differs.
+        /// The difference.
         problem: String,
     },
-    /// A file was changed between its comparison and the swap.
+    /// A file changed between its comparison and the swap.
     #[error(
         "source {name}: the file {path:?} was changed or removed while the restore was staged, so that nothing was changed; \
          plan it again"
@@ -53,22 +53,22 @@ pub enum FilesError {
     ChangedMeanwhile {
         /// The source's name.
         name: String,
-        /// Below the source's directory.
+        /// Path below the source's directory.
         path: String,
     },
-    /// Something that a restore does not touch is where a file has to go.
+    /// An object that a restore does not touch is in a file's place.
     #[error(
         "source {name}: {found} is in the way at {path:?}, and a restore does not touch it: move it away, and the restore goes on"
     )]
     InTheWay {
         /// The source's name.
         name: String,
-        /// Below the source's directory.
+        /// Path below the source's directory.
         path: String,
-        /// What it is.
+        /// The object's kind.
         found: &'static str,
     },
-    /// The folder of restores is not what this service has made.
+    /// The folder of restores was not made by this service.
     #[error(
         "source {name}: {} is not as the backup service left it: {problem}; find out who has changed it, and move it out of the \
          directory by hand",
@@ -79,10 +79,10 @@ pub enum FilesError {
         name: String,
         /// The folder, or a file in it.
         path: PathBuf,
-        /// What is wrong.
+        /// The problem.
         problem: String,
     },
-    /// Neither an exchange nor a link is possible.
+    /// The file system supports neither exchanging files nor linking one.
     #[error(
         "source {name}: its file system can neither exchange two files nor link one, so that files could not be replaced without \
          being away for a moment: put the directory on another one"
@@ -91,7 +91,7 @@ pub enum FilesError {
         /// The source's name.
         name: String,
     },
-    /// Another process works in the directory.
+    /// Another process is working in the directory.
     #[error(
         "source {name}: another process is restoring into the directory; if none should be, end it, and try again"
     )]
@@ -99,36 +99,36 @@ pub enum FilesError {
         /// The source's name.
         name: String,
     },
-    /// There is a stage under this id.
+    /// There is already a stage with this id.
     #[error("source {name}: the restore {restore} has files staged already; discard them first")]
     Exists {
         /// The source's name.
         name: String,
-        /// Its id.
+        /// The restore's id.
         restore: String,
     },
-    /// A restore that is to be swapped has no stage, or an incomplete one.
+    /// A restore to be swapped has no stage, or an incomplete one.
     #[error("source {name}: the restore {restore} has no complete stage; plan it again")]
     NotStaged {
         /// The source's name.
         name: String,
-        /// Its id.
+        /// The restore's id.
         restore: String,
     },
-    /// A restore that is to be swapped is being taken back.
+    /// A restore to be swapped is being rolled back.
     #[error("source {name}: the restore {restore} is being rolled back: go on with that")]
     RollingBack {
         /// The source's name.
         name: String,
-        /// Its id.
+        /// The restore's id.
         restore: String,
     },
-    /// A restore is not there to be rolled back.
+    /// There is no such restore to roll back.
     #[error("source {name} has no files of the restore {restore} any more: restore its safety backup")]
     NotApplied {
         /// The source's name.
         name: String,
-        /// Its id.
+        /// The restore's id.
         restore: String,
     },
     /// A newer restore has changed the same set.
@@ -141,7 +141,7 @@ pub enum FilesError {
         /// The newer one's id.
         newer: String,
     },
-    /// Files were changed since a restore.
+    /// Files have changed since a restore.
     #[error(
         "{count} files of source {name} have changed since the restore, {} among them: roll back with --discard-changes to lose \
          those changes",
@@ -152,7 +152,7 @@ pub enum FilesError {
         name: String,
         /// Some of them, quoted.
         paths: Vec<String>,
-        /// How many.
+        /// Number of files.
         count: usize,
     },
     /// A defect of this service.
@@ -190,7 +190,7 @@ fn is_full(error: &std::io::Error) -> bool {
     matches!(error.kind(), StorageFull | QuotaExceeded)
 }
 
-/// All of them, one behind the other.
+/// All messages, joined.
 fn said(refusals: &[FilesRefusal]) -> String {
     refusals.iter().map(|refusal| refusal.message.as_str()).collect::<Vec<_>>().join("; ")
 }

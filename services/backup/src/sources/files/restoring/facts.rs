@@ -1,10 +1,10 @@
-//! What tells one file, and one moment of it, from another.
+//! Facts that identify a file and one of its states.
 
 use rustix::fs::{FileType, Stat};
 use serde::{Deserialize, Serialize};
 
-/// Inode, size, permission bits and time of a file. Its device is that of the set's directory, whose number may be another one
-/// after a reboot.
+/// Inode, size, permission bits and time of a file. The device is that of the set's directory, whose number may change
+/// at a reboot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Facts {
@@ -15,12 +15,12 @@ pub(super) struct Facts {
     pub(super) nanos: i64,
 }
 
-/// An entry of a folder, itself and not what it links to.
+/// An entry of a folder, without following links.
 #[derive(Debug, Clone)]
 pub(super) struct Seen {
     pub(super) kind: FileType,
     pub(super) device: u64,
-    /// The user's number.
+    /// The owner's user number.
     pub(super) owner: u32,
     pub(super) facts: Facts,
 }
@@ -39,13 +39,13 @@ impl Seen {
         Self { kind, device: stat.st_dev as u64, owner: stat.st_uid as u32, facts }
     }
 
-    /// What it is, where it is no plain file.
+    /// The kind of an object that is not a regular file.
     pub(super) fn named(&self) -> &'static str {
         named(self.kind)
     }
 }
 
-/// For people.
+/// For display.
 pub(super) fn named(kind: FileType) -> &'static str {
     match kind {
         FileType::RegularFile => "a file",

@@ -1,4 +1,4 @@
-//! Folders above files that come: found without following a link, created where they are missing, and made durable.
+//! Parent folders of restored files: opened without following links, created if missing, and made durable.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -16,18 +16,18 @@ use super::wanted::parent;
 use super::{FilesTarget, Result};
 use crate::sources::files::root::is_elsewhere;
 
-/// A new folder's name until it is what it shall be.
+/// A new folder's name until it is finished.
 const NEW: &str = "folder";
-/// What a new folder takes over from the one above it, whose mode says who may see names there: for its group, if it has the same
-/// one, and for others, who never write.
+/// The mode bits that a new folder takes over from its parent, whose mode decides who may see names there: for its
+/// group, if both have the same group, and for others, who never get write permission.
 const OF_GROUP: Mode = Mode::RWXG.union(Mode::SGID);
 const OF_OTHERS: Mode = Mode::RGRP.union(Mode::XGRP).union(Mode::ROTH).union(Mode::XOTH);
 
 impl FilesTarget {
-    /// `None` where a folder of the path is missing.
+    /// `None` if a folder of the path is missing.
     ///
     /// # Errors
-    /// [`FilesError::InTheWay`] where something else is in the place of one.
+    /// [`FilesError::InTheWay`] if another object is in the place of a folder.
     pub(super) fn place(&self, path: &TruePath) -> Result<Option<Place<'static>>> {
         Place::of(&self.root, path).map_err(|error| {
             if is_elsewhere(&error) {
@@ -38,7 +38,7 @@ impl FilesTarget {
         })
     }
 
-    /// As [`Self::place`], in folders that are created where they are missing.
+    /// Like [`Self::place`], but creates missing folders.
     pub(super) fn place_made(&self, own: &Own, path: &TruePath) -> Result<Place<'static>> {
         if let Some(place) = self.place(path)? {
             return Ok(place);
@@ -49,7 +49,7 @@ impl FilesTarget {
         self.place(path)?.ok_or_else(|| self.in_the_way(path, "somebody who removes its folder"))
     }
 
-    /// Creates a folder and those above it, unless they are there.
+    /// Creates a folder and its parents, unless they exist.
     pub(super) fn make_folders(&self, own: &Own, path: &TruePath) -> Result<()> {
         let bytes = path.as_bytes();
         let ends = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
@@ -68,7 +68,8 @@ impl FilesTarget {
         Ok(())
     }
 
-    /// Archives do not tell modes of folders. A new one comes with that of the folder above and with its owner, so that a crash leaves none without.
+    /// Archives do not contain modes of folders. A new folder appears with its parent's mode and with its owner, so
+    /// that a crash leaves none without.
     fn make_folder(
         &self,
         own: &Own,
@@ -90,7 +91,7 @@ impl FilesTarget {
             fchmod(folder.as_fd(), bits.union(Mode::RWXU))?;
             sync(&folder)?;
             match rename_new(&new, place) {
-                // An application was faster.
+                // An application has created it first.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 renamed => renamed?,
             }
@@ -103,7 +104,7 @@ impl FilesTarget {
         FilesError::InTheWay { name: self.name.clone(), path: path.to_string_lossy().into_owned(), found }
     }
 
-    /// Makes all renames last: those in the set, and those in the restore's own folder.
+    /// Makes all renames durable: those in the set, and those in the restore's own folder.
     pub(super) fn sync_touched(&self, own: &Own, actions: &[Action]) -> Result<()> {
         let failing =
             |folder: &[u8]| self.failing("cannot write out the folder", &String::from_utf8_lossy(folder));
@@ -114,7 +115,7 @@ impl FilesTarget {
         for folder in folders {
             match self.root.open_folder(as_path(folder)) {
                 Ok(open) => sync(&open).map_err(failing(folder))?,
-                // Removed, or moved away, with what was in it.
+                // Removed, or moved away, together with its contents.
                 Err(error) if error.kind() == io::ErrorKind::NotFound || is_elsewhere(&error) => {}
                 Err(error) => return Err(failing(folder)(error)),
             }

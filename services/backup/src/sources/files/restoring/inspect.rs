@@ -1,4 +1,4 @@
-//! What a set is like before a restore, and what stands against it.
+//! The state of a set before a restore, and the reasons to refuse one.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -21,19 +21,19 @@ use super::wanted::{WantedFiles, parent};
 use super::{FilesTarget, Result};
 use crate::error::Error;
 
-/// As archives name it.
+/// The engine's name in archives.
 const ENGINE: &str = "directory";
 
-/// What [`FilesTarget::inspect`] has found. Nothing was written.
+/// The result of [`FilesTarget::inspect`]. Nothing was written.
 #[derive(Debug, Clone)]
 pub(crate) struct FilesInspection {
-    /// What would happen, and a hundred examples: a key is the JSON array of a path.
+    /// The changes, and up to a hundred examples: a key is the JSON array of a path.
     pub(crate) changes: TableChanges,
-    /// Why it cannot be done; empty when it can.
+    /// The reasons why it cannot be done; empty if it can.
     pub(crate) refusals: Vec<FilesRefusal>,
-    /// Sentences that an operator should read before going on.
+    /// Sentences that an operator should read before continuing.
     pub(crate) warnings: Vec<String>,
-    /// Bytes of the files that are staged.
+    /// Size of the files that are staged, in bytes.
     pub(crate) needed_bytes: u64,
     /// Lower-case hex SHA-256 over device, inode and path of the directory.
     pub(crate) fingerprint: String,
@@ -47,7 +47,7 @@ impl FilesTarget {
     /// Compares the set with the archive's files, and writes nothing.
     ///
     /// # Errors
-    /// [`Error::FileUnreadable`] for a file that cannot be compared. What stands against the restore is no error:
+    /// [`Error::FileUnreadable`] for a file that cannot be compared. Reasons to refuse the restore are not errors, but
     /// [`FilesInspection::refusals`].
     pub(crate) fn inspect(&self, wanted: &WantedFiles) -> Result<FilesInspection, Error> {
         Ok(self.look(wanted)?.0)
@@ -102,7 +102,7 @@ impl FilesTarget {
         Ok(Seen::of(&stat.map_err(|error| self.failing("cannot look at", "")(error.into()))?))
     }
 
-    /// Each folder that is there and in which a file would change must take renames.
+    /// Each existing folder in which a file would change must allow renames.
     fn check_folders(&self, wanted: &WantedFiles, difference: &mut Difference) -> Result<()> {
         let mut refusals = std::mem::take(&mut difference.refusals);
         let mut touched: HashSet<&[u8]> = HashSet::from([&b""[..]]);
@@ -115,7 +115,7 @@ impl FilesTarget {
             }
             touched.insert(folder);
         }
-        // A folder's own link to the one above it changes when it moves.
+        // A folder's own link to its parent changes when it moves.
         touched.extend(difference.displaced.iter().map(TruePath::as_bytes));
         let mut touched: Vec<_> = touched.into_iter().collect();
         touched.sort_unstable();
@@ -144,7 +144,7 @@ impl FilesTarget {
                     );
                     refusals.add("NOT_WRITABLE", message);
                 }
-                // The comparison has said what is at its place.
+                // The comparison has reported the object in its place.
                 Err(Errno::LOOP | Errno::NOTDIR | Errno::NOENT) => {}
                 Err(error) => return Err(self.failing("cannot look at", &shown)(error.into())),
             }
@@ -159,7 +159,7 @@ impl FilesTarget {
         accessat(folder.as_fd(), ".", Access::WRITE_OK.union(Access::EXEC_OK), AtFlags::EACCESS)
     }
 
-    /// Two restores cannot be half done in one set.
+    /// A set cannot have two unfinished restores.
     fn check_others(&self, difference: &mut Difference) -> Result<()> {
         let restores = match self.restores() {
             Ok(Some(restores)) => restores,
@@ -182,7 +182,7 @@ impl FilesTarget {
         Ok(())
     }
 
-    /// Whether restored files can belong to whom they shall.
+    /// Checks that restored files can belong to their configured owner.
     fn check_owner(&self, difference: &mut Difference) {
         match self.owner.as_deref().map(Owner::resolve) {
             Some(Ok(owner)) if !owner.may_be_given() => {

@@ -1,4 +1,4 @@
-//! How far a restore of a set is: what decides after a crash.
+//! The state of a restore of a set, which decides how to continue after a crash.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,29 +8,29 @@ use super::{FilesTarget, Result};
 const FILE: &str = "marker";
 const MOST_BYTES: u64 = 4096;
 
-/// What a set's own marker says of a restore.
+/// A set's own state of a restore.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Marker {
-    /// Files were being staged, or are. Nothing live has changed.
+    /// Files were being staged, or have been. Nothing live has changed.
     Staged,
-    /// Files were being exchanged, or put back: some are new and some old. It goes on either way.
+    /// Files were being exchanged, or put back: some are new and some old. Either direction can be continued.
     Swapping,
     /// It was applied, and can be rolled back until it is discarded.
     Applied,
 }
 
-/// The marker as it is stored.
+/// The stored marker.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Note {
     pub(super) state: Marker,
-    /// Restores of a set are numbered in the order of their swaps.
+    /// Number of the restore, in the order of the set's swaps.
     pub(super) order: u64,
 }
 
 impl FilesTarget {
-    /// What a restore's marker says. A stage needs none.
+    /// The marker of a restore. A stage has none.
     pub(super) fn note(&self, own: &Own) -> Result<Note> {
         let read = read_small(&own.folder, FILE, MOST_BYTES);
         let Some(bytes) =

@@ -1,4 +1,4 @@
-//! The durable steps of a restore, as places at which a test ends the process, or does something in between.
+//! The durable steps of a restore, as places where a test can end the process or run code.
 
 use std::io;
 
@@ -12,15 +12,15 @@ thread_local! {
 #[cfg(test)]
 type Hook = Box<dyn FnMut(&str) -> io::Result<()>>;
 
-/// In a release, nothing.
+/// Does nothing in a release.
 ///
 /// # Errors
-/// What a test wants to happen here.
+/// The error that a test returns here.
 pub(super) fn reached(place: &str) -> io::Result<()> {
     failpoint::reached(place);
     #[cfg(test)]
     {
-        // Taken out, so that a hook may itself do what reaches places.
+        // Taken out, because a hook may itself run code that reaches places.
         let taken = HOOK.with_borrow_mut(Option::take);
         if let Some(mut hook) = taken {
             let done = hook(place);

@@ -1,10 +1,11 @@
 //! The folder `.strongroom` at the top of a set, with one folder for each restore.
 //!
-//! It is inside the set because only there a rename is sure to be possible. Whoever may write to the set may also move this
-//! folder away, or put another one in its place: a link is not followed, and a folder of another user's is not used.
+//! It is inside the set because only there a rename is certain to be possible. An attacker with write access to the set
+//! can also move this folder away, or put another one in its place: a link is not followed, and a folder of another
+//! user is not used.
 //!
-//! One restore's folder holds `files`, in which each action has a slot: the new file before the swap, the displaced one after
-//! it; `actions`, `marker` and, while it is taken back, `undo`.
+//! One restore's folder contains `files`, in which each action has a slot: the new file before the swap, the displaced
+//! one after it; `actions`, `marker` and, during a rollback, `undo`.
 
 use std::ffi::OsString;
 use std::io::{self, Read as _, Write};
@@ -22,9 +23,9 @@ use crate::sources::files::root::{Root, is_elsewhere};
 
 pub(super) const LOCK: &str = "lock";
 const FILES: &str = "files";
-/// What a discarded restore's folder is called until it is gone. No id begins like that.
+/// Prefix of a discarded restore's folder until it is removed. No id begins with it.
 pub(super) const GONE: &str = ".gone-";
-/// Of an id: the text of a UUID has 36.
+/// Maximum length of an id: the text of a UUID has 36 bytes.
 const MOST_ID_BYTES: usize = 64;
 
 /// The folder of all restores of a set.
@@ -38,7 +39,7 @@ pub(super) struct Own {
     pub(super) slots: Root,
 }
 
-/// Held while something is changed. Dropping it lets others work.
+/// Held during changes. Dropping it lets other processes work.
 pub(super) struct Lock(#[expect(dead_code, reason = "the descriptor holds the lock")] rustix::fd::OwnedFd);
 
 impl Own {
@@ -48,7 +49,7 @@ impl Own {
 }
 
 impl Restores {
-    /// The folder of a restore; `None` where there is none.
+    /// The folder of a restore; `None` if there is none.
     pub(super) fn of(&self, target: &FilesTarget, id: &str) -> Result<Option<Own>> {
         check_id(id)?;
         let Some(folder) = target.open_ours(&Place::in_folder(&self.folder, id))? else { return Ok(None) };
@@ -57,7 +58,7 @@ impl Restores {
         Ok(Some(Own { folder, slots }))
     }
 
-    /// Makes the folder of a new restore, at once with what is in it.
+    /// Creates the folder of a new restore together with its contents.
     pub(super) fn create(&self, target: &FilesTarget, id: &str) -> Result<Own> {
         check_id(id)?;
         let failing = |error: io::Error| target.failing("cannot make the folder", RESTORE_FOLDER)(error);
@@ -76,7 +77,7 @@ impl Restores {
         own.ok_or_else(|| target.foreign(id, "it was removed"))
     }
 
-    /// The ids of all restores that have something here.
+    /// The ids of all restores with data here.
     pub(super) fn ids(&self, target: &FilesTarget) -> Result<Vec<String>> {
         let mut ids = Vec::new();
         for name in names(&self.folder).map_err(target.failing("cannot list", RESTORE_FOLDER))? {
@@ -85,14 +86,14 @@ impl Restores {
         Ok(ids)
     }
 
-    /// Waits for nobody.
+    /// Does not wait.
     ///
     /// # Errors
     /// [`FilesError::Locked`].
     pub(super) fn lock(&self, target: &FilesTarget) -> Result<Lock> {
         let failing = |error: Errno| target.failing("cannot lock", RESTORE_FOLDER)(error.into());
         let flags = OFlags::RDWR.union(OFlags::CREATE).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
-        // Whoever removed the folder meanwhile has removed the file that was opened.
+        // If another process removed the folder meanwhile, it has also removed the opened file.
         loop {
             let file =
                 openat(self.folder.as_fd(), LOCK, flags, Mode::RUSR.union(Mode::WUSR)).map_err(failing)?;
@@ -125,7 +126,7 @@ impl FilesTarget {
         restores.ok_or_else(|| self.foreign(RESTORE_FOLDER, "it was removed"))
     }
 
-    /// Opens a folder that this service has made.
+    /// Opens a folder created by this service.
     fn open_ours(&self, place: &Place<'_>) -> Result<Option<Root>> {
         let shown = place.name.to_string_lossy();
         let folder = match place.open_folder() {
@@ -150,7 +151,7 @@ impl FilesTarget {
         FilesError::Foreign { name: self.name.clone(), path, problem: problem.to_owned() }
     }
 
-    /// Adds to an error of the system what was being done, and where.
+    /// Adds the operation and the path to a system error.
     pub(super) fn failing(
         &self,
         what: &'static str,
@@ -161,7 +162,7 @@ impl FilesTarget {
     }
 }
 
-/// Replaces a small file of ours in one moment that lasts.
+/// Replaces a small file of ours atomically and durably.
 pub(super) fn write_durably(
     folder: &Root,
     name: &str,
@@ -176,7 +177,7 @@ pub(super) fn write_durably(
     sync(folder)
 }
 
-/// A small file of ours; `None` where it is missing.
+/// A small file of ours; `None` if it is missing.
 pub(super) fn read_small(folder: &Root, name: &str, most: u64) -> io::Result<Option<Vec<u8>>> {
     let file = match Place::in_folder(folder, name).open_file() {
         Ok(file) => file,

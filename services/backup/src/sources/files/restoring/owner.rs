@@ -1,4 +1,4 @@
-//! Whom restored files belong to.
+//! The owner of restored files.
 //!
 //! Names are those of the host, or of the container's image, which may have none: numbers always work.
 
@@ -22,10 +22,10 @@ impl fmt::Display for Owner {
 }
 
 impl Owner {
-    /// From `user:group`, each a name or a number.
+    /// Parses `user:group`, each a name or a number.
     ///
     /// # Errors
-    /// Which part the host does not know, for people.
+    /// The part that the host does not know, for display.
     pub(super) fn resolve(text: &str) -> Result<Self, String> {
         let (user, group) =
             text.split_once(':').ok_or_else(|| format!("{text:?} is not of the form user:group"))?;
@@ -34,7 +34,7 @@ impl Owner {
         Ok(Self { user: number("user", user, of_user)?, group: number("group", group, of_group)? })
     }
 
-    /// Whether this process may give files to it.
+    /// Whether this process may change the owner of files to this one.
     pub(super) fn may_be_given(self) -> bool {
         if may_give_away() {
             return true;
@@ -44,7 +44,7 @@ impl Owner {
         geteuid().as_raw() == self.user && is_ours
     }
 
-    /// Gives an open file or folder to it.
+    /// Makes it the owner of an open file or folder.
     pub(super) fn give(self, file: impl rustix::fd::AsFd) -> std::io::Result<()> {
         Ok(fchown(file, Some(Uid::from_raw(self.user)), Some(Gid::from_raw(self.group)))?)
     }
@@ -56,7 +56,7 @@ pub(super) fn own_user() -> u32 {
 }
 
 fn number(what: &str, text: &str, by_name: impl Fn(&str) -> nix::Result<Option<u32>>) -> Result<u32, String> {
-    // The largest number means "leave it" to the system call.
+    // The system call takes the largest number as "unchanged".
     if let Ok(number) = text.parse::<u32>()
         && number != u32::MAX
     {

@@ -1,4 +1,4 @@
-//! A name in an open folder: where a file is, and stays, whoever renames the folders above it.
+//! A name in an open folder: it stays the same place even if the folders above it are renamed.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -24,7 +24,7 @@ pub(super) struct Place<'a> {
     pub(super) name: OsString,
 }
 
-/// Ours to keep, or somebody else's.
+/// Owned or borrowed.
 pub(super) enum Folder<'a> {
     Own(Root),
     Lent(&'a Root),
@@ -45,10 +45,10 @@ pub(super) fn as_path(bytes: &[u8]) -> &Path {
 }
 
 impl Place<'static> {
-    /// Of a path of the set; `None` where one of its folders is missing.
+    /// The place of a path of the set; `None` if one of its folders is missing.
     ///
     /// # Errors
-    /// As [`Root::open_folder`].
+    /// As for [`Root::open_folder`].
     pub(super) fn of(root: &Root, path: &TruePath) -> io::Result<Option<Self>> {
         let bytes = path.as_bytes();
         let above = parent(bytes);
@@ -69,7 +69,7 @@ impl<'a> Place<'a> {
         Self { folder: Folder::Lent(folder), name: name.into() }
     }
 
-    /// What is there, if anything is.
+    /// The entry, if there is one.
     pub(super) fn look(&self) -> io::Result<Option<Seen>> {
         match statat(self.folder.root().as_fd(), &self.name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => Ok(Some(Seen::of(&stat))),
@@ -78,18 +78,18 @@ impl<'a> Place<'a> {
         }
     }
 
-    /// Creates a file that only this process's user may read.
+    /// Creates a file that only this process's user can read.
     pub(super) fn create_file(&self) -> io::Result<File> {
         let file = openat(self.folder.root().as_fd(), &self.name, NEW, Mode::RUSR.union(Mode::WUSR))?;
         Ok(File::from(file))
     }
 
-    /// Opens a file of ours to read it.
+    /// Opens a file of ours for reading.
     pub(super) fn open_file(&self) -> io::Result<File> {
         Ok(File::from(openat(self.folder.root().as_fd(), &self.name, OLD, Mode::empty())?))
     }
 
-    /// Creates a folder; false where there is one.
+    /// Creates a folder; false if it exists.
     pub(super) fn create_folder(&self) -> io::Result<bool> {
         match mkdirat(self.folder.root().as_fd(), &self.name, Mode::RWXU) {
             Ok(()) => Ok(true),
@@ -102,12 +102,12 @@ impl<'a> Place<'a> {
         self.folder.root().open_folder(Path::new(&self.name))
     }
 
-    /// Nothing there is as good.
+    /// A missing file is not an error.
     pub(super) fn remove_file(&self) -> io::Result<()> {
         self.remove(AtFlags::empty())
     }
 
-    /// Of an empty folder. Nothing there is as good.
+    /// Removes an empty folder; a missing one is not an error.
     pub(super) fn remove_folder(&self) -> io::Result<()> {
         self.remove(AtFlags::REMOVEDIR)
     }
@@ -120,7 +120,7 @@ impl<'a> Place<'a> {
     }
 }
 
-/// Makes the names in a folder last.
+/// Makes the names in a folder durable.
 pub(super) fn sync(folder: &Root) -> io::Result<()> {
     Ok(fsync(folder.as_fd())?)
 }

@@ -1,32 +1,32 @@
-//! What stands against the restore of a file set, each by name and with the remedy.
+//! The reasons to refuse the restore of a file set, each with its name and remedy.
 
 use strongroom_archive::manifest::TruePath;
 
-/// How many are named.
+/// Maximum number that is named.
 const MOST: usize = 100;
 
-/// Something that stands against a restore.
+/// A reason to refuse a restore.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FilesRefusal {
     /// A stable name for programs.
     pub reason: &'static str,
-    /// What, why and what helps.
+    /// The problem, its cause and the remedy.
     pub message: String,
-    /// The path below the set, for people; empty where it is about the whole set.
+    /// The path below the set, for display; empty if it concerns the whole set.
     pub path: String,
 }
 
-/// In the order in which they were found, the first hundred.
+/// The first hundred, in the order in which they were found.
 #[derive(Debug, Default)]
 pub(super) struct Refusals(Vec<FilesRefusal>);
 
 impl Refusals {
-    /// About the whole set.
+    /// Adds a reason that concerns the whole set.
     pub(super) fn add(&mut self, reason: &'static str, message: String) {
         self.push(FilesRefusal { reason, message, path: String::new() });
     }
 
-    /// About one path; the message goes on where `"path" ` ends.
+    /// Adds a reason that concerns one path; the message continues after `"path" `.
     pub(super) fn add_at(&mut self, reason: &'static str, path: &TruePath, message: &str) {
         let path = path.to_string_lossy().into_owned();
         self.push(FilesRefusal { reason, message: format!("{path:?} {message}"), path });

@@ -1,4 +1,4 @@
-//! The end of a restore's folder, also of one that an earlier call has only begun to remove.
+//! Removes a restore's folder, also one whose removal an earlier call has only begun.
 
 use std::ffi::OsStr;
 use std::io;
@@ -14,15 +14,15 @@ use crate::sources::files::RESTORE_FOLDER;
 use crate::sources::files::root::is_elsewhere;
 
 impl Restores {
-    /// Removes what a restore has here, and the folder of all with the last one. The first step makes it unknown; a crash after
-    /// it leaves files that the next call removes.
+    /// Removes a restore's data here, and with the last restore the folder of all. The first step makes the restore
+    /// unknown; after a crash later on, the next call removes the remaining files.
     pub(super) fn remove(self, target: &FilesTarget, id: &str, lock: Lock) -> Result<()> {
         let gone = format!("{GONE}{id}");
         let failing = |error: io::Error| target.failing("cannot remove", RESTORE_FOLDER)(error);
         moment::reached("files.discarding").map_err(failing)?;
         match renameat(self.folder.as_fd(), id, self.folder.as_fd(), &gone) {
             Ok(()) | Err(Errno::NOENT) => {}
-            // An earlier call ended in between.
+            // An earlier call was interrupted.
             Err(Errno::NOTEMPTY | Errno::EXIST) => {
                 self.empty(OsStr::new(&gone)).map_err(failing)?;
                 renameat(self.folder.as_fd(), id, self.folder.as_fd(), &gone)
@@ -46,7 +46,7 @@ impl Restores {
         Ok(())
     }
 
-    /// Removes what discarded restores have left.
+    /// Removes the remains of discarded restores.
     pub(super) fn sweep(&self) -> io::Result<()> {
         for name in names(&self.folder)? {
             if name.as_encoded_bytes().starts_with(GONE.as_bytes()) {
@@ -56,7 +56,8 @@ impl Restores {
         Ok(())
     }
 
-    /// Removes a folder with all that is in it. Folders in it are moved to its top first: however deep they are, only two are open.
+    /// Removes a folder with its contents. Folders in it are first moved to its top: however deep they are, only two
+    /// are open at a time.
     fn empty(&self, name: &OsStr) -> io::Result<()> {
         let place = Place::in_folder(&self.folder, name);
         let top = match place.open_folder() {
@@ -77,7 +78,7 @@ impl Restores {
                     continue;
                 }
                 let folder = place.open_folder()?;
-                // A displaced folder keeps its mode, which may not let even its owner change it.
+                // A displaced folder keeps its mode, which may deny changes even to its owner.
                 let _ = fchmod(folder.as_fd(), Mode::RWXU);
                 for name in names(&folder)? {
                     let inner = Place::in_folder(&folder, &name);

@@ -1,8 +1,8 @@
-//! Renames by which a file is wholly the old one or wholly the new one, and never away.
+//! Renames that leave either the whole old file or the whole new one, and never none.
 //!
-//! Two files change places by one call. Where a file system does not know that call, the old file first gets a second name
-//! beside its slot, and the new one is then renamed over it: also one moment. A crash between the steps leaves that second
-//! name, which [`settle`] clears away.
+//! Two files change places by one call. If a file system does not support that call, the old file first gets a second
+//! name beside its slot, and the new one is then renamed over it, which is also atomic. A crash between the steps
+//! leaves that second name, which [`settle`] removes.
 
 use std::io;
 
@@ -12,10 +12,10 @@ use rustix::io::Errno;
 use super::moment;
 use super::place::{Place, sync};
 
-/// Lets what is at `live` and in `slot` change places.
+/// Exchanges the entries at `live` and in `slot`.
 ///
 /// # Errors
-/// `NotFound` where nothing is at `live`.
+/// `NotFound` if `live` does not exist.
 pub(super) fn exchange(slot: &Place<'_>, live: &Place<'_>) -> io::Result<()> {
     match rename(slot, live, RenameFlags::EXCHANGE, "files.exchange") {
         Err(error) if is_unknown(&error) => exchange_by_link(slot, live),
@@ -23,7 +23,7 @@ pub(super) fn exchange(slot: &Place<'_>, live: &Place<'_>) -> io::Result<()> {
     }
 }
 
-/// Renames to a name that nothing has. `AlreadyExists` where something has it.
+/// Renames to an unused name. `AlreadyExists` if it is used.
 pub(super) fn rename_new(from: &Place<'_>, to: &Place<'_>) -> io::Result<()> {
     match rename(from, to, RenameFlags::NOREPLACE, "files.rename") {
         Err(error) if is_unknown(&error) => rename_new_by_link(from, to),
@@ -31,7 +31,7 @@ pub(super) fn rename_new(from: &Place<'_>, to: &Place<'_>) -> io::Result<()> {
     }
 }
 
-/// Ends what a crash left of [`exchange`] or [`rename_new`] without the calls that do them at once.
+/// Completes what a crash left of [`exchange`] or [`rename_new`] on systems without the atomic calls.
 pub(super) fn settle(slot: &Place<'_>, live: Option<&Place<'_>>) -> io::Result<()> {
     let aside = aside(slot);
     let (in_slot, at_live) = (slot.look()?, live.map(Place::look).transpose()?.flatten());
@@ -58,12 +58,12 @@ pub(super) fn settle(slot: &Place<'_>, live: Option<&Place<'_>>) -> io::Result<(
     }
 }
 
-/// Whether a crash has left something that [`settle`] ends.
+/// Whether a crash has left something for [`settle`].
 pub(super) fn is_unsettled(slot: &Place<'_>) -> io::Result<bool> {
     Ok(aside(slot).look()?.is_some())
 }
 
-/// Whether files in `folder` can change places, by either way.
+/// Whether files in `folder` can be exchanged, by either method.
 pub(super) fn can_exchange(one: &Place<'_>, other: &Place<'_>) -> io::Result<bool> {
     drop((one.create_file()?, other.create_file()?));
     let done = exchange(one, other);
@@ -87,7 +87,8 @@ fn exchange_by_link(slot: &Place<'_>, live: &Place<'_>) -> io::Result<()> {
     aside.remove_file()?;
     let (slots, folder) = (slot.folder.root().as_fd(), live.folder.root().as_fd());
     if is_folder(slot)? || is_folder(live)? {
-        // A folder has one name, and takes no file's place: it is moved, with a moment in which nothing is there.
+        // A folder cannot have a second name, and cannot replace a file: it is moved, and for a moment nothing is
+        // there.
         renameat(folder, &live.name, slots, &aside.name)?;
     } else {
         linkat(folder, &live.name, slots, &aside.name, AtFlags::empty())?;
@@ -123,7 +124,7 @@ fn aside<'a>(slot: &'a Place<'_>) -> Place<'a> {
     Place::in_folder(slot.folder.root(), name)
 }
 
-/// Whether the kernel or the file system does not know a call or its flag.
+/// Whether the kernel or the file system does not support a call or its flag.
 fn is_unknown(error: &io::Error) -> bool {
     matches!(Errno::from_io_error(error), Some(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP))
 }

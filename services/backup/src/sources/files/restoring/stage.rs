@@ -1,4 +1,4 @@
-//! Files of an archive on their way into a set, beside the live ones.
+//! Stages files of an archive in a set, beside the live ones.
 
 use std::collections::HashSet;
 use std::io::{self, Read};
@@ -22,7 +22,7 @@ use super::wanted::{WantedFile, WantedFiles};
 use super::{FilesTarget, Result};
 use crate::error::Error;
 
-/// Files that are being staged. Dropping it leaves what there is to [`FilesTarget::discard`].
+/// Files being staged. When it is dropped, [`FilesTarget::discard`] can remove its data.
 pub(crate) struct FilesStage {
     target: FilesTarget,
     wanted: Arc<WantedFiles>,
@@ -30,18 +30,18 @@ pub(crate) struct FilesStage {
     owner: Option<Owner>,
     restores: Restores,
     own: Own,
-    /// Of the staged files.
+    /// Facts of the staged files.
     facts: Vec<Option<Facts>>,
     _lock: Lock,
 }
 
 impl FilesTarget {
-    /// Begins to stage. The set is compared again: `fingerprint` is that of the inspection that was planned with, and `id` the
-    /// restore's (a UUID's text). From here on [`Self::state_of`] finds it.
+    /// Begins to stage. The set is compared again: `fingerprint` is that of the planned inspection, and `id` the
+    /// restore's id (a UUID's text). From here on, [`Self::state_of`] finds it.
     ///
     /// # Errors
     /// [`FilesError::Stale`], [`FilesError::Refused`], [`FilesError::Exists`], [`FilesError::Locked`],
-    /// [`FilesError::NoExchange`], and what the file system says.
+    /// [`FilesError::NoExchange`], and errors of the file system.
     pub(crate) fn stage(
         self,
         wanted: &Arc<WantedFiles>,
@@ -70,7 +70,7 @@ impl FilesTarget {
         Ok(FilesStage { target: self, wanted, difference, owner, restores, own, facts, _lock: lock })
     }
 
-    /// Whoever ends the last restore removes the folder: it may be gone between being made and being locked.
+    /// The process that ends the last restore removes the folder, which may happen between creating and locking it.
     fn lock_new(&self) -> Result<(Restores, Lock)> {
         loop {
             let restores = self.make_restores()?;
@@ -83,7 +83,7 @@ impl FilesTarget {
 }
 
 impl FilesStage {
-    /// Whether the file at `index` is one that [`Self::add`] wants: those that are there already are not staged.
+    /// Whether [`Self::add`] needs the file at `index`: files that already exist are not staged.
     pub(crate) fn needs(&self, index: usize) -> bool {
         self.difference.is_staged(index)
     }
@@ -91,7 +91,8 @@ impl FilesStage {
     /// Stages the file at `index`.
     ///
     /// # Errors
-    /// [`FilesError::Content`] where its length or SHA-256 is not the manifest's, and what reading or the file system says.
+    /// [`FilesError::Content`] if its length or SHA-256 differs from the manifest, and errors of reading or of the file
+    /// system.
     pub(crate) fn add(&mut self, index: usize, from: &mut dyn Read) -> Result<()> {
         let wanted =
             self.wanted.files.get(index).filter(|_| self.needs(index) && self.facts[index].is_none());
@@ -108,7 +109,7 @@ impl FilesStage {
         Ok(())
     }
 
-    /// The owner goes first: a change of it clears bits of the mode.
+    /// The owner is set first, because changing it clears bits of the mode.
     fn settle(&self, wanted: &WantedFile, file: &std::fs::File) -> io::Result<Facts> {
         if let Some(owner) = self.owner {
             owner.give(file)?;
@@ -124,10 +125,10 @@ impl FilesStage {
         Ok(Seen::of(&rustix::fs::fstat(file)?).facts)
     }
 
-    /// Makes the stage last through a crash, ready for [`FilesTarget::swap`].
+    /// Makes the stage survive a crash, ready for [`FilesTarget::swap`].
     ///
     /// # Errors
-    /// [`FilesError::Defect`] where a file was not added, and what the file system says.
+    /// [`FilesError::Defect`] if a file was not added, and errors of the file system.
     pub(crate) fn keep(self) -> Result<()> {
         let actions = self.actions()?;
         let failing = self.target.failing("cannot keep the stage in", ".strongroom");
@@ -139,7 +140,7 @@ impl FilesStage {
         moment::reached("files.kept").map_err(&failing)
     }
 
-    /// What gives way to a folder goes first, then come folders, then files; the rest goes last.
+    /// Order: files that give way to folders, then folders, then files, and the other removals last.
     fn actions(&self) -> Result<Actions> {
         let Difference { fates, removed, folders, displaced, changes, .. } = &self.difference;
         let displaced: HashSet<_> = displaced.iter().collect();

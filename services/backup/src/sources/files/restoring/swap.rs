@@ -1,6 +1,6 @@
 //! The swap: each staged file changes places with the live one.
 //!
-//! It can be begun again wherever it ended. What was done is seen in the slots, and not done twice.
+//! It can be resumed wherever it ended. The slots show which actions were done, so none is done twice.
 
 use std::collections::HashSet;
 use std::io;
@@ -18,24 +18,25 @@ use super::renames::{exchange, rename_new, settle};
 use super::wanted::parent;
 use super::{FilesTarget, Result};
 
-/// How often a file may come and go between a look and a rename.
+/// How often a file may appear and disappear between a look and a rename.
 const MOST_TRIES: usize = 100;
 
-/// What a swap has done.
+/// The result of a swap.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct FilesSwapped {
-    /// As when it was staged, without examples.
+    /// As at staging, without examples.
     pub(crate) changes: TableChanges,
 }
 
 impl FilesTarget {
-    /// Applies a stage that was kept. Nothing is changed before all that can be seen was checked; from the first rename on,
-    /// [`Self::state_of`] says [`Marker::Swapping`] until all are done and durable. Of a restore that is applied it does nothing.
+    /// Applies a kept stage. Everything that can be checked is checked before the first change; from the first rename
+    /// on, [`Self::state_of`] returns [`Marker::Swapping`] until all renames are done and durable. For a restore that
+    /// is already applied, it does nothing.
     ///
     /// # Errors
     /// [`FilesError::NotStaged`], [`FilesError::Locked`], and before the first rename [`FilesError::ChangedMeanwhile`];
-    /// [`FilesError::InTheWay`] and what the file system says also later. Then this call goes on with it once the cause is
-    /// removed, or [`Self::roll_back`] takes it back.
+    /// [`FilesError::InTheWay`] and errors of the file system also later. Then another call continues once the cause is
+    /// removed, or [`Self::roll_back`] undoes it.
     pub(crate) fn swap(&self, id: &str) -> Result<FilesSwapped> {
         let not_staged = || FilesError::NotStaged { name: self.name.clone(), restore: id.to_owned() };
         let restores = self.restores()?.ok_or_else(not_staged)?;
@@ -56,7 +57,7 @@ impl FilesTarget {
         Ok(FilesSwapped { changes: changes(&actions.head) })
     }
 
-    /// Its place in the order of swaps.
+    /// Returns the restore's number in the order of swaps.
     fn begin(&self, restores: &Restores, own: (&Own, &str), actions: &Actions, note: Note) -> Result<u64> {
         let (own, id) = own;
         if note.state == Marker::Swapping {
@@ -82,10 +83,10 @@ impl FilesTarget {
         Ok(order)
     }
 
-    /// What would end a swap half-way, or make it wrong, is looked for before the first rename.
+    /// Checks, before the first rename, for anything that would stop a swap half-way or make it wrong.
     fn check(&self, own: &Own, action: &Action, taken: &HashSet<&TruePath>) -> Result<()> {
         let path = action.path();
-        // Below a file that gives way there is nothing yet.
+        // Below a file that gives way, nothing exists yet.
         let place = if is_below(path, taken) { None } else { self.place(path)? };
         let failing = self.failing("cannot look at", &path.to_string_lossy());
         let live = place.map(|place| place.look()).transpose().map_err(&failing)?.flatten();
@@ -123,7 +124,7 @@ impl FilesTarget {
         }
     }
 
-    /// What is no file any more is left alone.
+    /// An entry that is no longer a file is left alone.
     fn take(&self, own: &Own, slot: u64, path: &TruePath) -> Result<()> {
         let Some(live) = self.place(path)? else { return Ok(()) };
         let slot = own.slot(slot);
@@ -151,7 +152,7 @@ impl FilesTarget {
         for _ in 0..MOST_TRIES {
             let renamed = match live.look().map_err(&failing)? {
                 None => rename_new(&slot, &live),
-                // Created meanwhile: files that are there stay.
+                // Created meanwhile: a merge keeps existing files.
                 Some(_) if merges => return Ok(()),
                 Some(found) if found.kind.is_file() || over_folder && found.kind.is_dir() => {
                     exchange(&slot, &live)

@@ -1,4 +1,4 @@
-//! On real folders. `inside` is the set; `outside` is what a restore may never reach.
+//! Tests on real folders. `inside` is the set; `outside` must never be reached by a restore.
 
 mod again;
 mod crashes;

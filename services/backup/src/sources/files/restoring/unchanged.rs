@@ -1,4 +1,4 @@
-//! Whether somebody has changed since what a restore left.
+//! Checks whether the result of a restore has been changed since.
 
 use std::collections::HashSet;
 use std::io;
@@ -15,7 +15,7 @@ use super::renames::is_unsettled;
 use super::undo_list::{Back, Expected};
 use super::{FilesTarget, Result};
 
-/// Paths that an error names.
+/// Maximum number of paths that an error names.
 const MOST_NAMED: usize = 3;
 
 impl FilesTarget {
@@ -51,7 +51,7 @@ impl FilesTarget {
         })
     }
 
-    /// Whether it is still to be done, and a crash has not ended it half-way.
+    /// Whether it is still to be done, and was not half done at a crash.
     pub(super) fn is_pending(&self, own: &Own, back: &Back) -> Result<bool> {
         let failing = self.failing("cannot look at a displaced file in", ".strongroom");
         let is_pending = || {
@@ -70,14 +70,14 @@ impl FilesTarget {
         is_pending().map_err(failing)
     }
 
-    /// Whether nobody has changed what the restore left.
+    /// Whether the result of the restore is unchanged.
     fn is_as_left(&self, back: &Back, known: &HashSet<&TruePath>) -> Result<bool> {
         let (path, expected) = match back {
             Back::RemoveFolder { .. } => return Ok(true),
             Back::Remove { path, staged, .. } => (path, &Expected::File(staged.clone())),
             Back::Return { path, expected, .. } => (path, expected),
         };
-        // A folder that somebody removed is a change too.
+        // A removed folder is a change too.
         let Some(place) = self.place(path)? else { return Ok(false) };
         let live = place.look().map_err(self.failing("cannot look at", &path.to_string_lossy()))?;
         match (expected, live) {
@@ -88,7 +88,7 @@ impl FilesTarget {
         }
     }
 
-    /// Whether a folder has nothing but what the restore brought.
+    /// Whether a folder contains only restored entries.
     fn holds_only(&self, path: &TruePath, known: &HashSet<&TruePath>) -> Result<bool> {
         let mut folders = vec![as_path(path.as_bytes()).to_owned()];
         let mut holds = true;
@@ -113,7 +113,7 @@ fn is_in_slot(back: &Back, live: &Seen) -> bool {
     matches!(back, Back::Return { inode, .. } if *inode == live.facts.inode)
 }
 
-/// By now a folder of the restore's is gone.
+/// By now, a folder created by the restore is removed.
 pub(super) fn is_expected(live: Option<&Seen>, expected: &Expected) -> bool {
     match expected {
         Expected::Nothing | Expected::Folder => live.is_none(),

@@ -1,7 +1,7 @@
-//! Taking a restore back: each displaced file changes places with the restored one again.
+//! Rolls a restore back: each displaced file changes places with the restored one again.
 //!
-//! A restored file that was changed since is not touched without being told to: another inode, size, time or mode than when it
-//! was staged, or something at a path that was to be empty.
+//! A restored file that has changed since is not touched without permission: its inode, size, time or mode differs from
+//! the staged file, or an entry exists at a path that should be free.
 
 use std::io;
 
@@ -21,20 +21,20 @@ use super::{FilesTarget, Result};
 
 const MOST_TRIES: usize = 100;
 
-/// What rolling back has done.
+/// The result of a rollback.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct FilesRolledBack {
-    /// `created` are files that came back.
+    /// `created` counts files that came back.
     pub(crate) changes: TableChanges,
 }
 
 impl FilesTarget {
-    /// Takes a restore back that was applied, or half applied, and discards it. A call that a crash ended is made again.
-    /// `discard_changes` also takes back what was changed since.
+    /// Rolls back a restore that was applied, or half applied, and discards it. A call that a crash interrupted can be
+    /// repeated. `discard_changes` also undoes later changes.
     ///
     /// # Errors
-    /// [`FilesError::NotApplied`], [`FilesError::Superseded`] by a newer restore of the set, [`FilesError::ChangedSince`],
-    /// [`FilesError::Locked`], [`FilesError::InTheWay`], and what the file system says.
+    /// [`FilesError::NotApplied`], [`FilesError::Superseded`] by a newer restore of the set,
+    /// [`FilesError::ChangedSince`], [`FilesError::Locked`], [`FilesError::InTheWay`], and errors of the file system.
     pub(crate) fn roll_back(&self, id: &str, discard_changes: bool) -> Result<FilesRolledBack> {
         let restores = self.restores()?.ok_or_else(|| self.not_applied(id))?;
         let lock = restores.lock(self)?;
@@ -58,10 +58,10 @@ impl FilesTarget {
         Ok(FilesRolledBack { changes: changes(&backs) })
     }
 
-    /// Fails as [`Self::roll_back`] would, and changes nothing.
+    /// Fails if [`Self::roll_back`] would, and changes nothing.
     ///
     /// # Errors
-    /// As [`Self::roll_back`].
+    /// As for [`Self::roll_back`].
     pub(crate) fn check_roll_back(&self, id: &str, discard_changes: bool) -> Result<()> {
         let restores = self.restores()?.ok_or_else(|| self.not_applied(id))?;
         let own = restores.of(self, id)?.ok_or_else(|| self.not_applied(id))?;
@@ -88,11 +88,11 @@ impl FilesTarget {
         Ok((actions, note))
     }
 
-    /// Ends what a crash left in between, so that the slots say what was done.
+    /// Completes actions that a crash left half done, so that the slots show which actions were done.
     fn settle_all(&self, own: &Own, actions: &Actions) -> Result<()> {
         for action in &actions.all {
             if let Action::Put { slot, path, .. } | Action::Take { slot, path } = action {
-                // Below a file that has come back there is nothing any more.
+                // Below a file that was put back, nothing exists any more.
                 let live = match self.place(path) {
                     Err(FilesError::InTheWay { .. }) => None,
                     live => live?,
@@ -126,12 +126,12 @@ impl FilesTarget {
         }
     }
 
-    /// It stays where others have files in it.
+    /// It stays if others have files in it.
     fn remove_folder(&self, path: &TruePath) -> Result<()> {
         use io::ErrorKind::{DirectoryNotEmpty, NotADirectory};
 
         let place = match self.place(path) {
-            // The file that it had displaced is back already.
+            // The file that it had displaced is already back.
             Ok(None) | Err(FilesError::InTheWay { .. }) => return Ok(()),
             Ok(Some(place)) => place,
             Err(error) => return Err(error),
@@ -154,7 +154,7 @@ impl FilesTarget {
         let (live, slot) = (self.place_made(own, path)?, own.slot(slot));
         for _ in 0..MOST_TRIES {
             let found = live.look().map_err(&failing)?;
-            // A moment ago it was; an application may be faster.
+            // It was as expected a moment ago, but an application may be faster.
             if !discards && !is_expected(found.as_ref(), expected) {
                 return self.refuse_changed(&[path]);
             }

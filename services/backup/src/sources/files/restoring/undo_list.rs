@@ -1,6 +1,6 @@
-//! What taking a restore back does, one line of JSON each: durable before the first file is renamed back.
+//! The actions of a rollback, one line of JSON each: durable before the first file is renamed back.
 //!
-//! It follows from the actions and from what is in their slots, and the slots change while it is done.
+//! They follow from the actions of the swap and the contents of the slots, which change during the rollback.
 
 use std::io::{BufRead, BufReader, Read as _, Write};
 
@@ -18,20 +18,20 @@ const FILE: &str = "undo";
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(super) enum Back {
-    /// What is in the slot, with that inode, goes back, and what is at its place into the slot.
+    /// Moves the slot's entry, which has that inode, back to its path, and the entry there into the slot.
     Return { slot: u64, path: TruePath, inode: u64, expected: Expected },
-    /// A file that the restore created goes into its empty slot.
+    /// Moves a file that the restore created into its empty slot.
     Remove { slot: u64, path: TruePath, staged: Facts },
-    /// A folder that the restore created goes, if it is empty.
+    /// Removes a folder that the restore created, if it is empty.
     RemoveFolder { path: TruePath },
 }
 
-/// What a restore has left at a path.
+/// The entry that a restore has left at a path.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(super) enum Expected {
     Nothing,
-    /// A folder that the restore created, which goes before.
+    /// A folder that the restore created, and that is removed first.
     Folder,
     File(Facts),
 }
@@ -45,13 +45,13 @@ impl Back {
 }
 
 impl FilesTarget {
-    /// Whether a restore is being taken back.
+    /// Whether a restore is being rolled back.
     pub(super) fn is_rolling_back(&self, own: &Own) -> Result<bool> {
         let found = Place::in_folder(&own.folder, FILE).look();
         Ok(found.map_err(self.failing("cannot look at a list in", ".strongroom"))?.is_some())
     }
 
-    /// From the last action to the first: the list of a rollback that was begun, or a new one.
+    /// From the last action to the first: the list of a rollback that has begun, or a new one.
     pub(super) fn backs(&self, own: &Own, actions: &Actions) -> Result<Vec<Back>> {
         if self.is_rolling_back(own)? {
             let file = Place::in_folder(&own.folder, FILE).open_file();
@@ -79,7 +79,7 @@ impl FilesTarget {
     }
 }
 
-/// `None` for what was not done.
+/// `None` for an action that was not done.
 fn back(own: &Own, action: &Action, is_folder: bool) -> std::io::Result<Option<Back>> {
     Ok(match action {
         Action::Keep { .. } => None,

@@ -1,4 +1,4 @@
-//! What an archive has for one file set.
+//! An archive's files for one file set.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,40 +10,40 @@ use super::MOST;
 use super::refusal::Refusals;
 use crate::sources::files::RESTORE_FOLDER;
 
-/// Of the paths of all folders, which are held: an archive's own paths may have many parts.
+/// Maximum size of the paths of all folders, which are kept in memory: an archive's paths may have many parts.
 const MOST_FOLDER_BYTES: usize = 16 << 20;
 
-/// Set-user-id and set-group-id: a restore gives no program the rights of others.
+/// Set-user-id and set-group-id: a restore does not give programs the rights of other users.
 pub(super) const SET_ID: u32 = 0o6000;
 
-/// What is to be restored into one set.
+/// The files to be restored into one set.
 #[derive(Debug)]
 pub(crate) struct WantedFiles {
-    /// What becomes of files that are there.
+    /// The treatment of existing files.
     pub(crate) mode: Mode,
-    /// A file's place in this list names it in every later call.
+    /// A file's index in this list identifies it in every later call.
     pub(crate) files: Vec<WantedFile>,
-    /// The archive has only some files of the set: they can be merged, and replace nothing.
+    /// The archive has only some files of the set: they can be merged, but cannot replace the set.
     pub(crate) is_partial: bool,
 }
 
 /// A file of the archive.
 #[derive(Debug)]
 pub(crate) struct WantedFile {
-    /// Below the set.
+    /// Path below the set.
     pub(crate) path: TruePath,
-    /// Its length.
+    /// Length in bytes.
     pub(crate) bytes: u64,
-    /// SHA-256 of its bytes, lower-case hex.
+    /// SHA-256 of its content, lower-case hex.
     pub(crate) sha256: String,
-    /// Permission bits; an archive that says nothing of them gets 0644.
+    /// Permission bits; 0644 if the archive has none.
     pub(crate) mode: Option<u32>,
     /// When its content last changed, if the archive knows.
     pub(crate) modified_at: Option<Timestamp>,
 }
 
 impl WantedFile {
-    /// The set of an entry, and its file; `None` for what is no file of a set.
+    /// The set of an entry, and its file; `None` if it is not a file of a set.
     pub(crate) fn of(record: &EntryRecord) -> Option<(&str, Self)> {
         let (set, path) = record.file_path()?;
         let mode = record.mode.as_deref().and_then(|mode| u32::from_str_radix(mode, 8).ok());
@@ -52,7 +52,7 @@ impl WantedFile {
         Some((set, Self { path, bytes: record.bytes, sha256, mode, modified_at }))
     }
 
-    /// The bits that a restored file gets.
+    /// The permission bits of the restored file.
     pub(super) fn restored_mode(&self) -> u32 {
         self.mode.unwrap_or(0o644) & 0o7777 & !SET_ID
     }
@@ -62,16 +62,16 @@ impl WantedFile {
     }
 }
 
-/// The wanted files by their paths, and the folders that they need.
+/// The wanted files by path, and the folders that they need.
 pub(super) struct Lookup<'a> {
     files: HashMap<&'a [u8], usize>,
     folders: HashSet<&'a [u8]>,
-    /// Of the folders' paths.
+    /// Size of the folders' paths.
     bytes: usize,
 }
 
 impl<'a> Lookup<'a> {
-    /// Paths that cannot be beside each other in a directory are refused: an archive need not come from one.
+    /// Refuses paths that cannot exist together in a directory: an archive need not come from one.
     pub(super) fn create(wanted: &'a WantedFiles, longest_name: u64, refusals: &mut Refusals) -> Self {
         let mut lookup =
             Self { files: HashMap::with_capacity(wanted.files.len()), folders: HashSet::new(), bytes: 0 };
@@ -112,7 +112,7 @@ impl<'a> Lookup<'a> {
         self.folders.contains(path)
     }
 
-    /// Innermost first: a folder that is known has parents that are.
+    /// Innermost first: if a folder is known, its parents are too.
     fn add_folders(&mut self, path: &'a [u8]) {
         let mut rest = path;
         while let Some(parent) = parent(rest) {

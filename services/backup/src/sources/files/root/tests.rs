@@ -6,7 +6,7 @@ use tempfile::TempDir;
 
 use super::*;
 
-/// `inside/a/b/file` to be read, and `outside/a/b/file` that nobody may read through it.
+/// `inside/a/b/file`, which may be read, and `outside/a/b/file`, which must never be read through it.
 fn folders() -> (TempDir, Root) {
     let folder = tempfile::tempdir().unwrap();
     for (side, text) in [("inside", "ours"), ("outside", "private")] {
@@ -18,7 +18,7 @@ fn folders() -> (TempDir, Root) {
     (folder, root)
 }
 
-/// Puts a link to the outside where `path` was.
+/// Replaces `path` with a link to the outside.
 fn swap(folder: &TempDir, path: &str) {
     let inside = folder.path().join("inside").join(path);
     fs::rename(&inside, folder.path().join("aside")).unwrap();
@@ -95,7 +95,7 @@ fn times_that_no_timestamp_has_become_the_nearest_one() {
     }
 }
 
-/// Without the program `mkfifo`: a process that is being started holds the locks of other tests for a moment.
+/// Without the program `mkfifo`: a starting process holds the locks of other tests for a moment.
 pub(crate) fn make_pipe(path: &Path) {
     use rustix::fs::{CWD, FileType, Mode, mknodat};
     mknodat(CWD, path, FileType::Fifo, Mode::RUSR.union(Mode::WUSR), 0).unwrap();

@@ -1,4 +1,4 @@
-//! Methods that the vault does not answer, as if it were away just then.
+//! Methods that the vault leaves unanswered, as if it were temporarily unavailable.
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -11,7 +11,7 @@ use tower::layer::{LayerFn, layer_fn};
 
 use super::State;
 
-/// Looks at the state's list before each call.
+/// Checks the state's list before each call.
 pub(super) fn layer<S>(state: Arc<State>) -> LayerFn<impl Fn(S) -> Absence<S> + Clone> {
     layer_fn(move |inner| Absence { inner, state: Arc::clone(&state) })
 }

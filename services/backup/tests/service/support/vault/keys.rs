@@ -1,5 +1,5 @@
-//! What the vault does with keys: it wraps and unwraps file keys, signs manifests, and says of values whether they
-//! would open. Those of [`good_value`] do.
+//! The vault's key operations: it wraps and unwraps file keys, signs manifests, and reports whether values would open.
+//! Those of [`good_value`] would.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use super::{FakeVault, GATEWAY_KID, KID};
 
 const SIGNING: &str = "signing";
 
-/// A value that a version sealed for this additional data.
+/// A value that this key version sealed with this additional data.
 pub(crate) fn good_value(kid: &str, aad: &str) -> String {
     format!("srv1.{kid}.{}", hex::encode(aad))
 }
@@ -45,12 +45,12 @@ impl FakeVault {
         })
     }
 
-    /// The public half of what manifests are signed with.
+    /// The public half of the key that signs manifests.
     pub(crate) fn signer(&self) -> PublicKey {
         self.ring().public_keys(SIGNING).remove(0)
     }
 
-    /// What the vault would answer to who may open archives.
+    /// The vault's answer to a caller that may open archives.
     pub(crate) fn unwrap_file_key(&self, root_key_id: &str, wrapped: &[u8]) -> SecretBytes {
         unwrap_file_key(&[self.root()], &root_key_id.parse().unwrap(), wrapped).unwrap()
     }

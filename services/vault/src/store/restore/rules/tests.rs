@@ -1,4 +1,4 @@
-//! Every combination of what an archive and the vault may say of a row.
+//! Every combination of an archive's and the vault's versions of a row.
 
 use super::*;
 
@@ -23,7 +23,7 @@ fn base() -> CredentialRow {
     }
 }
 
-/// Rows that differ in what a restore must respect.
+/// Rows that differ in facts that a restore must respect.
 fn variants() -> Vec<CredentialRow> {
     let mut rows = Vec::new();
     for secret_time in [5, 6] {
@@ -104,7 +104,7 @@ fn a_merge_leaves_what_is_there() {
     assert!(same.row.is_none() && same.kept.is_empty());
 }
 
-/// A value that was sealed anew since is the same secret.
+/// A value that was sealed again since is the same secret.
 #[test]
 fn a_secret_that_was_sealed_anew_is_not_put_back() {
     let live = CredentialRow { secret: "sealed anew".into(), ..base() };

@@ -1,7 +1,8 @@
-//! What would happen to rows that reference rows outside of the restored tables which would go themselves: for a plan, so that
-//! nothing is changed. Where each row is that would go is noted in temporary tables.
+//! Predicts the further effects of cascades outside the restored tables, on rows that reference rows which would be deleted
+//! themselves. This is for a plan, so nothing is changed: the positions of rows that would be deleted go into temporary
+//! tables.
 //!
-//! Only rows that go are followed, not those that lose a value: a reference to a column that another foreign key may set is
+//! Only deleted rows are followed, not rows that lose a value: a reference to a column that another foreign key can set is
 //! found by the swap.
 
 use std::collections::{HashMap, HashSet};
@@ -13,11 +14,11 @@ use crate::postgres::load::violations::Found;
 use crate::postgres::types::Oid;
 
 const WHAT: &str = "following the foreign keys";
-/// How far rows are followed that reference rows of their own table, or each other in a circle. Behind that they are no longer
-/// counted.
+/// Maximum number of rounds in which rows are followed that reference rows of their own table, or each other in a circle.
+/// Further rows are not counted.
 const MOST_ROUNDS: usize = 100;
 
-/// The rows of each of `keys` that is outside at both ends, in the transaction of the stage.
+/// The affected rows of each of `keys` with both ends outside the restored tables, in the stage's transaction.
 pub(in crate::postgres::load) async fn further<'k>(
     session: &mut Session<'_>,
     keys: &'k [Reference],
@@ -62,7 +63,7 @@ pub(in crate::postgres::load) async fn further<'k>(
     Ok(found)
 }
 
-/// What becomes of the rows if that is accepted.
+/// The effect on the rows if it is accepted.
 pub(in crate::postgres::load) fn warning(found: &Found<'_>) -> String {
     let Found { key, rows } = found;
     let (from, to, constraint) = (key.from.name(), key.to.name(), &key.name);
@@ -76,7 +77,7 @@ pub(in crate::postgres::load) fn warning(found: &Found<'_>) -> String {
     }
 }
 
-/// Tables outside whose rows this role sees. Those of the others are asked for where they would be followed.
+/// Outside tables whose rows this role can see. Rights on the others are requested where they would be followed.
 async fn readable(session: &mut Session<'_>, keys: &[Reference]) -> Result<HashSet<Oid>, Failure> {
     let outside = keys.iter().map(|key| &key.from).filter(|end| end.is_outside());
     let outside: Vec<String> = outside.map(|end| end.oid.to_string()).collect();
@@ -90,12 +91,12 @@ async fn readable(session: &mut Session<'_>, keys: &[Reference]) -> Result<HashS
     Ok(readable.into_iter().map(|(oid,)| oid).collect())
 }
 
-/// For each table outside that loses rows, the temporary table that has their places.
+/// For each outside table that loses rows, the temporary table with their positions.
 #[derive(Default)]
 struct Gone(HashMap<Oid, String>);
 
 impl Gone {
-    /// True for a row of `f` that would lead nowhere and is not noted. Nothing where the other end loses no rows.
+    /// A condition that a row of `f` would dangle and is not recorded yet. `None` if the referenced table loses no rows.
     fn condition(&self, key: &Reference, differences: &[Difference<'_>]) -> Option<String> {
         let to = match (self.0.get(&key.to.oid), key.to.root) {
             (Some(gone), None) => {
@@ -114,7 +115,7 @@ impl Gone {
         })
     }
 
-    /// Notes the rows of a table for which the condition holds.
+    /// Records the rows of a table that meet the condition.
     async fn add(&mut self, session: &mut Session<'_>, from: &End, condition: &str) -> Result<u64, Failure> {
         let count = self.0.len();
         let gone =

@@ -1,4 +1,4 @@
-//! What a created table lacks of what the archive's had.
+//! Parts of the archive's tables that the created tables lack.
 
 use std::collections::HashSet;
 
@@ -111,7 +111,7 @@ async fn views(
     Ok(sentences)
 }
 
-/// Whether the function that a trigger calls is in the target.
+/// Whether the target has the function that a trigger calls.
 pub(super) async fn has_function(
     connection: &mut PgConnection,
     source: &str,
@@ -126,7 +126,7 @@ pub(super) async fn has_function(
         .map_err(|error| Error::database(source, "looking for the function of a trigger", &error))
 }
 
-/// What stands behind the last EXECUTE outside of quotes, up to its arguments.
+/// The function name after the last EXECUTE outside quotes, up to its arguments.
 fn function_of(definition: &str) -> Option<&str> {
     let mut quote = None;
     let mut found = None;

@@ -1,4 +1,4 @@
-//! Schemas that something is created in.
+//! Schemas in which objects are created.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -11,8 +11,8 @@ use crate::error::{Error, Result};
 use crate::load::Wanted;
 use crate::names::quoted;
 
-/// Those of `tables`, which are missing, of their partitions and types; and of the sequences and views that are created with
-/// them. `there` is what the target has.
+/// Schemas of `tables` (which are missing in the target), of their partitions and types, and of the sequences and views that
+/// are created with them. `there` contains the target's relations.
 pub(super) fn needed(
     tables: &[TableSchema],
     wanted: &Wanted,
@@ -32,7 +32,7 @@ pub(super) fn needed(
     needed
 }
 
-/// Creates those that do not exist.
+/// Creates the schemas that do not exist.
 pub(super) async fn create(
     connection: &mut PgConnection,
     source: &str,

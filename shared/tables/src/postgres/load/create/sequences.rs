@@ -1,4 +1,4 @@
-//! Sequences that defaults name. An identity column brings its own.
+//! Sequences named by defaults. An identity column brings its own.
 
 use std::collections::HashSet;
 
@@ -11,7 +11,7 @@ use super::{name_of, qualified, tables};
 use crate::error::Result;
 use crate::names::quoted;
 
-/// Creates those of `tables`, and those that belong to no table.
+/// Creates the sequences of `tables`, and those that belong to no table.
 pub(super) async fn create(
     connection: &mut PgConnection,
     source: &str,
@@ -29,7 +29,7 @@ pub(super) async fn create(
     Ok(())
 }
 
-/// Those that are not `there`.
+/// Sequences that are not in `there`.
 pub(super) fn missing<'a>(
     tables: &[TableSchema],
     recorded: &'a [Sequence],
@@ -41,7 +41,7 @@ pub(super) fn missing<'a>(
     plain(tables, recorded).into_iter().filter(|one| !is_there(one)).collect()
 }
 
-/// Gives each to its column, with which it is dropped.
+/// Makes each sequence owned by its column, so that both are dropped together.
 pub(super) async fn own(
     connection: &mut PgConnection,
     source: &str,
@@ -74,7 +74,7 @@ fn plain<'a>(tables: &[TableSchema], recorded: &'a [Sequence]) -> Vec<&'a Sequen
     wanted.filter(|one| one.owner.as_ref().is_none_or(is_plain)).collect()
 }
 
-/// How it counts, as CREATE SEQUENCE and an identity take it.
+/// The sequence's options, as accepted by CREATE SEQUENCE and identity columns.
 pub(super) fn options(range: Option<&SequenceRange>) -> String {
     let Some(range) = range else { return String::new() };
     let SequenceRange { start, increment, min, max, cache, .. } = range;

@@ -1,4 +1,4 @@
-//! A table of SQLite in the words of PostgreSQL.
+//! Converts a SQLite table to a PostgreSQL table.
 //!
 //! | declared type | becomes |
 //! |---|---|
@@ -12,12 +12,12 @@
 //! | `DATE`, `TIME` | the same |
 //! | `DATETIME`, `TIMESTAMP`, `TIMESTAMPTZ` | timestamp with time zone, UTC where a value has no zone |
 //! | `JSON`, `UUID` | the same |
-//! | none, and any other | refused: such a column may hold anything |
+//! | none, and any other | refused: such a column can hold anything |
 //!
-//! Lengths, scales and case do not count. Values that do not fit in spite of their column's declaration are refused when
-//! they come (see [`super::super::encode`]). Checks, and indexes that no constraint made, are written in SQLite's SQL and
-//! left out, as are defaults other than literals and the current time. Generated columns become plain ones with their
-//! values.
+//! Lengths, scales and case are ignored. Values that do not fit in spite of their column's declaration are refused when they
+//! are loaded (see [`super::super::encode`]). Checks and indexes that do not belong to a constraint are written in SQLite's
+//! SQL and are left out, as are defaults other than literals and the current time. Generated columns become plain ones with
+//! their values.
 
 use strongroom_archive::schema::{
     Column, Constraint, ConstraintKind, Engine, ForeignKey, TableName, TableSchema,
@@ -26,12 +26,12 @@ use strongroom_archive::schema::{
 use crate::load::Refusal;
 use crate::names::quoted;
 
-/// Bytes of a name that leave room for what is put behind it.
+/// Length at which a name is cut to leave room for a suffix, in bytes.
 const STEM: usize = 48;
-/// The longest name that PostgreSQL keeps, in bytes.
+/// Maximum length of a name in PostgreSQL, in bytes.
 const LONGEST: usize = 63;
 
-/// The table in `namespace`; or what has no counterpart.
+/// The table in `namespace`, or refusals for columns without a counterpart.
 pub(super) fn table(table: &TableSchema, namespace: &str) -> Result<TableSchema, Vec<Refusal>> {
     let (mut columns, mut refusals) = (Vec::new(), Vec::new());
     for one in &table.columns {
@@ -62,7 +62,7 @@ pub(super) fn table(table: &TableSchema, namespace: &str) -> Result<TableSchema,
     })
 }
 
-/// What of it is not in [`table`].
+/// The parts of the SQLite table that are not in [`table`].
 pub(super) fn left_out(table: &TableSchema) -> Vec<String> {
     let name = &table.name;
     let mut sentences =
@@ -111,7 +111,7 @@ fn column(table: &TableSchema, column: &Column) -> Result<Column, String> {
     })
 }
 
-/// By SQLite's own rules of affinity where they say enough, <https://www.sqlite.org/datatype3.html>, section 3.1.
+/// Follows SQLite's own affinity rules as far as they are sufficient, <https://www.sqlite.org/datatype3.html>, section 3.1.
 fn type_of(declared: &str) -> Option<&'static str> {
     let upper = declared.to_ascii_uppercase();
     let bare = upper.split('(').next().unwrap_or_default().trim();
@@ -133,7 +133,7 @@ fn type_of(declared: &str) -> Option<&'static str> {
     })
 }
 
-/// A default that means the same in both.
+/// A default that means the same in both databases.
 fn literal(text: &str, type_name: &str) -> Option<String> {
     let upper = text.to_ascii_uppercase();
     match (upper.as_str(), type_name) {

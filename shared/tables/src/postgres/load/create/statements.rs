@@ -1,4 +1,4 @@
-//! `CREATE TABLE`, with all that rows need.
+//! `CREATE TABLE`, with everything that rows need.
 
 use strongroom_archive::manifest::Sequence;
 use strongroom_archive::schema::{Column, Constraint, ConstraintKind, Partition, TableSchema};
@@ -6,7 +6,7 @@ use strongroom_archive::schema::{Column, Constraint, ConstraintKind, Partition, 
 use super::{name_of, qualified, sequences};
 use crate::names::quoted;
 
-/// The table and its partitions. Its checks are part of it; its keys come later. `all` has those that it inherits from.
+/// The table and its partitions, including its checks; its keys come later. `all` contains the tables that it inherits from.
 pub(super) fn table(table: &TableSchema, all: &[TableSchema], recorded: &[Sequence]) -> String {
     let own = table.columns.iter().filter(|column| !is_computed_by_parent(table, column, all));
     let mut parts: Vec<String> = own.map(|one| column(table, one, recorded)).collect();
@@ -30,7 +30,7 @@ pub(super) fn table(table: &TableSchema, all: &[TableSchema], recorded: &[Sequen
     sql
 }
 
-/// Before version 16 the expression may not be said again.
+/// Before version 16 the expression may not be repeated.
 fn is_computed_by_parent(table: &TableSchema, column: &Column, all: &[TableSchema]) -> bool {
     let is_parent = |other: &&TableSchema| table.inherits.contains(&name_of(other));
     let mut inherited = all.iter().filter(is_parent).flat_map(|parent| &parent.columns);
@@ -59,7 +59,7 @@ fn checks(constraints: &[Constraint]) -> impl Iterator<Item = String> {
     checks.map(|one| format!("CONSTRAINT {} {}", quoted(&one.name), one.definition))
 }
 
-/// Whether a check lets old rows be, so that it comes after them.
+/// Whether a check ignores old rows, and so must be added after them.
 pub(super) fn is_late(check: &Constraint) -> bool {
     check.definition.ends_with(" NOT VALID")
 }
@@ -81,7 +81,7 @@ fn column(table: &TableSchema, column: &Column, recorded: &[Sequence]) -> String
     sql
 }
 
-/// The name of an identity's sequence and how it counts, where the archive says so.
+/// The name and options of an identity column's sequence, if the archive has them.
 fn counts(table: &TableSchema, column: &Column, recorded: &[Sequence]) -> String {
     let is_its = |one: &&Sequence| {
         one.owner.as_ref().is_some_and(|owner| {

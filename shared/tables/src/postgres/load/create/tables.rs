@@ -1,4 +1,4 @@
-//! What tables get behind their rows, and the views over them.
+//! Parts of tables that are created after their rows, and the views over them.
 
 use std::collections::HashSet;
 
@@ -13,7 +13,7 @@ use super::{archive_name, left_out, qualified, statements};
 use crate::error::{Error, Result};
 use crate::names::quoted;
 
-/// Everything in the target that FROM can name, and sequences.
+/// Every relation in the target that FROM can name, and sequences.
 pub(super) async fn relations(connection: &mut PgConnection, source: &str) -> Result<HashSet<TableName>> {
     let rows: Vec<(String, String)> = sqlx::query_as(
         "SELECT n.nspname::text, c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -26,7 +26,7 @@ pub(super) async fn relations(connection: &mut PgConnection, source: &str) -> Re
     Ok(rows.into_iter().map(|(namespace, table)| TableName { namespace, table }).collect())
 }
 
-/// Keys, and the checks that came without looking at rows.
+/// Keys, and the checks that were added without validating existing rows.
 pub(super) fn keys(table: &TableSchema, _: &HashSet<TableName>) -> Vec<String> {
     keys_of(&qualified(&table.namespace, &table.table), &table.constraints)
 }
@@ -44,8 +44,8 @@ pub(super) fn indexes(table: &TableSchema, _: &HashSet<TableName>) -> Vec<String
     table.indexes.iter().map(on_all).collect()
 }
 
-/// What partitions have beside their table, behind what the table has: otherwise the server would take a partition's own
-/// index for its part of the table's.
+/// Keys and indexes that only the partitions have. They are added after the table's own: otherwise the server would use a
+/// partition's own index as its part of the table's.
 pub(super) fn parts(table: &TableSchema, _: &HashSet<TableName>) -> Vec<String> {
     let mut all = Vec::new();
     for partition in &table.partitions {
@@ -55,8 +55,8 @@ pub(super) fn parts(table: &TableSchema, _: &HashSet<TableName>) -> Vec<String> 
     all
 }
 
-/// The server prints the index of a partitioned table as one on that table ONLY, because those of partitions have names
-/// of their own. Here they are made with it.
+/// The server prints the index of a partitioned table as one ON ONLY that table, because partitions' indexes have names of
+/// their own. Here they are created along with it.
 fn on_all(index: &Index) -> String {
     let definition = &index.definition;
     for begin in ["CREATE INDEX ", "CREATE UNIQUE INDEX "] {
@@ -70,7 +70,7 @@ fn on_all(index: &Index) -> String {
     definition.clone()
 }
 
-/// Those whose table is there.
+/// Foreign keys whose referenced table exists.
 pub(super) fn foreign_keys(table: &TableSchema, there: &HashSet<TableName>) -> Vec<String> {
     let add = |name: String, one: &ForeignKey| {
         format!("ALTER TABLE {name} ADD CONSTRAINT {} {}", quoted(&one.name), one.definition)
@@ -86,7 +86,7 @@ pub(super) fn foreign_keys(table: &TableSchema, there: &HashSet<TableName>) -> V
     all
 }
 
-/// Row security, without the policies, which hides the rows from everybody but the owner; and replica identity.
+/// Row security without the policies, which hides the rows from everybody except the owner; and replica identity.
 pub(super) fn marks(table: &TableSchema, _: &HashSet<TableName>) -> Vec<String> {
     let name = qualified(&table.namespace, &table.table);
     let mut all = Vec::new();
@@ -106,7 +106,7 @@ pub(super) fn marks(table: &TableSchema, _: &HashSet<TableName>) -> Vec<String> 
     all
 }
 
-/// Those whose function is there, each in its state.
+/// Triggers whose function exists, each in its state.
 pub(super) async fn triggers(session: &mut Session<'_>, tables: &[TableSchema]) -> Result<(), Failure> {
     for table in tables.iter().filter(|table| table.engine == Engine::Postgres) {
         let name = qualified(&table.namespace, &table.table);
@@ -141,7 +141,7 @@ fn with_state(table: &str, trigger: &Trigger) -> String {
     format!("{};\nALTER TABLE {table} {state} TRIGGER {}", trigger.definition, quoted(&trigger.name))
 }
 
-/// Views of PostgreSQL that are missing while all that they read is there, each behind those that it reads.
+/// PostgreSQL views that are missing although everything that they read exists, each after those that it reads.
 pub(super) fn missing_views(schema: Option<&DatabaseSchema>, mut there: HashSet<TableName>) -> Vec<&View> {
     let of_postgres = schema.filter(|schema| schema.engine == Engine::Postgres);
     let mut missing = Vec::new();
@@ -155,7 +155,7 @@ pub(super) fn missing_views(schema: Option<&DatabaseSchema>, mut there: HashSet<
     missing
 }
 
-/// Creates them. One that keeps its rows gets them now.
+/// Creates the views. A materialized view is filled now.
 pub(super) async fn views(
     session: &mut Session<'_>,
     schema: Option<&DatabaseSchema>,
@@ -171,7 +171,7 @@ pub(super) async fn views(
     Ok(())
 }
 
-/// With its indexes.
+/// Statements for the view and its indexes.
 fn create_view(view: &View) -> Vec<String> {
     let name = qualified(&view.namespace, &view.name);
     let kind = if view.materialized { "MATERIALIZED VIEW" } else { "VIEW" };

@@ -1,4 +1,4 @@
-//! Types that somebody defined. Those of extensions come with them.
+//! User-defined types. An extension's types come with it.
 
 use std::collections::HashSet;
 
@@ -11,8 +11,8 @@ use super::statements::is_late;
 use crate::error::{Error, Result};
 use crate::names::quoted;
 
-/// Creates those that are missing, and returns the statements that must wait for the rows. A table's types come in an
-/// order in which they can be created.
+/// Creates the missing types, and returns the statements that must run after the rows are loaded. A table's types are listed
+/// in an order in which they can be created.
 pub(super) async fn create(
     connection: &mut PgConnection,
     source: &str,
@@ -31,7 +31,7 @@ pub(super) async fn create(
     Ok(late)
 }
 
-/// Checks of a domain that let old values be.
+/// Checks of a domain that ignore old values.
 fn late_checks(one: &UserType) -> Vec<String> {
     let UserType::Domain { name, checks, .. } = one else { return Vec::new() };
     let late = checks.iter().filter(|check| is_late(check));
@@ -59,7 +59,7 @@ fn name_of(one: &UserType) -> &str {
     }
 }
 
-/// The schema of a name that is printed as SQL takes it.
+/// The schema of a name printed in SQL form.
 pub(super) fn schema_of(one: &UserType) -> Option<String> {
     let name = name_of(one);
     if let Some(rest) = name.strip_prefix('"') {

@@ -1,4 +1,4 @@
-//! Nobody else may have the tables, and nothing may be in them.
+//! Locks the tables exclusively and checks that they are empty.
 
 use std::time::{Duration, Instant};
 
@@ -15,11 +15,11 @@ use crate::load::Refusal;
 use crate::postgres::codes;
 use crate::postgres::session::attempt;
 
-/// The rest that others get between two attempts.
+/// Pause for other sessions between two attempts.
 const REST: Duration = Duration::from_millis(500);
 
-/// Locks all tables, or none. Each attempt lasts until an autovacuum gives way; who queues behind it meanwhile finds no
-/// rows there anyway.
+/// Locks all tables or none. Each attempt lasts until an autovacuum gives way; sessions that queue behind it meanwhile would
+/// find no rows there anyway.
 pub(super) async fn lock(
     connection: &mut PgConnection,
     source: &str,
@@ -61,7 +61,8 @@ async fn in_use(connection: &mut PgConnection, source: &str, tables: &[TablePair
     }
 }
 
-/// In order of their names, as everybody does who locks several. Tables that inherit from one are others.
+/// Locks in order of name, as every restore that locks several tables does. Tables that inherit from a table are not locked
+/// with it.
 fn statement(tables: &[TablePair]) -> Option<String> {
     let mut names: Vec<(&str, bool)> =
         tables.iter().map(|pair| (pair.qualified.as_str(), pair.live.partition_key.is_some())).collect();

@@ -1,7 +1,7 @@
-//! Indexes and foreign keys that are dropped before the rows and made again behind them.
+//! Indexes and foreign keys that are dropped before loading the rows and recreated afterwards.
 //!
-//! What a partitioned table has is made as pg_dump makes it: on the table alone, on each partition under its own name,
-//! and then attached, so that every name stays.
+//! Those of a partitioned table are recreated as in pg_dump: on the table alone, on each partition under its own name, and
+//! then attached, so that every name is kept.
 
 use std::collections::{HashMap, HashSet};
 
@@ -19,19 +19,19 @@ use crate::postgres::codes;
 use crate::postgres::session::attempt;
 use crate::postgres::types::Oid;
 
-/// What was dropped, in the order in which it is made again: indexes, then foreign keys.
+/// The dropped objects in the order in which they are recreated: indexes, then foreign keys.
 pub(super) struct Rebuild {
     parts: Vec<Part>,
 }
 
-/// One index or foreign key, or the tree of them that a partitioned table has.
+/// One index or foreign key, or a partitioned table's tree of them.
 #[derive(Default)]
 struct Part {
-    /// The table at the root.
+    /// The root table.
     table: Oid,
     drop: String,
     create: Vec<String>,
-    /// What comes when all of it is there.
+    /// Statements that run after all of it exists.
     finish: Vec<String>,
     is_foreign_key: bool,
 }
@@ -39,7 +39,7 @@ struct Part {
 #[derive(sqlx_macros::FromRow)]
 struct IndexRow {
     oid: Oid,
-    /// The partitioned index that it is attached to.
+    /// The partitioned index to which it is attached.
     parent: Option<Oid>,
     root: Oid,
     kept: bool,
@@ -50,9 +50,9 @@ struct IndexRow {
     comments: Vec<String>,
 }
 
-/// The primary key's is no exception: keys in no order, such as random ids, cost more row by row than all others. An
-/// index stays that has marks which no definition has: replica identity, CLUSTER, statistics, an extension. (One that a
-/// foreign key of a table outside needs, or a view, cannot be dropped, and stays too.)
+/// The primary key's index is included: unordered keys, such as random ids, cost more row by row than all other indexes. An
+/// index is kept if it has properties that its definition does not show: replica identity, CLUSTER, statistics, an extension.
+/// (An index needed by a view or by a foreign key from an outside table cannot be dropped, and is kept too.)
 const INDEXES: &str = "SELECT i.indexrelid::int8 AS oid, h.inhparent::int8 AS parent, m.root::int8 AS root,
     i.indisreplident OR i.indisclustered OR NOT i.indisvalid
     OR EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = i.indexrelid AND a.attstattarget >= 0)
@@ -77,18 +77,18 @@ const INDEXES: &str = "SELECT i.indexrelid::int8 AS oid, h.inhparent::int8 AS pa
     LEFT JOIN pg_constraint k ON k.conindid = i.indexrelid AND k.conrelid = i.indrelid AND k.contype IN ('p', 'u', 'x')
     ORDER BY x.relkind = 'i', i.indexrelid";
 
-/// A foreign key, or a check.
+/// A foreign key or a check.
 #[derive(sqlx_macros::FromRow)]
 struct ForeignKeyRow {
     root: Oid,
     drop: String,
     create: String,
     comment: Option<String>,
-    /// Of a check: partitions whose rows are known to satisfy it, because they were made behind it.
+    /// For a check: partitions whose rows are known to satisfy it, because they were created after it.
     validate: Vec<String>,
 }
 
-/// Checks are among them that let old rows be, which the archive may have.
+/// Includes NOT VALID checks, which the archive's old rows may violate.
 const FOREIGN_KEYS: &str = "SELECT m.root::int8 AS root,
     format('ALTER TABLE %s%s DROP CONSTRAINT %I', o.only, k.conrelid::regclass, k.conname) AS drop,
     format('ALTER TABLE %s%s ADD CONSTRAINT %I %s', o.only, k.conrelid::regclass, k.conname,
@@ -109,7 +109,7 @@ const FOREIGN_KEYS: &str = "SELECT m.root::int8 AS root,
     ORDER BY k.oid";
 
 impl Rebuild {
-    /// Drops what will be made again.
+    /// Drops the objects that will be recreated.
     pub(super) async fn prepare(
         connection: &mut PgConnection,
         source: &str,
@@ -129,10 +129,10 @@ impl Rebuild {
         Ok(Self { parts: dropped })
     }
 
-    /// Makes everything again, which checks it.
+    /// Recreates everything, which also checks it.
     ///
     /// # Errors
-    /// [`Error::Constraint`] for what the rows violate, and the server's.
+    /// [`Error::Constraint`] for a constraint that the rows violate, or a server error.
     pub(super) async fn run(&self, session: &mut Session<'_>, tables: &[TablePair]) -> Result<(), Failure> {
         const WHAT: &str = "building indexes and keys";
         for part in &self.parts {
@@ -145,7 +145,7 @@ impl Rebuild {
 }
 
 impl Part {
-    /// False where something hangs on it that would go with it.
+    /// False if a dependent object would be dropped with it.
     async fn drop(&self, connection: &mut PgConnection) -> sqlx::Result<bool> {
         let sql = self.drop.clone();
         let dropped = attempt(connection, async |connection| {
@@ -159,7 +159,7 @@ impl Part {
     }
 }
 
-/// `select` of the tables and their partitions.
+/// The query `select` over the tables and their partitions.
 fn of_members(tables: &[Oid], select: &str) -> AssertSqlSafe<String> {
     AssertSqlSafe(format!("WITH RECURSIVE members (oid, root) AS ({}) {select}", members(tables)))
 }
@@ -183,7 +183,7 @@ async fn indexes(connection: &mut PgConnection, tables: &[Oid]) -> sqlx::Result<
     Ok(trees(rows))
 }
 
-/// One part for each index that is attached to no other, with all that are attached to it. If one of them stays, all do.
+/// One part for each index that is not attached to another, with all indexes attached to it. If one of them is kept, all are.
 fn trees(rows: Vec<IndexRow>) -> Vec<Part> {
     let parents: HashMap<Oid, Oid> = rows.iter().filter_map(|row| Some((row.oid, row.parent?))).collect();
     let top = |mut oid: Oid| {

@@ -1,4 +1,4 @@
-//! Triggers that an INSERT fires: off, and back as they were.
+//! Disables triggers fired by INSERT, and restores their states.
 
 use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgConnection;
@@ -8,8 +8,8 @@ use super::super::session::run;
 use crate::error::{Error, Result};
 use crate::postgres::types::Oid;
 
-/// Disables them and returns the statements that put each one's state back. ONLY, because a partition's copy of a trigger
-/// may have another state than its table's. The trigger type's bit 4 is INSERT (pg_trigger.h).
+/// Disables the triggers and returns the statements that restore each one's state. Uses ONLY, because a partition's copy of a
+/// trigger can have a different state than its table's. Bit 4 of the trigger type is INSERT (pg_trigger.h).
 pub(super) async fn disable(
     connection: &mut PgConnection,
     source: &str,

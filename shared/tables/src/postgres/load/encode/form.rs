@@ -1,4 +1,4 @@
-//! Which values of SQLite a column of PostgreSQL takes.
+//! The SQLite values that a PostgreSQL column accepts.
 //!
 //! | column | INTEGER | REAL | TEXT | BLOB |
 //! |---|---|---|---|---|
@@ -11,8 +11,8 @@
 //! | date, time, timestamp, interval | no | no | as the server reads it; without a zone it is UTC | no |
 //! | any other | as the server reads its digits | the same | as the server reads it | no |
 //!
-//! What the server does not read ends the restore. A number is no time, because whether it counts days, seconds or
-//! milliseconds is not in the archive.
+//! A value that the server cannot parse ends the restore. A number is not accepted as a time, because the archive does not
+//! say whether it counts days, seconds or milliseconds.
 
 use strongroom_archive::schema::UserType;
 
@@ -26,7 +26,7 @@ const NUMBER: Problem = "it is a number, and the column takes bytes or an id";
 const TEXT: Problem = "it is a text, and the column takes bytes";
 const BLOB: Problem = "it is a BLOB, and the column takes no bytes";
 
-/// What kind of values a column takes.
+/// The kind of values that a column accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::postgres::load) enum Form {
     Integer,
@@ -40,13 +40,13 @@ pub(in crate::postgres::load) enum Form {
 }
 
 impl Form {
-    /// Of a column's type as the server prints it; `types` has its domains.
+    /// The form of a column type as the server prints it; `types` contains its domains.
     pub(in crate::postgres::load) fn of(type_name: &str, types: &[UserType]) -> Self {
         let domain = types.iter().find_map(|one| match one {
             UserType::Domain { name, base, .. } if name == type_name => Some(base.as_str()),
             _ => None,
         });
-        // A domain is over another type than itself, so that this ends.
+        // A domain is never over itself, so this terminates.
         match domain {
             Some(base) if base != type_name => Self::of(base, types),
             _ => Self::of_base(type_name),

@@ -38,7 +38,7 @@ fn one(engine: Engine, raw_text: bool, type_name: &str, json: &str) -> Result<Ve
     Ok(text)
 }
 
-/// What the server makes of a line with one column: `None` is NULL. Written from its manual.
+/// How the server parses a line with one column: `None` is NULL. Written from the server's manual.
 fn read(line: &[u8]) -> Option<Vec<u8>> {
     let (b'\n', line) = line.split_last().unwrap() else { panic!("no line") };
     if line == br"\N" {
@@ -62,7 +62,7 @@ fn read(line: &[u8]) -> Option<Vec<u8>> {
     Some(text)
 }
 
-/// `text` in JSON, every character of it as `\u`.
+/// `text` as JSON with every character written as a `\u` escape.
 fn all_escaped(text: &str) -> String {
     let units: String = text.encode_utf16().map(|unit| format!("\\u{unit:04X}")).collect();
     format!("\"{units}\"")
@@ -156,7 +156,7 @@ fn numbers_keep_their_digits() {
     }
 }
 
-/// The table of [`super::form`], each cell of it.
+/// Tests each cell of the table in [`super::form`].
 #[test]
 fn sqlite_values_go_where_the_table_says() {
     let uuid = r#"{"$blob":"AAECAwQFBgcICQoLDA0ODw=="}"#;

@@ -1,4 +1,4 @@
-//! Texts as COPY wants them.
+//! Texts in COPY format.
 //! <https://www.postgresql.org/docs/current/sql-copy.html>, "Text Format"
 
 use super::Problem;
@@ -12,7 +12,7 @@ pub(super) fn write_string(out: &mut Vec<u8>, mut json: &[u8]) -> Result<(), Pro
         let (plain, escape) = json.split_at(at);
         out.extend_from_slice(plain);
         json = match escape {
-            // The same in both.
+            // Escapes that are the same in both.
             [b'\\', same @ (b'\\' | b'b' | b'f' | b'n' | b'r' | b't'), rest @ ..] => {
                 out.extend_from_slice(&[b'\\', *same]);
                 rest
@@ -29,7 +29,7 @@ pub(super) fn write_string(out: &mut Vec<u8>, mut json: &[u8]) -> Result<(), Pro
     Ok(())
 }
 
-/// Appends the character that `json` begins with, behind `\u`, and returns the rest.
+/// Appends the character whose `\u` escape starts `json` (without the `\u`), and returns the rest.
 fn write_character<'a>(out: &mut Vec<u8>, json: &'a [u8]) -> Result<&'a [u8], Problem> {
     let (first, rest) = unit(json).ok_or(ESCAPE)?;
     let (units, rest) = match (first, rest) {
@@ -45,14 +45,14 @@ fn write_character<'a>(out: &mut Vec<u8>, json: &'a [u8]) -> Result<&'a [u8], Pr
     Ok(rest)
 }
 
-/// Four hexadecimal digits.
+/// Parses four hexadecimal digits.
 fn unit(json: &[u8]) -> Option<(u16, &[u8])> {
     let (digits, rest) = json.split_at_checked(4)?;
     let digits = std::str::from_utf8(digits).ok().filter(|digits| !digits.starts_with('+'))?;
     Some((u16::from_str_radix(digits, 16).ok()?, rest))
 }
 
-/// Appends text that is nobody's JSON.
+/// Appends text that is not from a JSON string.
 pub(super) fn write_bytes(out: &mut Vec<u8>, bytes: &[u8]) -> Result<(), Problem> {
     for byte in bytes {
         match byte {
@@ -67,7 +67,7 @@ pub(super) fn write_bytes(out: &mut Vec<u8>, bytes: &[u8]) -> Result<(), Problem
     Ok(())
 }
 
-/// Appends two digits for each byte.
+/// Appends two hexadecimal digits for each byte.
 pub(super) fn write_hex(out: &mut Vec<u8>, bytes: &[u8]) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digit = |half: u8| DIGITS.get(usize::from(half)).copied().unwrap_or_default();
@@ -75,7 +75,7 @@ pub(super) fn write_hex(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend(bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]));
 }
 
-/// Where `wanted` is first. Most texts are long and do not have it, so eight bytes are looked at together
+/// The first position of `wanted`. Most texts are long and do not contain it, so eight bytes are checked at a time
 /// (<https://graphics.stanford.edu/~seander/bithacks.html#ZeroInWord>).
 fn first(bytes: &[u8], wanted: u8) -> Option<usize> {
     const ONES: u64 = 0x0101_0101_0101_0101;

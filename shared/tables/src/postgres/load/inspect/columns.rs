@@ -1,4 +1,4 @@
-//! Whether the columns of a table take what the archive has.
+//! Checks whether a table's columns accept the archive's values.
 
 use std::collections::HashMap;
 
@@ -24,7 +24,7 @@ pub(super) fn refusals(pairs: &[Option<TablePair>]) -> Vec<Refusal> {
             });
         }
         for refusal in types(pair) {
-            // Several tables may use the same type.
+            // Several tables can use the same type.
             if !refusals.contains(&refusal) {
                 refusals.push(refusal);
             }
@@ -33,7 +33,7 @@ pub(super) fn refusals(pairs: &[Option<TablePair>]) -> Vec<Refusal> {
     refusals
 }
 
-/// Columns that only one of them has. A computed one of the archive is computed again, or not needed.
+/// Columns that exist on one side only. A generated column of the archive is generated again, or not needed.
 fn missing(pair: &TablePair) -> Vec<Refusal> {
     let table = || pair.archive.name.clone();
     let archive: HashMap<&str, &Column> =
@@ -63,7 +63,8 @@ fn differing(pair: &TablePair, archive: &Column, live: &Column) -> Option<Refusa
         .then_some(Refusal::ColumnNotNull { table, column })
 }
 
-/// By the declared type. SQLite lets every row have another one: what does not fit is found when it is read.
+/// Compares with the declared type. In SQLite every row can have another type: unsuitable values are found when they are
+/// read.
 fn foreign(pair: &TablePair, archive: &Column, live: &Column) -> Option<Refusal> {
     let declared = archive.type_name.to_ascii_uppercase();
     let has = |parts: &[&str]| parts.iter().any(|part| declared.contains(part));
@@ -101,7 +102,7 @@ fn types(pair: &TablePair) -> Vec<Refusal> {
                 if attributes == live => {}
             (UserType::Range { subtype, .. }, Some(UserType::Range { subtype: live, .. }))
                 if subtype == live => {}
-            // A column of this type is refused itself where the target does not have it.
+            // A missing type is refused through its column.
             (_, None) => {}
             _ => refusals.push(Refusal::Unsupported {
                 table: pair.archive.name.clone(),

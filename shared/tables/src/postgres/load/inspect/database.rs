@@ -1,4 +1,4 @@
-//! What the database as a whole must have, and let this role do.
+//! Requirements on the database as a whole, and on this role's rights in it.
 
 use crate::RESTORE_SCHEMA;
 use crate::load::{Mode, Refusal, Wanted};
@@ -6,7 +6,7 @@ use crate::names::quoted;
 use crate::postgres::load::pair::TablePair;
 use crate::postgres::load::statements::{Failure, Session, literals};
 
-/// What was found.
+/// The findings.
 pub(super) struct Database {
     pub(super) engine: String,
     pub(super) refusals: Vec<Refusal>,
@@ -19,12 +19,12 @@ struct Row {
     name: String,
     may_create: bool,
     may_use_temporary: bool,
-    /// Whether our schema exists, and if so whether this role may use it.
+    /// Whether our schema exists, and if so whether this role can use it.
     has_schema: bool,
     may_use_schema: bool,
-    /// The owner of our table, where that is somebody else.
+    /// The owner of our table, if it is another role.
     registry_owner: Option<String>,
-    /// Publications of all tables, ours among them.
+    /// Publications FOR ALL TABLES, which include ours.
     publications: Vec<String>,
     taken: Vec<i64>,
 }
@@ -53,7 +53,7 @@ pub(super) async fn look(
     );
     let row: Row = session.row("looking at the database", sql).await?;
     let engine = format!("PostgreSQL {}", row.version.split(' ').next().unwrap_or_default());
-    // Elsewhere their contents decide.
+    // In other modes the objects' contents decide.
     let taken = row.taken.iter().filter(|_| wanted.mode == Mode::IntoEmpty);
     let taken = taken.filter_map(|oid| u32::try_from(*oid).ok());
     let mut refusals = row.rights(role);
@@ -94,7 +94,7 @@ impl Row {
     }
 }
 
-/// Whether the restores that are noted can be read; if not, there is a refusal that says so.
+/// Whether the recorded restores can be read; if not, another refusal reports it.
 pub(super) async fn may_read_registry(session: &mut Session<'_>) -> Result<bool, Failure> {
     let sql = format!(
         "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -104,8 +104,8 @@ pub(super) async fn may_read_registry(session: &mut Session<'_>) -> Result<bool,
     Ok(session.count("looking for restores", sql).await? > 0)
 }
 
-/// Types of tables to be created that the target does not know. Whose they are is in no archive, so that every extension
-/// is named that is missing.
+/// Types that the target lacks, used by tables to be created. An archive does not say which extension a type belongs to, so
+/// every missing extension is named.
 pub(super) async fn missing_types(
     session: &mut Session<'_>,
     wanted: &Wanted,

@@ -1,4 +1,4 @@
-//! What the catalogue says of each table beside its definition.
+//! Catalogue data on each table apart from its definition.
 
 use std::collections::HashMap;
 
@@ -8,34 +8,34 @@ use crate::postgres::load::references::members;
 use crate::postgres::load::statements::{Failure, Session};
 use crate::postgres::types::Oid;
 
-/// Bytes of a row that nothing is known of.
+/// Assumed row length in bytes if nothing is known about the rows.
 const UNKNOWN_ROW: f64 = 200.0;
 
-/// Of one table with all its partitions.
+/// Facts about one table with all its partitions.
 #[derive(sqlx_macros::FromRow)]
 pub(super) struct Fact {
     table: Oid,
     pub(super) owner: String,
     pub(super) is_owned: bool,
     pub(super) hides_rows: bool,
-    /// Schemas of it and its partitions that this role may not use.
+    /// Schemas of the table and its partitions that this role cannot use.
     pub(super) closed_schemas: Vec<String>,
-    /// Schemas of its indexes, those of its partitions among them.
+    /// Schemas of its indexes, including those of its partitions.
     pub(super) index_schemas: Vec<String>,
-    /// Tablespaces of its indexes in which this role may not create any.
+    /// Tablespaces of its indexes in which this role cannot create indexes.
     pub(super) closed_tablespaces: Vec<String>,
-    /// The foreign table that is one of its partitions.
+    /// A foreign table among its partitions.
     pub(super) foreign: Option<String>,
     /// Archive names of its partitions.
     pub(super) partitions: Vec<String>,
-    /// A publication that sends removed rows and could not, because a replica would not find them.
+    /// A publication that would have to publish deletes but cannot, because a replica could not identify the rows.
     pub(super) publication: Option<String>,
     bytes: i64,
-    /// As the last ANALYZE has estimated; not positive when there was none.
+    /// The last ANALYZE's estimate; not positive if there was none.
     rows: f64,
 }
 
-/// By table.
+/// Facts by table.
 pub(super) struct Facts(HashMap<Oid, Fact>);
 
 impl Facts {
@@ -97,7 +97,7 @@ impl Facts {
         self.0.get(&pair.oid)
     }
 
-    /// Staged rows, and live rows that may all be removed, by the length of live ones.
+    /// Estimated size of the staged rows, and of live rows that may all be deleted, based on the length of live rows.
     pub(super) fn needed_bytes(&self, wanted: &Wanted, pairs: &[Option<TablePair>]) -> u64 {
         if wanted.mode == Mode::IntoEmpty {
             return 0;

@@ -1,7 +1,7 @@
-//! Tables that no statement of ours gets at, because a function of an index does not find what it names. Of a function that is only
-//! called for rows, in PL/pgSQL or of a check, the rows tell when they are staged or come.
+//! Refuses tables that none of our statements can access, because a function of an index cannot find an object that it names.
+//! A function that is only called for rows, in PL/pgSQL or in a check, fails when the rows are staged or inserted.
 //!
-//! A restore writes as the owner, and so does not follow a path in which others may have put functions.
+//! A restore writes as the owner, so it does not use a search path in which others could have placed functions.
 
 use crate::load::Refusal;
 use crate::postgres::functions::{CALLING, is_unnamed, planned};
@@ -14,7 +14,7 @@ pub(super) async fn refusals(
     session: &mut Session<'_>,
     pairs: &[&TablePair],
 ) -> Result<Vec<Refusal>, Failure> {
-    // What a partition has is the table's.
+    // A partition's functions count as the table's.
     let roots = format!(
         "SELECT DISTINCT coalesce(pg_partition_root(relation::oid::regclass)::oid::int8, relation)
          FROM ({CALLING}) AS calling (relation)"

@@ -1,6 +1,6 @@
-//! Whether the archive comes from a newer version of the application.
+//! Checks whether the archive comes from a newer version of the application.
 //!
-//! The server compares: the target's table may have any number of rows.
+//! The server does the comparison, because the target's table can have any number of rows.
 
 use crate::error::Result;
 use crate::load::{Mode, Refusal, TargetOptions, Wanted};
@@ -8,7 +8,7 @@ use crate::names::quoted;
 use crate::postgres::load::statements::{Failure, Session, literal, literals};
 use crate::postgres::naming::qualified;
 
-/// Ids that a refusal names.
+/// Number of ids named in a refusal.
 const NAMED: usize = 10;
 
 pub(super) async fn refusal(
@@ -40,18 +40,18 @@ pub(super) async fn refusal(
             );
             (session.count(WHAT, known).await?, newer.into_iter().map(|(id,)| id).collect())
         }
-        // The table is created, with all its ids.
+        // The table will be created with all its ids.
         None if wanted.create_tables => return Ok(None),
         None => (0, recorded.ids.iter().take(NAMED).cloned().collect::<Vec<String>>()),
     };
-    // An empty table of migrations is as empty as the others.
+    // An empty migrations table is as empty as the other tables.
     if known == 0 && wanted.mode == Mode::IntoEmpty {
         return Ok(None);
     }
     Ok((!newer.is_empty()).then(|| Refusal::NewerMigrations { ids: newer.join(", ") }))
 }
 
-/// The first of `ids` that the table does not have.
+/// The first of `ids` that are not in the table.
 fn newer(table: &str, column: &str, ids: &[String]) -> String {
     format!(
         "SELECT w.id FROM unnest({}) WITH ORDINALITY AS w (id, place)

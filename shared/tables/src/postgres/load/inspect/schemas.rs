@@ -1,5 +1,5 @@
-//! Schemas that something is created in: missing tables with their views and sequences, and indexes that are built again behind the rows of empty ones, for
-//! which owning the table is not enough (PostgreSQL's CREATE INDEX).
+//! Schemas in which objects are created: missing tables with their views and sequences, and indexes that are rebuilt after
+//! loading rows into empty tables, for which owning the table is not enough (PostgreSQL's CREATE INDEX).
 
 use std::collections::BTreeSet;
 

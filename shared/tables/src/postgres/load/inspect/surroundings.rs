@@ -1,4 +1,5 @@
-//! What is around the restored tables: tables that reference them or that they reference, sequences, materialized views.
+//! The surroundings of the restored tables: tables that reference them or are referenced by them, sequences, materialized
+//! views.
 
 use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgRow;
@@ -14,11 +15,11 @@ use crate::postgres::load::statements::{Failure, Session};
 use crate::postgres::session;
 use crate::postgres::types::Oid;
 
-/// What was found.
+/// The findings.
 pub(super) struct Surroundings {
     pub(super) refusals: Vec<Refusal>,
     pub(super) warnings: Vec<String>,
-    /// Whether foreign keys must be dropped for a while where the replica role may not be used.
+    /// Whether foreign keys must be dropped temporarily if the replica role cannot be used.
     pub(super) drops_keys: bool,
 }
 
@@ -46,7 +47,7 @@ pub(super) async fn look(
     let mut warnings = stale_views(session, &oids).await?;
     warnings.extend(sequences::missing(session, &wanted.record, &used).await?);
     let is_dropped = |key: &Reference| match wanted.mode {
-        // One that leads out of the set can stay while rows are exchanged.
+        // A key that references an outside table can stay while rows are exchanged.
         Mode::Replace => !key.to.is_outside(),
         _ => !key.to.is_outside() && !key.from.is_outside(),
     };
@@ -58,7 +59,7 @@ fn temporal(key: &Reference) -> Refusal {
     Refusal::Unsupported { table: key.from.name(), problem }
 }
 
-/// A table outside of the set at either end of a foreign key.
+/// An outside table at either end of a foreign key.
 #[derive(sqlx_macros::FromRow)]
 struct Outside {
     table: Oid,
@@ -81,7 +82,7 @@ async fn outside(session: &mut Session<'_>, keys: &[Reference]) -> Result<Vec<Ou
     session.rows("looking at the tables around", sql).await
 }
 
-/// References are checked by reading both ends. To drop a foreign key, or to follow it, one must own its table.
+/// References are checked by reading both ends. Dropping or following a foreign key requires owning its table.
 fn outside_refusals(
     wanted: &Wanted,
     replica: &Replica,
@@ -116,7 +117,7 @@ fn outside_refusals(
     refusals
 }
 
-/// Materialized views that read the tables, also through other views.
+/// Materialized views that read the tables, directly or through other views.
 async fn stale_views(session: &mut Session<'_>, oids: &[Oid]) -> Result<Vec<String>, Failure> {
     let sql = format!(
         "WITH RECURSIVE members (oid, root) AS ({}),
@@ -142,7 +143,7 @@ async fn stale_views(session: &mut Session<'_>, oids: &[Oid]) -> Result<Vec<Stri
     Ok(views.into_iter().map(stale).collect())
 }
 
-/// Rows of a statement; nothing where this role may not run it.
+/// The rows that a statement returns; `None` if this role may not run it.
 pub(super) async fn attempt<T>(
     session: &mut Session<'_>,
     what: &str,

@@ -1,4 +1,4 @@
-//! Whether each table is one that this restore may write to.
+//! Checks whether this restore can write to each table.
 
 use strongroom_archive::schema::TriggerState;
 
@@ -52,7 +52,7 @@ fn rights(mode: Mode, table: &str, fact: &Fact, role: &str) -> Vec<Refusal> {
         right(what, format!("GRANT USAGE ON SCHEMA {schema} TO {to}"))
     });
     let mut refusals: Vec<Refusal> = schemas.collect();
-    // Into empty tables, indexes are built again.
+    // For empty tables, indexes are rebuilt.
     let tablespaces = fact.closed_tablespaces.iter().filter(|_| mode == Mode::IntoEmpty);
     refusals.extend(tablespaces.map(|tablespace| {
         let tablespace = quoted(tablespace);
@@ -90,7 +90,7 @@ fn kinds(options: &TargetOptions, mode: Mode, name: &str, pair: &TablePair, fact
     refusals
 }
 
-/// Asked of the rows themselves: statistics may be old.
+/// Queries the rows themselves, because statistics can be out of date.
 pub(super) async fn not_empty(
     session: &mut Session<'_>,
     wanted: &Wanted,
@@ -116,7 +116,7 @@ pub(super) async fn not_empty(
     let sql = format!("SELECT at::int8 FROM ({}) AS full_ones ORDER BY at", sql.join(" UNION ALL "));
     let found = match super::surroundings::attempt(session, "looking for rows", sql).await? {
         Some(found) => found,
-        // Without the right to read a table there is a refusal that says so.
+        // A missing right to read the table is refused elsewhere.
         None => return Ok(Vec::new()),
     };
     let named = |(at,): (i64,)| each.get(usize::try_from(at).ok()?).map(|(table, _)| table.clone());

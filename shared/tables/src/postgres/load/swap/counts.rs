@@ -1,4 +1,4 @@
-//! How many rows of each table come, go and stay.
+//! Numbers of rows of each table that are added, deleted and kept.
 
 use crate::load::TableChanges;
 use crate::postgres::load::difference::Difference;
@@ -18,12 +18,12 @@ pub(super) struct Counts {
 }
 
 impl Counts {
-    /// Whether any row comes or goes.
+    /// Whether any row is added or deleted.
     pub(super) fn is_changed(&self) -> bool {
         self.created + self.removed > 0
     }
 
-    /// Rows that come, new or in place of others.
+    /// Number of added rows, new or replacing others.
     pub(super) fn added(&self) -> u64 {
         self.created + self.changed
     }
@@ -50,15 +50,14 @@ pub(super) fn of<'c>(
     counts.get(at)
 }
 
-/// Whether rows come at its referencing end, or go at the other one.
+/// Whether rows are added at its referencing end, or deleted at the referenced end.
 pub(super) fn is_touched(key: &Reference, differences: &[Difference<'_>], counts: &[Counts]) -> bool {
     let from = of(key.from.root, differences, counts);
     let to = of(key.to.root, differences, counts);
     from.is_some_and(|counts| counts.added() > 0) || to.is_some_and(|counts| counts.removed > 0)
 }
 
-/// Rows that stay can lead nowhere only where something that they may reference goes and does not come back. Rows that
-/// are only replaced have their key again.
+/// Kept rows can only dangle if a row that they reference is deleted for good. Rows that are only replaced keep their key.
 pub(super) fn scope(key: &Reference, differences: &[Difference<'_>], counts: &[Counts]) -> Scope {
     let to = differences.iter().find(|one| Some(one.pair.oid) == key.to.root);
     let gone = |counts: &Counts| match to {

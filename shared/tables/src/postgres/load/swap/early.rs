@@ -1,9 +1,10 @@
-//! The difference is found before anybody has to wait; under the locks only rows that have changed since are looked at
+//! Finds the difference before anyone has to wait; under the locks, only rows that have changed since then are compared
 //! again.
 //!
-//! A row that was written since has an `xmin` that is not before all transactions of the snapshot in which the difference
-//! was found. That may also be true of older rows: looking at them twice does no harm. Rows that are gone are told by
-//! counting, as every other row is known to have been there or not; then the whole difference is found again.
+//! A row that was written since then has an `xmin` at or after the oldest transaction that was running when the difference
+//! was found. This can also be true of older rows; comparing them again does no harm. Deleted rows are detected by counting,
+//! because it is known of every other row whether it existed before; if any were deleted, the whole difference is found
+//! again.
 
 use super::counts::Counts;
 use super::exchange;
@@ -11,15 +12,15 @@ use crate::postgres::load::difference::Difference;
 use crate::postgres::load::session::begin_snapshot;
 use crate::postgres::load::statements::{Failure, Session};
 
-/// What was found of one table, and when.
+/// State of one table when its difference was found.
 pub(super) struct Early {
-    /// The oldest transaction that may not be visible there.
+    /// The oldest transaction that the snapshot may not have seen.
     oldest: String,
-    /// Live rows.
+    /// Number of live rows.
     rows: u64,
 }
 
-/// Finds the difference of each table that has a key, and commits it. Others are compared as a whole under the locks.
+/// Finds the difference of each table that has a key, and commits it. Other tables are compared as a whole under the locks.
 pub(super) async fn find(
     session: &mut Session<'_>,
     differences: &[Difference<'_>],
@@ -47,7 +48,7 @@ pub(super) async fn find(
 }
 
 impl Early {
-    /// Makes the difference that of now. `fresh` is a table for keys, which does not last.
+    /// Brings the difference up to date. `fresh` is a temporary table for keys.
     pub(super) async fn renew(
         &self,
         session: &mut Session<'_>,
@@ -70,7 +71,7 @@ impl Early {
             );
             session.run_each(&what, vec![sql, format!("ANALYZE {fresh}")]).await?;
             let replaced = session.count(&what, difference.count_known(fresh)).await?;
-            // Rows of then are here still, or were replaced, or are gone.
+            // Each earlier row either still exists, was replaced, or is gone.
             if self.rows != rows - written + replaced {
                 session.run(&what, format!("DROP TABLE {fresh}, {undo}, {added}")).await?;
                 return exchange::find(session, difference, counts, false).await;
@@ -88,8 +89,8 @@ impl Early {
 }
 
 impl Difference<'_> {
-    /// Counts the keys of `fresh` that were in the live table when the difference was found: of rows that it removes, or of
-    /// staged ones that it leaves alone.
+    /// Counts the keys of `fresh` that were in the live table when the difference was found: keys of rows that it deletes, or
+    /// of staged rows that it leaves unchanged.
     fn count_known(&self, fresh: &str) -> String {
         let (undo, added, stage) = (&self.pair.undo, &self.pair.added, &self.pair.stage);
         format!(
@@ -109,7 +110,7 @@ impl Difference<'_> {
         format!("SELECT count(*) FROM {undo} AS u JOIN {stage} AS s ON {}", self.same_key("u", "s"))
     }
 
-    /// Finds the difference of the rows in `fresh` again.
+    /// Finds the difference for the rows in `fresh` again.
     fn renew(&self, fresh: &str) -> Vec<String> {
         let (undo, added, stage) = (&self.pair.undo, &self.pair.added, &self.pair.stage);
         let find = format!(

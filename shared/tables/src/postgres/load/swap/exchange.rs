@@ -1,11 +1,11 @@
-//! The statements that find the difference and write it, and the counts that each of them must agree with.
+//! The statements that find and write the difference, and the counts with which each of them must agree.
 
 use super::counts::Counts;
 use crate::error::Error;
 use crate::postgres::load::difference::Difference;
 use crate::postgres::load::statements::{Failure, Session};
 
-/// Keeps what will go and notes what will come.
+/// Keeps the rows that will be deleted and records those that will be added.
 pub(super) async fn find(
     session: &mut Session<'_>,
     difference: &Difference<'_>,
@@ -32,7 +32,7 @@ pub(super) async fn find(
     Ok(())
 }
 
-/// All removed rows go before the first one comes, so that values which must be unique are free.
+/// All deletions precede the first insertion, so that unique values are free.
 pub(super) async fn write(
     session: &mut Session<'_>,
     differences: &[Difference<'_>],
@@ -55,7 +55,7 @@ pub(super) async fn write(
     Ok(())
 }
 
-/// Rows that something else rewrites or leaves out must not go unnoticed.
+/// Detects rows that something else rewrote or left out.
 fn expect(session: &Session<'_>, what: &str, expected: u64, done: u64) -> Result<(), Failure> {
     if expected == done {
         return Ok(());

@@ -1,4 +1,4 @@
-//! Rows outside of the restored tables, which foreign keys have changed.
+//! Rows outside the restored tables that foreign keys changed.
 
 use super::rows::stored;
 use crate::names::quoted;
@@ -7,8 +7,7 @@ use crate::postgres::load::registry::OutsideTable;
 use crate::postgres::load::statements::{Failure, Session};
 use crate::postgres::naming::qualified;
 
-/// Those that are gone come back, and in the others the columns that foreign keys
-/// have set.
+/// Brings back deleted rows, and in the others the columns that foreign keys set.
 pub(super) async fn bring_back(session: &mut Session<'_>, outside: &OutsideTable) -> Result<(), Failure> {
     let what = format!("taking back table {}", outside.name());
     let (undo, live) = (&outside.undo, outside.rows());

@@ -7,7 +7,7 @@ use crate::postgres::load::registry::AppliedTable;
 use crate::postgres::load::statements::{Failure, Session, literal};
 use crate::postgres::naming::qualified;
 
-/// How rows were restored, and whether changes since may go.
+/// How rows were restored, and whether later changes are discarded.
 #[derive(Clone, Copy)]
 pub(super) struct Way {
     pub(super) mode: Mode,
@@ -15,7 +15,7 @@ pub(super) struct Way {
 }
 
 impl Way {
-    /// Counts the rows that are not as the restore left them. A merge has left all others alone.
+    /// Counts the rows that differ from what the restore left. A merge is only concerned with the rows that it added.
     pub(super) fn changed_since(&self, difference: &Difference<'_>) -> Option<String> {
         let (live, stage) = (&difference.live, &difference.pair.stage);
         match (self.mode, difference.has_key()) {
@@ -46,7 +46,7 @@ impl Way {
         }
     }
 
-    /// What the restore has added; and what was added or changed since, where that may go.
+    /// Deletes the rows that the restore added, and if changes are discarded also rows added or changed since.
     pub(super) fn deletes(&self, table: &AppliedTable, difference: &Difference<'_>) -> Vec<String> {
         let live = &difference.live;
         let (stage, added) = (&table.stage, &table.added);
@@ -73,7 +73,7 @@ impl Way {
         }
     }
 
-    /// What the restore has removed; and what it has left alone and is gone since.
+    /// Inserts the rows that the restore deleted, and those that it left unchanged but that were deleted since.
     pub(super) async fn inserts(
         &self,
         session: &mut Session<'_>,
@@ -107,7 +107,7 @@ impl Way {
     }
 }
 
-/// Columns of a kept table that the live one still has and does not compute, quoted.
+/// Quoted columns of a kept table that still exist in the live table and are not generated there.
 pub(super) async fn stored(
     session: &mut Session<'_>,
     kept: &str,

@@ -1,4 +1,4 @@
-//! The facts that the catalogue gives, in SQL of the tests' own: each statement gives owner, element and value.
+//! The facts in the catalogue, queried by SQL written for the tests: each statement returns owner, element and value.
 
 use sqlx::postgres::PgConnection;
 
@@ -17,7 +17,7 @@ const STATEMENTS: &[&str] = &[
     include_str!("catalogue/used_types.sql"),
 ];
 
-/// Where a view of the catalogue has the answer it is asked, because what is tested asks the tables below.
+/// Uses a view of the catalogue where one has the answer, because the code under test queries the underlying tables.
 pub async fn facts(connection: &mut PgConnection) -> Facts {
     let mut facts = Facts::default();
     for statement in STATEMENTS {

@@ -1,4 +1,4 @@
-//! Foreign keys: between any tables, to the same one, in circles.
+//! Foreign keys: between any tables, to the same table, in circles.
 
 use super::keys::family;
 use super::{Draft, Table};
@@ -21,7 +21,7 @@ impl Draft {
         }
     }
 
-    /// Columns are added for most; a partition can have none of its own, so it takes those that it has.
+    /// Most keys get added columns; a partition cannot have columns of its own, so it uses existing ones.
     fn foreign_key(&mut self, from: &Table, to: &Table) {
         if to.keys.is_empty() {
             return;
@@ -46,7 +46,7 @@ impl Draft {
         };
         let state = match self.random.below(6) {
             0 if !from.is_partitioned || self.version >= 18 => " NOT VALID",
-            // A partition's own key may become that of its table, which must then be like it.
+            // A partition's own key can become that of its table, which must then be equal.
             1 if self.version >= 18 && !own => " NOT ENFORCED",
             _ => "",
         };

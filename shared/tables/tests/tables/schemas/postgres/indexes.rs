@@ -1,4 +1,4 @@
-//! Indexes of every kind, those that a partition gets from its table, and what replication knows rows by.
+//! Indexes of every kind, those that a partition inherits from its table, and replica identities.
 
 use super::{Draft, Table};
 
@@ -59,7 +59,7 @@ impl Draft {
         self.add(format!("ALTER TABLE {} REPLICA IDENTITY {by}", table.sql));
     }
 
-    /// An index of the table alone, to which those of partitions are attached one by one.
+    /// An index of the table alone, to which partitions' indexes are attached one by one.
     fn some_attached_indexes(&mut self) {
         let tables = self.tables.clone();
         for table in tables.iter().filter(|table| table.is_partitioned && !table.is_partition) {
@@ -67,7 +67,7 @@ impl Draft {
                 .iter()
                 .find(|other| other.is_partition && other.number == table.number && !other.is_partitioned);
             let Some(leaf) = leaf else { continue };
-            // Of the partitions of partitions an index cannot be attached to the topmost.
+            // An index of a second-level partition cannot be attached to that of the top-level table.
             let direct = format!("CREATE TABLE {} PARTITION OF {} ", leaf.sql, table.sql);
             if !self.statements.iter().any(|statement| statement.starts_with(&direct))
                 || self.random.chance(50)

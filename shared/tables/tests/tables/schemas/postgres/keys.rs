@@ -6,7 +6,7 @@ impl Draft {
     pub(super) fn some_keys(&mut self) {
         for place in 0..self.tables.len() {
             let mut table = self.tables[place].clone();
-            // A partition gets the key of its table, unless that has none.
+            // A partition gets its table's key, if there is one.
             let above = table.is_partition && self.random.chance(70);
             if !above && self.random.chance(70) {
                 self.primary_key(&mut table);
@@ -33,7 +33,7 @@ impl Draft {
         self.add(format!("ALTER TABLE {} ADD {name}{body}", table.sql));
     }
 
-    /// Columns for a unique key: those that its partitions need, and some more.
+    /// Columns for a unique key: those that its partitions require, and some more.
     fn key_columns(&mut self, table: &Table) -> Option<Vec<String>> {
         let needed = table.partitioned_by.clone()?;
         let some = self.random.some(30, &table.stored(|column| column.sorts));
@@ -138,7 +138,7 @@ impl Draft {
     }
 }
 
-/// Whether they are of one partitioned table: their columns have the same names.
+/// Whether they belong to one partitioned table: their columns have the same names.
 pub(super) fn family(one: &Table, other: &Table) -> bool {
     one.number == other.number
 }

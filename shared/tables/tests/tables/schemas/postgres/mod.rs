@@ -15,33 +15,33 @@ pub use catalogue::facts;
 
 use super::random::{Names, Random, quoted};
 
-/// The statements of one schema, and what the next one may refer to.
+/// The statements of one schema, and the objects that the next statement can refer to.
 pub struct Draft {
     random: Random,
     names: Names,
-    /// The server's: 15, 18.
+    /// The server's version: 15, 18.
     version: u32,
     pub statements: Vec<String>,
-    /// A role that policies name.
+    /// A role named by policies.
     role: String,
     namespaces: Vec<String>,
     collations: Vec<String>,
     types: Vec<Type>,
     tables: Vec<Table>,
-    /// A function of triggers.
+    /// A trigger function.
     function: String,
-    /// Whether GiST can compare numbers.
+    /// Whether GiST can index numbers.
     btree_gist: bool,
 }
 
 /// A type of columns.
 #[derive(Clone)]
 struct Type {
-    /// As a statement names it.
+    /// Its name in a statement.
     sql: String,
     /// A default value.
     value: String,
-    /// Whether keys and ordinary indexes take it.
+    /// Whether keys and ordinary indexes accept it.
     sorts: bool,
     /// Whether it has a collation.
     is_text: bool,
@@ -51,14 +51,14 @@ struct Type {
 struct Column {
     name: String,
     sorts: bool,
-    /// Computed when it is read: little else may refer to it.
+    /// Computed on each read: few other objects can refer to it.
     is_virtual: bool,
 }
 
-/// A table with three columns that every part of the draft may use, and some more.
+/// A table with three columns that every part of the draft can use, and some more.
 #[derive(Clone)]
 struct Table {
-    /// Quoted, with its schema.
+    /// The quoted name with its schema.
     sql: String,
     /// `integer NOT NULL`
     number: String,
@@ -72,11 +72,11 @@ struct Table {
     is_partition: bool,
     /// Whether it has partitions.
     is_partitioned: bool,
-    /// What every unique key must contain; `None` where there can be none.
+    /// Columns that every unique key must contain; `None` if there can be no unique key.
     partitioned_by: Option<Vec<String>>,
-    /// Keys that others may refer to, each with names and types.
+    /// Keys that others can reference, each with names and types.
     keys: Vec<Vec<(String, &'static str)>>,
-    /// The number and the range of a key without overlaps.
+    /// The number and the range of a key WITHOUT OVERLAPS.
     period: Option<(String, String)>,
 }
 
@@ -143,14 +143,14 @@ impl Draft {
         quoted(&self.names.next(&mut self.random, what))
     }
 
-    /// Another type of column than the usual ones.
+    /// A random column type.
     fn any_type(&mut self) -> Type {
         self.random.pick(&self.types)
     }
 }
 
 impl Table {
-    /// Columns that are stored, quoted, with those of which `is_wanted`.
+    /// Stored columns that meet the condition, quoted.
     fn stored(&self, is_wanted: impl Fn(&Column) -> bool) -> Vec<String> {
         let wanted = self.columns.iter().filter(|column| !column.is_virtual && is_wanted(column));
         wanted.map(|column| column.name.clone()).collect()

@@ -1,12 +1,12 @@
-//! Partitioned tables: by range, list and hash, on several levels, with a partition for the rest.
+//! Partitioned tables: by range, list and hash, on several levels, with a default partition.
 
 use super::{Draft, Table};
 
-/// How the rows of a table are split. In the bounds no number or text occurs twice.
+/// How a table's rows are partitioned. No number or text occurs twice in the bounds.
 struct Split {
     key: String,
     bounds: &'static [&'static str],
-    /// What a unique key must contain; `None` for an expression.
+    /// Columns that a unique key must contain; `None` for an expression.
     columns: Option<Vec<String>>,
 }
 
@@ -46,7 +46,7 @@ impl Draft {
         Split { key, bounds, columns }
     }
 
-    /// Makes partitions of `parent`, and gives what a unique key of it must contain for all levels below.
+    /// Creates partitions of `parent`, and returns the columns that a unique key of it must contain for all levels below.
     fn partitions(&mut self, parent: &Table, split: &Split, depth: usize) -> Option<Vec<String>> {
         let mut needed = split.columns.clone();
         for bound in self.random.some(75, split.bounds) {
@@ -71,7 +71,7 @@ impl Draft {
         needed
     }
 
-    /// Either at once, or a table that is attached, with other places for its columns.
+    /// Creates a partition directly, or attaches a table with its columns at other positions.
     fn partition(&mut self, parent: &Table, partition: &Table, bound: &str, by: &str) {
         let values = if bound == "DEFAULT" { bound.to_owned() } else { format!("FOR VALUES {bound}") };
         let (own, of) = (&partition.sql, &parent.sql);
@@ -84,7 +84,7 @@ impl Draft {
         self.add(format!("ALTER TABLE {of} ATTACH PARTITION {own} {values}"));
     }
 
-    /// Partitions that had all of their table before they became part of it.
+    /// Partitions that already had all of their table's objects before they were attached.
     pub(super) fn some_partitions_of_copies(&mut self) {
         let roots = self.tables.clone();
         for root in roots.iter().filter(|table| table.is_partitioned && !table.is_partition) {
@@ -105,7 +105,7 @@ impl Draft {
     }
 }
 
-/// A bound that none of the constants above takes.
+/// A bound that is not used by the constants above.
 fn free_bound(key: &str) -> Option<&'static str> {
     match key {
         _ if key.starts_with("HASH") => Some("WITH (modulus 6, remainder 5)"),
@@ -126,7 +126,7 @@ fn both(one: Option<Vec<String>>, other: Option<Vec<String>>) -> Option<Vec<Stri
     Some(columns)
 }
 
-/// Partitions could not be made of a table with such columns, before version 17.
+/// Before version 17, a table with such columns could not become a partition.
 fn without_identity(columns: &str) -> String {
     columns
         .replace(" GENERATED ALWAYS AS IDENTITY", "")

@@ -1,4 +1,4 @@
-//! Tables and their columns; inheritance. Those with partitions are in `partitions`.
+//! Tables and their columns; inheritance. Partitioned tables are in `partitions`.
 
 use super::{Column, Draft, Table};
 
@@ -23,7 +23,7 @@ impl Draft {
         self.tables.push(table);
     }
 
-    /// A table with its own columns and those of one or two others.
+    /// A table with its own columns and those of one or two parents.
     fn child_table(&mut self) {
         let parents: Vec<Table> = self.tables.iter().filter(|table| !table.unlogged).cloned().collect();
         if parents.is_empty() {
@@ -35,7 +35,7 @@ impl Draft {
             names.push(other.sql.clone());
         }
         let (table, mut columns) = self.columns();
-        // One that is inherited and given once more, with a default of its own.
+        // An inherited column that is declared again, with a default of its own.
         if names.contains(&other.sql) && self.random.chance(40) {
             columns.push_str(&format!(", {} integer DEFAULT 5", other.number));
         }

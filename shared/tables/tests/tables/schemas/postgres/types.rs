@@ -1,8 +1,8 @@
-//! Types: those of the server, and domains, enums, composites and ranges over each other. Collations.
+//! Types: the server's, and domains, enums, composites and ranges based on each other. Collations.
 
 use super::{Draft, Type};
 
-/// SQL, a value, whether it sorts, whether it is a text.
+/// SQL, a value, whether it sorts, whether it is text.
 const BUILT_IN: &[(&str, &str, bool, bool)] = &[
     ("bigint", "7", true, false),
     ("numeric(10,2)", "1.50", true, false),
@@ -58,7 +58,7 @@ impl Draft {
         self.collations.push(name);
     }
 
-    /// ` COLLATE …`, sometimes, where a type has a collation.
+    /// ` COLLATE …`, sometimes, for a type with a collation.
     pub(super) fn collate(&mut self, is_text: bool) -> String {
         if is_text && self.random.chance(35) {
             format!(" COLLATE {}", self.random.pick(&self.collations))
@@ -67,7 +67,7 @@ impl Draft {
         }
     }
 
-    /// Chosen more often than those of the server, and arrays of it sometimes.
+    /// Offers a type more often than the server's, and sometimes as an array.
     fn offer(&mut self, sql: &str, value: &str, sorts: bool, is_text: bool) {
         let offered = Type { sql: sql.to_owned(), value: value.to_owned(), sorts, is_text };
         let array = Type { sql: format!("{sql}[]"), value: "'{}'".to_owned(), ..offered.clone() };

@@ -2,12 +2,12 @@
 
 use super::Draft;
 
-/// What a view can read.
+/// A relation that a view can read.
 #[derive(Clone)]
 struct Source {
     sql: String,
     column: String,
-    /// A table, with rows at any time.
+    /// A table, which can always be read.
     is_table: bool,
     is_plain: bool,
 }
@@ -29,7 +29,7 @@ impl Draft {
             } else {
                 self.view(&sources)
             };
-            // Once more, so that views over views are as many as over tables.
+            // Listed twice, so that views over views are as frequent as views over tables.
             sources.extend([view.clone(), view]);
         }
     }
@@ -68,7 +68,7 @@ impl Draft {
         Source { sql, column, is_table: false, is_plain: false }
     }
 
-    /// A view whose rows can be changed, within its condition.
+    /// An updatable view, restricted to its condition.
     fn checked_view(&mut self, sources: &[Source]) -> Source {
         let tables: Vec<Source> = sources.iter().filter(|source| source.is_plain).cloned().collect();
         let of = self.random.pick(&tables);
@@ -86,7 +86,7 @@ impl Draft {
         let (sql, column) = (self.object("kept"), self.name("number"));
         let (query, has_rows) = self.query(sources, &column);
         let options = self.random.maybe(30, " WITH (fillfactor = 70, autovacuum_enabled = false)");
-        // One without rows cannot be read, so nor can what reads it.
+        // A view without data cannot be read, so neither can views that read it.
         let data = if has_rows && self.random.chance(50) { "" } else { " WITH NO DATA" };
         self.add(format!("CREATE MATERIALIZED VIEW {sql}{options} AS {query}{data}"));
         for _ in 0..self.random.below(3) {

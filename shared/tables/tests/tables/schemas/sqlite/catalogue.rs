@@ -1,4 +1,4 @@
-//! The facts that the file itself gives.
+//! The facts in the file itself.
 
 use sqlx::sqlite::SqliteConnection;
 

@@ -8,7 +8,7 @@ pub use catalogue::facts;
 
 use super::random::{Names, Random, quoted};
 
-/// The statements of one schema, and what the next one may refer to.
+/// The statements of one schema, and the objects that the next statement can refer to.
 pub struct Draft {
     random: Random,
     names: Names,
@@ -18,9 +18,9 @@ pub struct Draft {
 
 #[derive(Clone)]
 struct Table {
-    /// As it is.
+    /// The unquoted name.
     name: String,
-    /// Those that are stored, quoted: the first is a number, the second a text.
+    /// Stored columns, quoted: the first is a number, the second a text.
     columns: Vec<String>,
 }
 
@@ -53,7 +53,7 @@ impl Draft {
         quoted(&self.names.next(&mut self.random, what))
     }
 
-    /// The name of a table in a statement, where SQLite does not care for the case of its letters.
+    /// The name of a table in a statement; SQLite ignores the case of its letters.
     fn table_name(&mut self, table: &Table) -> String {
         quoted(&if self.random.chance(25) { table.name.to_ascii_uppercase() } else { table.name.clone() })
     }

@@ -36,7 +36,7 @@ impl Draft {
         self.tables.push(table);
     }
 
-    /// What stands behind the number, and what stands behind the columns.
+    /// The SQL after the number's type, and the table constraints after the columns.
     fn primary_key(&mut self, number: &str, text: &str, needed: bool) -> (&'static str, Vec<String>) {
         match self.random.below(if needed { 3 } else { 6 }) {
             0 => (" NOT NULL", vec![format!("PRIMARY KEY ({text} COLLATE NOCASE, {number} DESC)")]),
@@ -80,7 +80,7 @@ impl Draft {
         column
     }
 
-    /// A constraint over `column`; to the table itself, to one that is there, or to one that never is.
+    /// A foreign key over `column`: to the table itself, to an existing table, or to one that never exists.
     fn foreign_key(&mut self, own: &Table, column: &str, strict: bool) -> String {
         let other = match self.random.below(5) {
             0 => own.clone(),
@@ -126,7 +126,7 @@ impl Draft {
         all
     }
 
-    /// SQLite rewrites the statements that it keeps.
+    /// An ALTER statement, because SQLite rewrites the stored statements for it.
     pub(super) fn changes(&mut self, table: &Table) {
         if self.random.chance(25) {
             let (name, column) = (self.table_name(table), self.name("added"));

@@ -1,10 +1,10 @@
-//! A restored set compared with what it was restored from.
+//! Comparing a restored set with its own archive.
 
 use strongroom_tables::load::Mode;
 
 use super::{Archive, OTHER, RESTORE, Set};
 
-/// Callers work on threads that may block.
+/// Callers run on blocking threads.
 #[test]
 fn what_is_called_moves_between_threads() {
     fn moves<T: Send + 'static>() {}

@@ -36,7 +36,7 @@ fn scene() -> (Set, Archive) {
     (set, archive)
 }
 
-/// Ends the process at the `nth` place that is reached, and says how many there were.
+/// Ends the process at the `nth` place reached, and returns the number of places.
 fn ends_at(nth: usize, has_exchange: bool) -> Rc<Cell<usize>> {
     let reached = Rc::new(Cell::new(0));
     let count = Rc::clone(&reached);
@@ -54,7 +54,7 @@ fn go_on(has_exchange: bool) {
     ends_at(usize::MAX, has_exchange);
 }
 
-/// Each path has what it had or what it shall have, and nothing of any other.
+/// Each path has its old or its new content, and nothing from another path.
 fn is_old_or_new(tree: &Tree, old: &Tree, new: &Tree) {
     for (path, entry) in tree {
         let is_either = old.get(path) == Some(entry) || new.get(path) == Some(entry);

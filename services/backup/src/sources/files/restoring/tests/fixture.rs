@@ -24,12 +24,12 @@ pub(super) struct Set {
     pub(super) owner: Option<String>,
 }
 
-/// Everything that a restore must bring back of an entry.
+/// The properties of an entry that a restore must bring back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Entry {
     pub(super) content: Vec<u8>,
     pub(super) mode: u32,
-    /// Of files: folders' times change with what is in them.
+    /// For files only: a folder's time changes with its contents.
     pub(super) time: Option<(i64, i64)>,
     pub(super) owner: (u32, u32),
 }
@@ -41,7 +41,7 @@ pub(super) struct Archive {
     pub(super) contents: Vec<Vec<u8>>,
 }
 
-/// What an archive says of a file.
+/// An archive's description of a file, and its content.
 pub(super) fn file(path: impl AsRef<[u8]>, content: impl AsRef<[u8]>) -> (WantedFile, Vec<u8>) {
     let content = content.as_ref().to_vec();
     let file = WantedFile {
@@ -64,7 +64,7 @@ impl Archive {
         Self::create(mode, files.iter().map(|(path, content)| file(path, content)))
     }
 
-    /// Stages all that is needed, up to the kept stage.
+    /// Stages all files that are needed, and keeps the stage.
     pub(super) fn stage(&self, set: &Set, id: &str) -> Result<(), Error> {
         let fingerprint = set.target().inspect(&self.wanted)?.fingerprint;
         let mut stage = set.target().stage(&self.wanted, &fingerprint, id)?;
@@ -96,7 +96,7 @@ impl Archive {
 }
 
 impl Set {
-    /// Files are 0600 and of 2020.
+    /// Files have mode 0600 and a time in 2020.
     pub(super) fn create(files: &[(&str, &str)]) -> Self {
         let set = Self { folder: tempfile::tempdir().unwrap(), owner: None };
         fs::create_dir(set.at("")).unwrap();
@@ -138,14 +138,14 @@ impl Set {
         self.source().target().unwrap()
     }
 
-    /// All but what is ours.
+    /// Everything except our own folder.
     pub(super) fn tree(&self) -> Tree {
         let mut tree = self.everything();
         tree.retain(|path, _| !path.starts_with(".strongroom"));
         tree
     }
 
-    /// Files alone, by content.
+    /// Only files, with their contents.
     pub(super) fn files(&self) -> BTreeMap<String, String> {
         let files = self.tree().into_iter().filter(|(_, entry)| entry.time.is_some());
         files.map(|(path, entry)| (path, String::from_utf8_lossy(&entry.content).into_owned())).collect()

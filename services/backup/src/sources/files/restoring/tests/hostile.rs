@@ -1,4 +1,4 @@
-//! Somebody who may write to the set, and nothing beside it.
+//! An attacker with write access to the set, and nothing else.
 
 use std::cell::RefCell;
 use std::fs;
@@ -77,7 +77,7 @@ fn an_inner_folder_that_becomes_a_link_midway_is_not_followed() {
 #[test]
 fn the_folder_of_restores_that_becomes_a_link_midway_is_not_followed() {
     at_each_step(|set| {
-        // As the service's own would be.
+        // Has the form of the service's own folder.
         fs::create_dir_all(set.outside().join(RESTORE).join("files"))?;
         if fs::rename(set.at(".strongroom"), set.at("aside")).is_ok() {
             symlink(set.outside(), set.at(".strongroom"))?;
@@ -139,7 +139,7 @@ fn an_edited_list_does_not_lead_out_of_the_set() {
         fs::write(&list, format!("{head}\n{line}\n")).unwrap();
         assert!(matches!(set.target().swap(RESTORE), Err(FilesError::Foreign { .. })));
     }
-    // A link that the set has is not followed either.
+    // A link within the set is not followed either.
     for line in [r#"{"take":{"slot":9,"path":"link/gone"}}"#, r#"{"folder":{"path":"link/made"}}"#] {
         fs::write(&list, format!("{head}\n{line}\n")).unwrap();
         let swapped = set.target().swap(RESTORE);

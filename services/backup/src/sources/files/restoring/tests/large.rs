@@ -39,7 +39,7 @@ fn five_thousand_files_are_quick() {
     assert_eq!(set.tree(), before);
 }
 
-/// 3 GB of zeros, with a text at the front, one in the middle and one at the end.
+/// 3 GB of zeros, with a text at the start, one in the middle and one at the end.
 struct Sparse {
     at: u64,
 }
@@ -63,7 +63,7 @@ impl std::io::Read for Sparse {
     }
 }
 
-/// In a process of its own, whose memory nobody else uses.
+/// In a separate process, so that no other test uses its memory.
 #[test]
 fn a_large_sparse_file_stays_sparse_and_takes_little_memory() {
     let name = "sources::files::restoring::tests::large::a_large_sparse_file";
@@ -107,7 +107,7 @@ fn a_large_sparse_file() {
     let mut wanted = file("large", "");
     (wanted.0.bytes, wanted.0.sha256) = (BYTES, hex::encode(hash.finalize()));
     let set = Set::create(&[]);
-    // What runs for the first time takes pages of the program into memory, too.
+    // Code that runs for the first time also loads pages of the program into memory.
     restore(&Set::create(&[]), file("small", ""), &mut std::io::empty());
     let before = peak_kib();
     restore(&set, wanted, &mut Sparse { at: 0 });

@@ -1,4 +1,4 @@
-//! Applications that go on while a set is restored.
+//! Applications that keep working while a set is restored.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -114,7 +114,7 @@ fn a_swap_that_is_blocked_goes_on_once_nothing_is_in_the_way() {
         ("old", Some(Marker::Staged))
     );
     fs::remove_dir(set.at("b")).unwrap();
-    // After it: it stays half done.
+    // After it: the restore stays half done.
     let (path, mut places) = (set.at("b"), 0);
     hook(move |place| {
         places += usize::from(place == "files.action");

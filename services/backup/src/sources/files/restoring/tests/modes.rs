@@ -1,4 +1,4 @@
-//! What becomes of files in each mode, and their modes, times and owners.
+//! The result for files in each mode, and their modes, times and owners.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -19,7 +19,7 @@ fn counts(created: u64, changed: u64, deleted: u64, kept: u64, conflicts: u64) -
     TableChanges { created, changed, deleted, kept, conflicts, examples: Vec::new() }
 }
 
-/// The plan says what the swap does.
+/// Asserts that the plan predicts the swap.
 fn applied(archive: &Archive, set: &Set) -> TableChanges {
     let mut planned = archive.inspect(set);
     assert_eq!(planned.refusals, []);
@@ -86,7 +86,7 @@ fn replacing_leaves_exactly_the_files_of_the_archive() {
     let set = Set::create(&[("gone/x", "x"), ("both", "mine"), ("touched", "same"), ("moded", "same")]);
     let same = Timestamp::new(1_577_836_800, 5).unwrap();
     let mut files = ["both", "touched", "moded", "kept"].map(|path| file(path, "same"));
-    // Only the time, only the mode, and nothing differs.
+    // Of these, one differs only in its time, one only in its mode, and one not at all.
     files[1].0.mode = Some(0o600);
     files[2].0.modified_at = Some(same);
     set.write("kept", "same");
@@ -174,7 +174,7 @@ fn programs_get_no_rights_of_others() {
     assert!(warnings.iter().any(|text| text.starts_with("1 files have the set-user-id")), "{warnings:?}");
     archive.apply(&set, RESTORE);
     assert_eq!(set.tree()["program"].mode, 0o100_755);
-    // What it would make is there already; and what was given by hand is no difference either.
+    // The result of a second restore already exists; and a set-id bit set by hand is no difference either.
     let again = Archive { wanted: replacing(&archive), ..archive };
     assert_eq!(again.inspect(&set).changes.kept, 2);
     fs::set_permissions(set.at("program"), fs::Permissions::from_mode(0o6755)).unwrap();

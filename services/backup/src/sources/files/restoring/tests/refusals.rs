@@ -1,4 +1,4 @@
-//! What stands against a restore.
+//! Reasons to refuse a restore.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -41,7 +41,7 @@ fn links_and_special_files_are_never_replaced() {
         ));
         assert!(set.has_nothing_of_ours());
     }
-    // A folder that would go has one in it.
+    // A link inside a folder that would be removed.
     let set = Set::create(&[("a/b/c", "x")]);
     symlink("c", set.at("a/b/link")).unwrap();
     assert_eq!(Archive::of(Mode::Replace, &[("a", "x")]).reasons(&set), ["FILE_IN_THE_WAY"]);
@@ -158,7 +158,7 @@ fn the_directory_is_the_planned_one() {
     assert!(set.has_nothing_of_ours());
 }
 
-/// Runs this program again as a user without rights, with one test that is ignored otherwise.
+/// Runs this program again as an unprivileged user, with a test that is ignored otherwise.
 #[test]
 fn a_user_without_rights_is_refused_in_the_plan() {
     use std::os::unix::fs::PermissionsExt as _;
@@ -174,7 +174,7 @@ fn a_user_without_rights_is_refused_in_the_plan() {
     }
     fs::set_permissions(set.at("").parent().unwrap(), fs::Permissions::from_mode(0o755)).unwrap();
     let program = std::env::current_exe().unwrap();
-    // Where the program itself is may be closed to that user.
+    // That user may have no access to the program's own folder.
     let copy = set.outside().join("program");
     fs::copy(program, &copy).unwrap();
     fs::set_permissions(&copy, fs::Permissions::from_mode(0o755)).unwrap();

@@ -1,4 +1,4 @@
-//! When a restore is taken back, and when not.
+//! When a restore is rolled back, and when not.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -17,7 +17,7 @@ fn scene() -> (Set, Archive) {
 
 type Happens = fn(&Set);
 
-/// Each is a change of what the restore left.
+/// Each changes the result of the restore.
 const CHANGES: [(&str, Happens); 10] = [
     ("content", |set| fs::write(set.at("changed"), "other").unwrap()),
     ("replaced", |set| {
@@ -61,7 +61,7 @@ fn a_change_since_is_lost_only_when_told_so() {
         set.target().roll_back(RESTORE, true).unwrap();
         let mut after = set.tree();
         if what == "folder gone" {
-            // It was made again.
+            // It was created again.
             before.remove("gone");
             after.remove("gone");
         }
