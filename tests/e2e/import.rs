@@ -257,7 +257,7 @@ fn an_export_that_is_not_whole_imports_nothing() {
     let export = export_counting(&dev, &json!({ "credentials": 4, "mcp_servers": 2, "endpoints": 1 }));
     let import = ["import", "promptgate", text(&export), "--app-key-file", "-"];
     let said = dev.admin.feed(&import, APP_KEY.as_bytes()).failed_with(1);
-    assert!(said.contains("counts 2 rows in \"mcp_servers\", and 1 are there"), "{said}");
+    assert!(said.contains("counts 2 rows in \"mcp_servers\", but 1 are there"), "{said}");
     assert_eq!(dev.admin.json(&["credential", "stats"])["total"], "0");
 }
 

@@ -1,4 +1,4 @@
-//! The commands of DESIGN §4 as typed by an operator, against `strongroom dev`.
+//! The commands of the main job as an operator types them, against `strongroom dev`.
 
 use e2e::{Dev, FELT_EVERYWHERE, eventually};
 use serde_json::{Value, json};

@@ -1,6 +1,6 @@
 //! Authenticates callers: asks the vault and caches its answer for seconds.
 //!
-//! A revocation must take effect within 5 s (DESIGN §2.4), so an answer is cached for 3 s. A failed question is never
+//! A revocation must take effect within 5 s, so an answer is cached for 3 s. A failed question is never
 //! cached, and concurrent calls with the same token share one question. A token's text is wiped as soon as it is
 //! hashed: the question to the vault carries the hash, and no call of this service carries anything that would let
 //! somebody else call as the token's holder. The names of certificates, which may be long, are cached as their SHA-256.

@@ -196,7 +196,7 @@ pub struct BackupConfig {
     pub compression_level: Option<u8>,
     /// The service's certificate. Without it, the API is plain HTTP/2.
     pub tls: Option<TlsConfig>,
-    /// Serves other machines without a certificate, for networks that encrypt by themselves.
+    /// Serves other machines without a certificate, for networks that encrypt their traffic.
     pub plaintext: bool,
 }
 
@@ -356,7 +356,7 @@ pub struct SourceConfig {
     /// The certificate authorities of the service, PEM; the system's if it is not set (only `grpc`).
     #[serde(default)]
     pub ca_file: Option<PathBuf>,
-    /// Permits an `http://` address on another machine, for networks that encrypt by themselves (only `grpc`).
+    /// Permits an `http://` address on another machine, for networks that encrypt their traffic (only `grpc`).
     #[serde(default)]
     pub plaintext: bool,
 }
@@ -422,7 +422,7 @@ pub struct DestinationConfig {
     /// The certificate authorities of the service, PEM; the system's if it is not set (only `s3`).
     #[serde(default)]
     pub ca_file: Option<PathBuf>,
-    /// Permits an `http://` endpoint on another machine, for networks that encrypt by themselves (only `s3`).
+    /// Permits an `http://` endpoint on another machine, for networks that encrypt their traffic (only `s3`).
     #[serde(default)]
     pub plaintext: bool,
 }

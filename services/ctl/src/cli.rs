@@ -1,4 +1,4 @@
-//! The command line as DESIGN §4 fixes it. Doc comments here are the help that operators read.
+//! The command line. The doc comments here are the help that operators read.
 
 mod archive;
 mod audit;
@@ -79,7 +79,7 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Tell the whole story on an embedded database, in one minute.
+    /// Demonstrate everything on an embedded database, in one minute.
     Demo(Demo),
     /// Run both services in one process, for development.
     Dev(Dev),
@@ -90,13 +90,13 @@ pub(crate) enum Command {
     /// Provider credentials: one sealed secret each.
     #[command(subcommand)]
     Credential(CredentialCommand),
-    /// Who uses which credential.
+    /// Consumers, and the credentials that they use.
     #[command(subcommand)]
     Reference(ReferenceCommand),
     /// API tokens and their permissions.
     #[command(subcommand)]
     Token(TokenCommand),
-    /// People: who may approve what another person asks for.
+    /// People: they approve each other's requests.
     #[command(subcommand)]
     Person(PersonCommand),
     /// The keys that seal values: rotation, re-encryption, and guarded retirement.
@@ -110,18 +110,18 @@ pub(crate) enum Command {
     /// Backups of everything the platform owns.
     #[command(subcommand)]
     Backup(BackupCommand),
-    /// Backups that are made without being asked for each time, and deleted again.
+    /// Schedules: backups that are made and deleted automatically.
     #[command(subcommand)]
     Schedule(ScheduleCommand),
-    /// Proof that backups restore: into a scratch database, and checked.
+    /// Drills: proof that backups restore, into a scratch database, with checks.
     #[command(subcommand)]
     Drill(DrillCommand),
-    /// Putting archives back into databases, while their applications go on.
+    /// Restores of archives into databases, while their applications keep running.
     ///
-    /// In steps: plan, which changes nothing; apply, by the plan's id; and rollback, if it was wrong.
+    /// The steps are: plan, which changes nothing; apply, with the plan's id; and rollback, if the restore was wrong.
     #[command(subcommand)]
     Restore(RestoreCommand),
-    /// Chosen tables as one JSON document, from one deployment to another.
+    /// Chosen tables as one JSON document, to move them between deployments.
     #[command(subcommand)]
     Tables(TablesCommand),
     /// The databases and services that are backed up.

@@ -1,4 +1,4 @@
-//! Reaching the services: addresses, tokens and certificates from the environment, a deadline on each call.
+//! Connecting to the services: addresses, tokens and certificates from the environment, and a deadline for each call.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -27,22 +27,22 @@ use tonic_health::pb::health_client::HealthClient;
 
 use crate::error::{CallFailed, Local, Refused};
 
-/// How long a single answer may take. Streams have no such limit here; the server ends them.
+/// Time limit for a single answer. Streams have no such limit here; the server ends them.
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// The same for work that grows with the log.
+/// Time limit for work that grows with the audit log.
 const LONG_DEADLINE: Duration = Duration::from_secs(3600);
 
-/// What every token begins with.
+/// Prefix of every token.
 const TOKEN_PREFIX: &str = "srt_";
 
-/// How many resources a page of a list asks for.
+/// Number of resources requested per page of a list.
 pub(crate) const PAGE_SIZE: i32 = 500;
 
-/// Vaults of earlier releases answer with pages that are larger than tonic's 4 MiB.
+/// Vaults of earlier releases answer with pages larger than tonic's 4 MiB.
 const MAX_MESSAGE: usize = 64 << 20;
 
-/// Which service.
+/// A service to call.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Service {
     /// Secrets, tokens, the audit log.
@@ -52,7 +52,7 @@ pub(crate) enum Service {
 }
 
 impl Service {
-    /// Where its address comes from.
+    /// The variable that holds its address.
     pub(crate) fn variable(self) -> &'static str {
         match self {
             Self::Vault => "STRONGROOM_VAULT_URL",
@@ -67,7 +67,7 @@ impl Service {
         }
     }
 
-    /// As sentences name it.
+    /// Its name in sentences.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Vault => "the vault",
@@ -76,18 +76,18 @@ impl Service {
     }
 }
 
-/// Variables of the process, or of a test.
+/// Environment variables of the process, or of a test.
 pub(crate) struct Environment<L>(L);
 
 impl Environment<fn(&str) -> Option<OsString>> {
-    /// The process's own.
+    /// The process's own environment.
     pub(crate) fn of_process() -> Self {
         Self(|name| std::env::var_os(name))
     }
 }
 
 impl<L: Fn(&str) -> Option<OsString>> Environment<L> {
-    /// A variable that is set to something.
+    /// The value of a variable that is set and not empty.
     fn text(&self, name: &str) -> Result<Option<String>> {
         let Some(value) = self.0(name).filter(|value| !value.is_empty()) else {
             return Ok(None);
@@ -100,7 +100,7 @@ impl<L: Fn(&str) -> Option<OsString>> Environment<L> {
         self.0(name).filter(|value| !value.is_empty()).map(PathBuf::from)
     }
 
-    /// Where `service` is.
+    /// The address of `service`, and how to trust it.
     pub(crate) fn target(&self, service: Service) -> Result<Target> {
         let url = self.text(service.variable())?;
         Ok(self.trusting(url.unwrap_or_else(|| service.default_url().to_owned())))
@@ -117,12 +117,12 @@ impl<L: Fn(&str) -> Option<OsString>> Environment<L> {
         }
     }
 
-    /// Whether it names a token.
+    /// Whether a token is set.
     fn has_token(&self) -> Result<bool> {
         Ok(self.text("STRONGROOM_TOKEN")?.is_some() || self.path("STRONGROOM_TOKEN_FILE").is_some())
     }
 
-    /// Whether it names a certificate, which may say who calls.
+    /// Whether a client certificate is set, which can identify the caller.
     fn has_certificate(&self) -> bool {
         self.path("STRONGROOM_CERT_FILE").is_some()
     }
@@ -146,7 +146,7 @@ impl<L: Fn(&str) -> Option<OsString>> Environment<L> {
     }
 }
 
-/// Another file, such as one with a root key, is not sent over the network to be told that it is no token.
+/// Refuses text that is not a token: another file, such as one with a root key, must not be sent over the network.
 fn bearer(text: &str) -> Result<Bearer> {
     let bearer = Bearer::new(text)?;
     let text = text.trim_start_matches('\u{feff}').trim_start();
@@ -156,18 +156,18 @@ fn bearer(text: &str) -> Result<Bearer> {
     Ok(bearer)
 }
 
-/// The vault that the environment names.
+/// A connection to the vault that is configured in the environment.
 pub(crate) fn vault() -> Result<Connection> {
     connect(Service::Vault)
 }
 
-/// The same, where the environment names a token or a certificate too.
+/// [`vault`], if the environment has a token or a certificate.
 pub(crate) fn vault_if_allowed() -> Result<Option<Connection>> {
     let environment = Environment::of_process();
     (environment.has_token()? || environment.has_certificate()).then(vault).transpose()
 }
 
-/// The backup service that the environment names.
+/// A connection to the backup service that is configured in the environment.
 pub(crate) fn backup() -> Result<Connection> {
     connect(Service::Backup)
 }
@@ -177,7 +177,7 @@ fn connect(service: Service) -> Result<Connection> {
     Connection::new(service, &environment.target(service)?, environment.token()?)
 }
 
-/// A service with the caller's token. It connects at the first call.
+/// A connection to a service with the caller's token. It connects at the first call.
 pub(crate) struct Connection {
     service: Service,
     url: String,
@@ -186,13 +186,13 @@ pub(crate) struct Connection {
 
 impl Connection {
     /// # Errors
-    /// When the address is none, or a certificate cannot be read.
+    /// When the address is invalid, or a certificate cannot be read.
     pub(crate) fn new(service: Service, target: &Target, token: Bearer) -> Result<Self> {
         let channel = target.authorized(token)?;
         Ok(Self { service, url: target.url.clone(), channel })
     }
 
-    /// Waits for a unary call; a refusal becomes the sentence that an operator reads.
+    /// Waits for a unary call; turns a refusal into the sentence that an operator reads.
     pub(crate) async fn answer<T>(
         &self,
         call: impl Future<Output = Result<Response<T>, Status>>,
@@ -205,12 +205,12 @@ impl Connection {
         CallFailed::new(status, self.service.name(), &self.url, self.service.variable())
     }
 
-    /// `http://…`, as it was given.
+    /// The address as it was given: `http://…`.
     pub(crate) fn url(&self) -> &str {
         &self.url
     }
 
-    /// As sentences name it.
+    /// The service.
     pub(crate) fn service(&self) -> Service {
         self.service
     }
@@ -280,14 +280,14 @@ impl Connection {
     }
 }
 
-/// A request for one answer, with its deadline, which the service is told.
+/// A request for one answer, with a deadline that the service gets too.
 pub(crate) fn unary<T>(message: T) -> Request<T> {
     let mut request = Request::new(message);
     request.set_timeout(DEADLINE);
     request
 }
 
-/// As [`unary`], for an answer that takes its time.
+/// [`unary`] for an answer that can take long.
 pub(crate) fn long<T>(message: T) -> Request<T> {
     let mut request = Request::new(message);
     request.set_timeout(LONG_DEADLINE);

@@ -1,4 +1,4 @@
-//! What each command does, one noun a file.
+//! The commands, one noun per file.
 
 mod archive;
 mod archive_or_backup;
@@ -33,7 +33,7 @@ use strongroom_runtime::telemetry;
 
 use crate::cli::{Cli, Command};
 
-/// Runs the command that was given, called `name` in its trace. `dev` serves, and has none of its own.
+/// Runs the given command, which its trace calls `name`. `dev` is a server, and has no trace of its own.
 pub(crate) async fn run(cli: Cli, name: &str) -> Result<()> {
     if let Command::Dev(dev) = cli.command {
         return dev::run(dev).await;

@@ -1,6 +1,6 @@
 //! Both services in this process, as `dev` and `demo` run them.
 //!
-//! They speak gRPC over loopback with a token each, exactly as two processes would. The backup service is
+//! They speak gRPC over loopback, each with its own token, exactly as two processes would. The backup service is
 //! stopped first: it records the end of running exports in the vault.
 
 mod health;
@@ -23,13 +23,13 @@ pub(crate) use settings::{RECOVERY_KEY, Settings};
 use crate::client::{Connection, Environment, Service};
 use crate::files;
 
-/// Both services, answering.
+/// Both services, running and answering.
 pub(crate) struct Embedded {
     vault: Running,
     backup: Running,
 }
 
-/// One service in a task of its own.
+/// One service in its own task.
 struct Running {
     service: Service,
     target: Target,
@@ -38,12 +38,12 @@ struct Running {
 }
 
 impl Embedded {
-    /// Starts both and waits until they answer. `data_dir` is made if missing.
+    /// Starts both and waits until they answer. Creates `data_dir` if it is missing.
     ///
     /// # Errors
-    /// In one sentence, what kept either of them from running; the other is then stopped.
+    /// One sentence that says why one of them could not start; the other is then stopped.
     pub(crate) async fn start(mut settings: Settings, data_dir: &Path) -> Result<Self> {
-        // Both ports first: a port in use is the likeliest failure, and nothing has happened yet.
+        // Both ports first: a port in use is the most likely failure, and nothing has happened yet.
         let (vault, backup) = (&settings.vault, &settings.backup.backup);
         let vault_listener = listen(vault.listen, vault.tls.as_ref(), vault.plaintext).await?;
         let backup_listener = listen(backup.listen, backup.tls.as_ref(), backup.plaintext).await?;
@@ -69,12 +69,12 @@ impl Embedded {
         Ok(Self { vault, backup })
     }
 
-    /// Where the vault is.
+    /// Connection settings of the vault.
     pub(crate) fn vault(&self) -> &Target {
         &self.vault.target
     }
 
-    /// Where the backup service is.
+    /// Connection settings of the backup service.
     pub(crate) fn backup(&self) -> &Target {
         &self.backup.target
     }
@@ -82,7 +82,7 @@ impl Embedded {
     /// Serves until `shutdown`, then stops both.
     ///
     /// # Errors
-    /// What ended either of them before.
+    /// The reason why either of them ended before `shutdown`.
     pub(crate) async fn serve_until(mut self, shutdown: &Shutdown) -> Result<()> {
         let ended = tokio::select! {
             () = shutdown.begun() => Ok(()),
@@ -135,7 +135,7 @@ impl Running {
         }
     }
 
-    /// Why it ended without being asked to.
+    /// Waits for an unexpected end, and returns its reason.
     async fn ended(&mut self) -> anyhow::Error {
         match (&mut self.task).await {
             Ok(Err(error)) => error,
@@ -145,7 +145,7 @@ impl Running {
     }
 
     async fn stop(mut self) -> Result<()> {
-        // One that ended unexpectedly has said why already.
+        // If it ended unexpectedly, it has already reported the reason.
         if self.task.is_finished() {
             return Ok(());
         }
@@ -172,8 +172,8 @@ async fn admin_listener(address: Option<SocketAddr>) -> Result<Option<TcpListene
     }
 }
 
-/// How this process reaches a service that listens on `address`. The certificates of a TLS service are
-/// checked as `localhost` against what STRONGROOM_CA_FILE names, as a client's call would be.
+/// How this process reaches a service that listens on `address`. The certificate of a TLS service is checked for
+/// `localhost` against the file in STRONGROOM_CA_FILE, as in a client's call.
 fn target(address: SocketAddr, tls: Option<&TlsConfig>) -> Target {
     if tls.is_some() {
         return Environment::of_process().trusting(format!("https://localhost:{}", address.port()));
@@ -183,7 +183,7 @@ fn target(address: SocketAddr, tls: Option<&TlsConfig>) -> Target {
         SocketAddr::V6(v6) if v6.ip().is_unspecified() => format!("[::1]:{}", v6.port()),
         given => given.to_string(),
     };
-    // It is this process: where it listens was allowed.
+    // The service is in this process, and its listen address was already allowed.
     Target { url: format!("http://{reachable}"), plaintext: true, ..Target::default() }
 }
 

@@ -1,4 +1,4 @@
-//! What an operator reads when something failed, and the exit code.
+//! The error message for an operator, and the exit code.
 
 mod call;
 mod encryption;
@@ -23,7 +23,7 @@ use tonic::Code;
 
 use crate::output::{self, Format, ReaderLeft};
 
-/// An error as one sentence: its contexts and causes, each said once.
+/// An error as one sentence: its contexts and causes, each mentioned once.
 pub(crate) fn sentence(error: &anyhow::Error) -> String {
     let mut sentence = String::new();
     for cause in error.chain() {
@@ -40,38 +40,38 @@ pub(crate) fn sentence(error: &anyhow::Error) -> String {
     sentence
 }
 
-/// Only the first line begins at the margin: an archive or a file that is quoted cannot add a line of its own.
+/// Only the first line starts at the margin: text quoted from an archive or a file cannot start a line.
 fn indented(sentence: &str) -> String {
     sentence.trim_end().replace('\n', "\n  ")
 }
 
-/// The exit code of a command line that makes no sense here, as clap's.
+/// The exit code for wrong usage, as in clap.
 const WRONG_USAGE: u8 = 2;
 
-/// The exit code of an archive that is intact, but not signed by any key that the operator trusts.
+/// The exit code for an archive that is intact, but not signed by any key that the operator trusts.
 const UNKNOWN_SIGNER: u8 = 3;
 
 /// The exit code when a service does not answer, or cannot serve now.
 const NOT_REACHABLE: u8 = 4;
 
-/// How a command failed, for the process.
+/// A failed command, as the process reports it.
 #[derive(Debug)]
 pub(crate) struct Failure {
     sentence: String,
     exit: u8,
-    /// As gRPC names it; of a failure on this machine the nearest.
+    /// The gRPC code; for a failure on this machine, the nearest one.
     code: Code,
-    /// Stable, for scripts; empty where there is none.
+    /// Stable, for scripts; empty if there is none.
     reason: String,
 }
 
 impl Failure {
-    /// A command line that cannot be read.
+    /// A command line that cannot be parsed.
     pub(crate) fn of_usage(sentence: String) -> Self {
         Self { sentence, exit: WRONG_USAGE, code: Code::InvalidArgument, reason: String::new() }
     }
 
-    /// Says it on standard error: a sentence for people, one object on one line for scripts.
+    /// Reports it on standard error: as a sentence for people, as one object on one line for scripts.
     pub(crate) fn report(&self, format: Format) -> ExitCode {
         match format {
             Format::Text => output::message(&format!("error: {}", self.sentence)),
@@ -85,7 +85,7 @@ impl Failure {
     }
 }
 
-/// What keeps the process itself from running.
+/// An error that keeps the process itself from running.
 impl From<strongroom_runtime::Error> for Failure {
     fn from(error: strongroom_runtime::Error) -> Self {
         Self {
@@ -125,7 +125,7 @@ impl From<&anyhow::Error> for Failure {
     }
 }
 
-/// The end of a command as the process reports it. A reader that has seen enough (`| head`) is no failure.
+/// The end of a command, as the process reports it. A reader that has seen enough (`| head`) is not a failure.
 pub(crate) fn for_the_operator(result: anyhow::Result<()>) -> Result<(), Failure> {
     match result {
         Err(error) if error.is::<ReaderLeft>() => Ok(()),

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use strongroom_runtime::secret_file;
 
-/// Makes a folder (mode 0700) with its parents; an existing one stays as it is.
+/// Creates a folder (mode 0700) with its parents; leaves an existing one unchanged.
 pub(crate) fn create_private_dir(path: &Path) -> Result<()> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
     made.with_context(|| format!("cannot create the folder {}", path.display()))
@@ -17,12 +17,12 @@ pub(crate) fn create_private_dir(path: &Path) -> Result<()> {
 /// Creates `path` (mode 0600) with `text` and a line feed, durably.
 ///
 /// # Errors
-/// When it exists: a key that is overwritten is lost.
+/// When it exists: an overwritten key would be lost.
 pub(crate) fn create_private(path: &Path, text: &str) -> Result<()> {
     create_with(path, &[text.as_bytes(), b"\n"])
 }
 
-/// The same with exactly these bytes.
+/// [`create_private`] with exactly these bytes.
 pub(crate) fn create_private_bytes(path: &Path, bytes: &[u8]) -> Result<()> {
     create_with(path, &[bytes])
 }
@@ -36,7 +36,7 @@ fn create_with(path: &Path, parts: &[&[u8]]) -> Result<()> {
     sync_folder_of(path)
 }
 
-/// Puts `text` and a line feed at `path` (mode 0600) instead of what was there.
+/// Writes `text` and a line feed to `path` (mode 0600), replacing any existing file.
 pub(crate) fn replace_private(path: &Path, text: &str) -> Result<()> {
     let mut name = path.as_os_str().to_owned();
     name.push(".new");

@@ -1,4 +1,4 @@
-//! Files that commands read. The name `-` means standard input, once in a command.
+//! Files that commands read. The name `-` means standard input, and can occur once in a command.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal as _, Read};
@@ -19,7 +19,7 @@ pub(crate) fn is_stdin(path: &Path) -> bool {
     path == Path::new("-")
 }
 
-/// How messages name the file at `path`.
+/// The name of the file at `path` in messages.
 pub(crate) fn name(path: &Path) -> String {
     if is_stdin(path) { "standard input".to_owned() } else { path.display().to_string() }
 }
@@ -27,14 +27,14 @@ pub(crate) fn name(path: &Path) -> String {
 /// Takes standard input for one argument.
 ///
 /// # Errors
-/// [`WrongUsage`] when another argument of the command has taken it.
+/// [`WrongUsage`] if another argument of the command has taken it.
 pub(crate) fn take_stdin() -> Result<()> {
     let was_taken = TAKEN.swap(true, Ordering::Relaxed);
     ensure!(!was_taken, WrongUsage::new("only one argument can be -: standard input is read once"));
     Ok(())
 }
 
-/// Opens `path` to read it once from its beginning. Nothing of standard input is written to disk.
+/// Opens `path` to read it once from its beginning. Standard input is not written to disk.
 ///
 /// # Errors
 /// When it cannot be opened; the message names it.
@@ -46,8 +46,8 @@ pub(crate) fn stream(path: &Path) -> Result<Box<dyn Read>> {
     Ok(Box::new(File::open(path).with_context(|| format!("cannot open {}", path.display()))?))
 }
 
-/// An archive or another file that is read in any order. Standard input is copied into a temporary file (mode 0600), which is
-/// removed with the value.
+/// An archive or another file that is read in any order. Standard input is copied into a temporary file (mode 0600),
+/// which is removed when the value is dropped.
 #[derive(Debug)]
 pub(crate) struct Input {
     name: String,
@@ -59,7 +59,8 @@ impl Input {
     /// The file at `path`; standard input for `-`.
     ///
     /// # Errors
-    /// When standard input is a terminal, was taken before, or cannot be copied. Whether a file exists is found on opening it.
+    /// When standard input is a terminal, was taken before, or cannot be copied. A missing file is detected when it is
+    /// opened.
     pub(crate) fn of(path: &Path) -> Result<Self> {
         let name = name(path);
         if !is_stdin(path) {
@@ -77,12 +78,12 @@ impl Input {
         Ok(Self { name, path, _copy: Some(folder) })
     }
 
-    /// How messages name it.
+    /// Its name in messages.
     pub(crate) fn name(&self) -> String {
         self.name.clone()
     }
 
-    /// Where its bytes are.
+    /// The path of its bytes.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }

@@ -1,8 +1,8 @@
 //! `strongroom`: the operators' command.
 //!
-//! Results go to standard output, everything said on the way to standard error. The exit code is 0 only when
-//! the command did what was asked, 2 for wrong usage, 3 for an archive by an unknown signer, 4 when a service
-//! does not answer or cannot serve now, 1 for the rest.
+//! Results go to standard output, all other messages to standard error. The exit code is 0 only if the command did what
+//! was asked, 2 for wrong usage, 3 for an archive by an unknown signer, 4 if a service does not answer or cannot serve
+//! now, and 1 otherwise.
 
 mod cli;
 mod client;
@@ -34,7 +34,7 @@ fn main() -> ExitCode {
     let (cli, name) = match parse() {
         Ok(parsed) => parsed,
         Err(help) if !help.use_stderr() => help.exit(),
-        // It repeats what was typed, or what a script put there.
+        // It repeats text from a person or a script.
         Err(wrong) => return report_usage(&wrong),
     };
     let (observed, format) = (observed(&cli), cli.output);
@@ -42,7 +42,7 @@ fn main() -> ExitCode {
     process::run_and_report(&observed, main, |failure: &Failure| failure.report(format))
 }
 
-/// clap's text has its own `error:`, and more lines than one.
+/// clap's text has its own `error:`, and several lines.
 fn report_usage(wrong: &clap::Error) -> ExitCode {
     let text = wrong.render().to_string();
     let format = if asks_for_json(std::env::args_os().map(|arg| arg.to_string_lossy().into_owned())) {
@@ -54,7 +54,7 @@ fn report_usage(wrong: &clap::Error) -> ExitCode {
     Failure::of_usage(text.strip_prefix("error: ").unwrap_or(text).to_owned()).report(format)
 }
 
-/// Whether a command line that cannot be read as a whole has `-o json`.
+/// Whether a command line that cannot be parsed as a whole has `-o json`.
 fn asks_for_json(mut args: impl Iterator<Item = String>) -> bool {
     let mut before = String::new();
     args.any(|arg| {
@@ -65,7 +65,7 @@ fn asks_for_json(mut args: impl Iterator<Item = String>) -> bool {
     })
 }
 
-/// The command line, and the name of its command with those above it: `strongroom backup export`.
+/// The command line, and the full name of its command: `strongroom backup export`.
 fn parse() -> Result<(Cli, String), clap::Error> {
     let matches = Cli::command().try_get_matches()?;
     let mut name = String::from("strongroom");
@@ -78,11 +78,11 @@ fn parse() -> Result<(Cli, String), clap::Error> {
     Ok((Cli::from_arg_matches(&matches)?, name))
 }
 
-/// Only `dev` is a server, whose log belongs on a terminal. `STRONGROOM_LOG` shows it for the others too. A command's
-/// own trace, where there is a collector, is recorded always.
+/// Only `dev` is a server, whose log belongs on a terminal. `STRONGROOM_LOG` enables the log of the others too. A
+/// command's own trace is always recorded if there is a collector.
 fn observed(cli: &Cli) -> Observed {
     if let Command::Dev(dev) = &cli.command {
-        // A file that cannot be read is refused by `dev` itself.
+        // `dev` itself refuses a file that cannot be read.
         let Sections { log, telemetry } = config::load(dev.config.as_deref()).unwrap_or_default();
         let log = log.complete();
         return Observed { name: "strongroom-dev", log, telemetry, warn: process::log_warning };
@@ -97,7 +97,7 @@ fn observed(cli: &Cli) -> Observed {
     }
 }
 
-/// Of the configuration of `dev`.
+/// Sections of the configuration of `dev`.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Sections {
@@ -105,7 +105,7 @@ struct Sections {
     telemetry: TelemetryConfig,
 }
 
-/// As [`LogConfig`], but a form that was chosen is told from the default.
+/// [`LogConfig`] that distinguishes a chosen form from the default.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Log {
@@ -114,7 +114,7 @@ struct Log {
 }
 
 impl Log {
-    /// With the defaults of `dev`: text where a person reads it.
+    /// Adds the defaults of `dev`: text if a person reads it.
     fn complete(self) -> LogConfig {
         let defaults = LogConfig::default();
         let form = if output::is_answerable() { LogFormat::Text } else { defaults.format };

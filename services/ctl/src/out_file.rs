@@ -1,4 +1,4 @@
-//! Where a command writes an archive (`--out`). A file gets its name only when it is complete.
+//! Output files of commands that write an archive (`--out`). A file gets its name only when it is complete.
 
 use std::fs::{File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Write};
@@ -11,16 +11,16 @@ use crate::error::{Local, Refused};
 use crate::files::{folder_of, sync_folder_of};
 use crate::output::{DataOut, data_out};
 
-/// What `--out` means, checked before the server is asked for anything.
+/// The meaning of `--out`, checked before any call to the server.
 #[derive(Debug, PartialEq)]
 pub(crate) enum OutPath {
     Stdout,
-    /// This very file.
+    /// This exact file.
     File(PathBuf),
-    /// The server's file name in this folder.
+    /// A file with the server's name in this folder.
     Folder {
         folder: PathBuf,
-        /// Whether to replace the file that has that name.
+        /// Whether to replace an existing file of that name.
         force: bool,
     },
 }
@@ -46,14 +46,14 @@ impl OutPath {
             "there is no folder {}",
             folder_named(out, is_folder_name)
         );
-        // A device or pipe must not be renamed over.
+        // A device or pipe must not be replaced by a rename.
         let special = out.metadata().is_ok_and(|known| !known.is_file());
         ensure!(!special, "{} is not a regular file; `--out -` streams to standard output", out.display());
         refuse_existing(out, force)?;
         Ok(Self::File(out.to_owned()))
     }
 
-    /// Where the archive goes that the server calls `file_name`; `None` for standard output.
+    /// The path of the archive that the server calls `file_name`; `None` for standard output.
     pub(crate) fn file(&self, file_name: &str) -> Option<PathBuf> {
         match self {
             Self::Stdout => None,
@@ -62,7 +62,7 @@ impl OutPath {
         }
     }
 
-    /// Makes what the archive is written to.
+    /// Creates the output of the archive.
     pub(crate) fn create(&self, file_name: &str) -> Result<OutFile> {
         let Some(path) = self.file(file_name) else { return Ok(OutFile::Stdout(data_out())) };
         if let Self::Folder { force, .. } = self {
@@ -73,14 +73,14 @@ impl OutPath {
 }
 
 /// # Errors
-/// When `path` exists, unless `force` replaces it.
+/// When `path` exists, unless `force` is set.
 pub(crate) fn refuse_existing(path: &Path, force: bool) -> Result<()> {
     let sentence = || format!("{} exists; `--force` replaces it", path.display());
     ensure!(force || path.symlink_metadata().is_err(), Refused::new(Local::FileExists, sentence()));
     Ok(())
 }
 
-/// Whether a name that a server gives is safe as that of a file.
+/// Whether a name from a server is safe as a file name.
 pub(crate) fn is_plain_name(name: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
     !name.is_empty() && !name.starts_with('.') && name.bytes().all(plain)
@@ -91,7 +91,7 @@ fn folder_named(out: &Path, is_folder_name: bool) -> String {
     folder.display().to_string()
 }
 
-/// An archive on its way.
+/// The output of an archive that is not complete yet.
 #[derive(Debug)]
 pub(crate) enum OutFile {
     Stdout(DataOut),
@@ -99,7 +99,7 @@ pub(crate) enum OutFile {
 }
 
 impl OutFile {
-    /// Makes it permanent. The answer says where it is.
+    /// Makes the output permanent, and returns its path.
     pub(crate) fn finish(self) -> Result<String> {
         match self {
             Self::Stdout(_) => Ok("-".to_owned()),
@@ -162,8 +162,8 @@ impl Drop for PartialFile {
     }
 }
 
-/// Opens `FILE.partial` as it is, or creates it (mode 0600). What a killed command left behind is used again; what another
-/// one is writing is not.
+/// Opens `FILE.partial` as it is, or creates it (mode 0600). The leftover of a killed command is reused; a file that
+/// another command is writing is not.
 pub(crate) fn open_locked(partial: &Path) -> Result<File> {
     let foreign = partial.symlink_metadata().is_ok_and(|known| !known.is_file());
     ensure!(!foreign, "that name belongs to something that is not a regular file");
@@ -174,7 +174,7 @@ pub(crate) fn open_locked(partial: &Path) -> Result<File> {
         Err(TryLockError::WouldBlock) => bail!("another command is writing it"),
         Err(TryLockError::Error(error)) => return Err(error.into()),
     }
-    // Between the two calls it may have become somebody's complete file.
+    // Between the two calls, another command may have completed and renamed it.
     let is_it = partial.symlink_metadata().is_ok_and(|known| Some(known.ino()) == inode(&file));
     ensure!(is_it, "another command has just completed it; try again");
     file.set_permissions(Permissions::from_mode(0o600))?;

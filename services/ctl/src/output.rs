@@ -11,7 +11,7 @@ use serde::Serialize;
 pub(crate) use channels::{
     DataOut, ReaderLeft, data_out, is_answerable, message, message_json, print, print_data, prompt,
 };
-/// For a piece of a line, which a line feed in it would end.
+/// For a part of a line, which a line feed would end.
 pub(crate) use strongroom_runtime::printable;
 pub(crate) use table::{Table, key_values, line};
 
@@ -39,7 +39,7 @@ impl Format {
         }
     }
 
-    /// Prints one message of many on one line, as it comes.
+    /// Prints one of many messages on one line, as it arrives.
     pub(crate) fn line<M: prost::Message>(
         self,
         full_name: &str,
@@ -69,7 +69,7 @@ impl Format {
         }
     }
 
-    /// Prints a document of our own: `text` for people, `document` for scripts.
+    /// Prints a document that is not a protobuf message: `text` for people, `document` for scripts.
     pub(crate) fn document(self, document: &impl Serialize, text: impl FnOnce() -> String) -> Result<()> {
         match self {
             Self::Text => print(&text()),

@@ -1,5 +1,6 @@
-//! The reference of the configuration is made from its types, so a key cannot lack a description, a default or a place in
-//! the schemas: `docs/configuration.md`, the schema for editors (`deploy/config/schema.json`) and the chart's.
+//! The configuration reference is generated from the configuration's types, so a key cannot lack a description, a
+//! default or a place in the schemas: `docs/configuration.md`, the schema for editors (`deploy/config/schema.json`) and
+//! the chart's.
 //!
 //! The tests compare; `STRONGROOM_WRITE_DOCS=1 cargo test -p strongroom-ctl reference` writes.
 #![expect(clippy::unwrap_used, reason = "tests")]
@@ -21,7 +22,7 @@ fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// Compares a file of the tree with what it must be, or writes it.
+/// Compares a file of the tree with its expected content, or writes it.
 fn is_kept(file: &str, expected: &str) {
     let path = repository().join(file);
     if std::env::var_os("STRONGROOM_WRITE_DOCS").is_some() {
@@ -94,7 +95,7 @@ fn every_variable_of_the_page_sets_its_key() {
     assert_eq!((backup.backup.stall_seconds, &*backup.backup.vault.url), (1, "127.0.0.1:1"));
 }
 
-/// A value that the key takes; an address is a name, a path and a URL too.
+/// A value that the key accepts; an address also serves as a name, a path and a URL.
 fn an_example(schema: &Value) -> String {
     let value = page::values(schema).next().map(|(value, _)| value.to_owned());
     value.unwrap_or_else(|| match schema["type"].as_str() {

@@ -1,4 +1,5 @@
-//! Secrets come from a file, standard input or a hidden prompt, never from an argument: those are visible to every process.
+//! Secrets come from a file, standard input or a hidden prompt, never from an argument: every process can see
+//! arguments.
 
 mod guessing;
 mod prompt;
@@ -14,20 +15,21 @@ use strongroom_crypto::SecretBytes;
 use crate::input;
 use crate::output::{self, printable};
 
-/// What a vault takes at most.
+/// Maximum size of a secret in a vault.
 const MAX_BYTES: usize = 65_536;
 
-/// How some editors begin a text in UTF-8.
+/// Bytes with which some editors begin a text in UTF-8.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// How some shells begin a text in UTF-16.
+/// Bytes with which some shells begin a text in UTF-16.
 const UTF16_MARKS: [&[u8]; 2] = [b"\xff\xfe", b"\xfe\xff"];
 
-/// Reads a new secret from `path`, or from standard input for `-`; at a terminal it is asked for twice. Exactly one trailing line feed is dropped: editors
-/// and `echo` add it. Everything else is kept, with a warning where it looks like an accident.
+/// Reads a new secret from `path`, or from standard input for `-`; at a terminal, it must be typed twice. Exactly one
+/// trailing line feed is dropped, because editors and `echo` add it. Everything else is kept, with a warning if it
+/// looks like an accident.
 ///
 /// # Errors
-/// When it cannot be read, is empty, or longer than 65,536 bytes. The message repeats nothing of it.
+/// When it cannot be read, is empty, or is longer than 65,536 bytes. The message repeats nothing of it.
 pub(crate) fn read(path: &Path) -> Result<SecretBytes> {
     let secret = read_bytes(path, prompt::Kind::NewSecret)?;
     for accident in accidents(secret.expose()) {
@@ -36,8 +38,8 @@ pub(crate) fn read(path: &Path) -> Result<SecretBytes> {
     Ok(secret)
 }
 
-/// Reads text that opens something, such as a passphrase: as [`read`], without the byte order mark and the carriage return
-/// of some editors.
+/// Reads text that opens something, such as a passphrase: as [`read`], but without the byte order mark and the carriage
+/// return that some editors add.
 ///
 /// # Errors
 /// As [`read`]; also for text that is not UTF-8.
@@ -45,12 +47,12 @@ pub(crate) fn text(path: &Path) -> Result<SecretBytes> {
     text_of(path, prompt::Kind::Known)
 }
 
-/// The passphrase in `path` that opens something, as [`text`] reads.
+/// The passphrase in `path`, read as by [`text`].
 pub(crate) fn passphrase(path: &Path) -> Result<Passphrase> {
     Ok(Passphrase::new(utf8(&text(path)?)?)?)
 }
 
-/// A passphrase that is to protect something.
+/// A new passphrase, which will protect something.
 ///
 /// # Errors
 /// As [`text`]; also for one that is easily guessed.
@@ -58,7 +60,7 @@ pub(crate) fn new_passphrase(path: &Path) -> Result<Passphrase> {
     Ok(Passphrase::new(&new_passphrase_text(path)?)?)
 }
 
-/// The same for a call that carries it.
+/// [`new_passphrase`] as text, for a call that carries it.
 pub(crate) fn new_passphrase_text(path: &Path) -> Result<String> {
     let secret = text_of(path, prompt::Kind::NewPassphrase)?;
     let text = utf8(&secret)?;
@@ -75,7 +77,7 @@ fn utf8(secret: &SecretBytes) -> Result<&str> {
     std::str::from_utf8(secret.expose()).ok().context("the passphrase is not UTF-8 text")
 }
 
-/// What is there in a secret that nobody sees in an editor, at either end.
+/// Characters at either end of a secret that nobody sees in an editor.
 fn accidents(secret: &[u8]) -> Vec<&'static str> {
     let mut found = Vec::new();
     if secret.starts_with(BYTE_ORDER_MARK) {
@@ -126,7 +128,7 @@ fn read_bytes(path: &Path, kind: prompt::Kind) -> Result<SecretBytes> {
 }
 
 fn read_from(input: impl Read) -> Result<SecretBytes> {
-    // With its final capacity from the start: growing would leave copies of the secret behind.
+    // Allocated with its final capacity: growing would leave copies of the secret behind.
     let mut bytes = Vec::with_capacity(MAX_BYTES + 2);
     input.take(MAX_BYTES as u64 + 2).read_to_end(&mut bytes)?;
     if bytes.last() == Some(&b'\n') {

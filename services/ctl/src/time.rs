@@ -4,11 +4,11 @@ use std::str::FromStr;
 
 use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 
-/// The accepted forms of a length of time.
+/// The accepted forms of a duration.
 const LENGTH: &str =
     "a length of time in weeks, days, hours, minutes or seconds, such as 2w, 30d, 12h, 15m, 30s or 1h30m";
 
-/// A point in time: given, or so long ago.
+/// A point in time: absolute, or this long ago.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Since {
     /// RFC 3339.
@@ -17,7 +17,7 @@ pub(crate) enum Since {
     Ago(SignedDuration),
 }
 
-/// A point in time: given, or after so long.
+/// A point in time: absolute, or after this long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Until {
     /// RFC 3339.
@@ -26,7 +26,7 @@ pub(crate) enum Until {
     After(SignedDuration),
 }
 
-/// When something expires, where it may also cease to.
+/// When something expires, or that it never does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Expiry {
     /// At this time.
@@ -75,7 +75,7 @@ fn time_or_length<T>(
 }
 
 impl Since {
-    /// The time meant, when it is `now_micros` since the epoch.
+    /// The point in time, if the current time is `now_micros` since the epoch.
     ///
     /// # Errors
     /// When it is before the year -9999.
@@ -88,7 +88,7 @@ impl Since {
 }
 
 impl Until {
-    /// The time meant, when it is `now_micros` since the epoch, in whole seconds.
+    /// The point in time in whole seconds, if the current time is `now_micros` since the epoch.
     ///
     /// # Errors
     /// When it is after the year 9999.
@@ -100,17 +100,17 @@ impl Until {
     }
 }
 
-/// A length of time in units of a fixed length, in jiff's friendly or ISO 8601 form. A day has 24 hours.
+/// A duration in units of a fixed length, in jiff's friendly or ISO 8601 form. A day has 24 hours.
 ///
 /// # Errors
-/// For months and years, whose length depends on the date, and for a negative length.
+/// For months and years, whose length depends on the date, and for a negative duration.
 pub(crate) fn length(text: &str) -> Result<SignedDuration, String> {
     let fixed = SpanRelativeTo::days_are_24_hours();
     let length = text.parse::<Span>().and_then(|span| span.to_duration(fixed));
     length.ok().filter(|length| !length.is_negative()).ok_or_else(|| format!("expected {LENGTH}"))
 }
 
-/// As messages carry a length of time.
+/// A duration as messages carry it.
 pub(crate) fn length_to_wire(length: SignedDuration) -> prost_types::Duration {
     prost_types::Duration { seconds: length.as_secs(), nanos: length.subsec_nanos() }
 }
@@ -123,7 +123,7 @@ pub(crate) fn shown(time: Option<&prost_types::Timestamp>) -> String {
     known.map(|time| time.to_string()).unwrap_or_default()
 }
 
-/// A length of time to look at; empty when unset: `40 ms`, `1.8 s`, `3 min 20 s`.
+/// A duration for people; empty when unset: `40 ms`, `1.8 s`, `3 min 20 s`.
 pub(crate) fn shown_length(length: Option<&prost_types::Duration>) -> String {
     let Some(length) = length else { return String::new() };
     let millis = length.seconds.saturating_mul(1000).saturating_add(i64::from(length.nanos) / 1_000_000);
@@ -137,7 +137,7 @@ pub(crate) fn shown_length(length: Option<&prost_types::Duration>) -> String {
     }
 }
 
-/// The larger unit, and the smaller one where there is some of it.
+/// The larger unit, and the smaller one unless it is zero.
 fn two((large, of_large): (i64, &str), (small, of_small): (i64, &str)) -> String {
     match small {
         0 => format!("{large} {of_large}"),
@@ -182,7 +182,7 @@ mod tests {
         for (text, seconds) in [("0s", 0), ("90m", 5400), ("1h", 3600), ("7d", 604_800), ("2w", 1_209_600)] {
             assert_eq!(length_to_wire(length(text).unwrap()).seconds, seconds, "{text}");
         }
-        // jiff's other forms of the same.
+        // Other forms of the same duration in jiff.
         for text in ["36h", "1d12h", "1 day, 12 hours", "PT36H"] {
             assert_eq!(length(text).map(|length| length.as_hours()), Ok(36), "{text}");
         }

@@ -10,6 +10,8 @@ mod approvals;
 mod archived;
 mod census;
 mod foreign;
+#[cfg(test)]
+mod fuzz;
 mod ledger;
 mod merge;
 mod name;

@@ -43,10 +43,10 @@ pub enum SealError {
     #[error("this is not a sealed file: it does not begin like an age file")]
     NotSealed,
     /// An armored age file.
-    #[error("this age file is armored, that is text; make it again without --armor")]
+    #[error("this age file is armored (text, not binary); make it again without --armor")]
     Armored,
     /// An age file of an unknown version.
-    #[error("this age file has the version {found:?}, and only v1 is known: use a newer release")]
+    #[error("this age file has version {found:?}, and this release knows only v1: use a newer release")]
     UnknownVersion {
         /// The text found in place of `v1`, 20 characters at most.
         found: String,
@@ -78,19 +78,19 @@ pub enum SealError {
     },
     /// A stanza to be written that no header can contain.
     #[error(
-        "a stanza of a type of its own needs words of visible ASCII, and another type than those that age defines"
+        "a custom stanza's type and arguments must be words of visible ASCII, and its type must not be one that age defines"
     )]
     StanzaForm,
     /// A passphrase together with other recipients, which age forbids.
-    #[error("the header names a passphrase beside other recipients; a passphrase must be alone")]
+    #[error("the header has a passphrase and other recipients; a passphrase must be the only recipient")]
     PassphraseNotAlone,
     /// A post-quantum recipient together with one whose key a quantum computer could break.
     #[error(
-        "post-quantum recipients (age1pq1…) and others (age1…) cannot be mixed: the weaker ones would decide; give one kind only"
+        "post-quantum recipients (age1pq1…) and others (age1…) cannot be mixed: the file would be only as strong as the weaker kind; give one kind only"
     )]
     PostQuantumNotAlone,
     /// The header was changed, or the file key belongs to another file.
-    #[error("the header was changed after sealing, or the file key is another file's")]
+    #[error("the header was changed after sealing, or the file key belongs to another file")]
     HeaderChanged,
 
     /// No identity fits.
@@ -115,7 +115,7 @@ pub enum SealError {
     WrongPassphrase,
     /// Opening would take more memory and time than allowed.
     #[error(
-        "the passphrase has the work factor {found}, and at most {limit} is accepted: each step doubles \
+        "the passphrase has the work factor {found}, above the accepted limit of {limit}: each step doubles \
          memory and time, and {limit} already takes {} MiB",
         1_u64 << (limit.saturating_sub(10))
     )]
@@ -130,7 +130,7 @@ pub enum SealError {
     #[error("the sealed file ends before its first chunk: it was cut short")]
     NoPayload,
     /// A chunk other than the last one does not verify.
-    #[error("chunk {chunk} of the sealed file is damaged, or another stands in its place")]
+    #[error("chunk {chunk} of the sealed file is damaged, or another chunk is in its place")]
     Chunk {
         /// The chunk's number.
         chunk: u64,
@@ -158,7 +158,7 @@ pub enum SealError {
     Trailing,
 
     /// No recipients: the data would be lost.
-    #[error("there is nobody to seal to; give at least one recipient")]
+    #[error("there are no recipients to seal to; give at least one")]
     NoRecipients,
     /// The passphrase is empty and would protect nothing.
     #[error("the passphrase is empty")]

@@ -123,7 +123,7 @@ impl fmt::Debug for HybridIdentity {
 /// The ephemeral share and the wrapped file key of a stanza.
 pub(crate) fn parse(stanza: &Stanza) -> SealResult<([u8; CIPHERTEXT_SIZE], [u8; keys::WRAPPED_BYTES])> {
     let [share] = stanza.arguments.as_slice() else {
-        return Err(malformed("has not exactly one argument"));
+        return Err(malformed("does not have exactly one argument"));
     };
     let share = stanza::decode_array(share);
     let share = share.ok_or_else(|| malformed("has an ephemeral share that is not 1120 bytes of base64"))?;

@@ -99,12 +99,13 @@ pub(crate) struct Parsed {
 
 pub(crate) fn parse(stanza: &Stanza) -> SealResult<Parsed> {
     let [salt, work_factor] = stanza.arguments.as_slice() else {
-        return Err(malformed("has not exactly two arguments"));
+        return Err(malformed("does not have exactly two arguments"));
     };
     let salt = stanza::decode_array(salt);
     let salt = salt.ok_or_else(|| malformed("has a salt that is not 16 bytes of base64"))?;
     let work_factor = parse_work_factor(work_factor);
-    let work_factor = work_factor.ok_or_else(|| malformed("has a work factor that is no number to 63"))?;
+    let work_factor =
+        work_factor.ok_or_else(|| malformed("has a work factor that is not a number up to 63"))?;
     let wrapped = stanza.body.as_slice().try_into();
     let wrapped = wrapped.map_err(|_| malformed("has a body that is not 32 bytes long"))?;
     Ok(Parsed { salt, work_factor, wrapped })

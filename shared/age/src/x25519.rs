@@ -108,7 +108,7 @@ impl fmt::Debug for X25519Identity {
 /// The ephemeral share and the wrapped file key of a stanza.
 pub(crate) fn parse(stanza: &Stanza) -> SealResult<([u8; 32], [u8; keys::WRAPPED_BYTES])> {
     let [share] = stanza.arguments.as_slice() else {
-        return Err(malformed("has not exactly one argument"));
+        return Err(malformed("does not have exactly one argument"));
     };
     let share = stanza::decode_array(share);
     let share = share.ok_or_else(|| malformed("has an ephemeral share that is not 32 bytes of base64"))?;

@@ -72,7 +72,7 @@ pub enum Error {
         bytes: u64,
     },
     /// Two entries share bytes.
-    #[error("the entry {entry} overlaps what follows it", entry = Quoted(entry))]
+    #[error("the entry {entry} overlaps the data after it", entry = Quoted(entry))]
     Overlap {
         /// The first of the two.
         entry: String,
@@ -134,29 +134,29 @@ pub enum Error {
         entry: String,
     },
     /// Header fields without effect differ from those that an archive's writer produces.
-    #[error("the header of the entry {entry} is not as an archive's writer makes it", entry = Quoted(entry))]
+    #[error("the header of the entry {entry} is not in the form that an archive writer gives it", entry = Quoted(entry))]
     Header {
         /// Its name.
         entry: String,
     },
     /// The entries are in another order than listed, or something follows the manifest and its signature.
-    #[error("the entry {entry} is not in the place that an archive's writer gives it", entry = Quoted(entry))]
+    #[error("the entry {entry} is not at the position that an archive writer gives it", entry = Quoted(entry))]
     Place {
         /// Its name.
         entry: String,
     },
     /// The bytes before the manifest have changed, although every entry is valid.
     #[error(
-        "bytes of the ZIP that no entry accounts for have changed, such as the header of an entry: its SHA-256 is not the one that manifest.json gives"
+        "bytes of the ZIP outside its entries' content have changed, such as an entry's header: their SHA-256 is not the one in manifest.json"
     )]
     Frame,
 
     /// There is no manifest.
-    #[error("there is no manifest.json: this is not an archive, or its export never ended")]
+    #[error("there is no manifest.json: this is not an archive, or its export never completed")]
     NoManifest,
     /// `manifest.sig` exists but is not a signature.
     #[error(
-        "manifest.sig is no signature: expected a key version, an archive id, a time and 128 lower-case hexadecimal digits"
+        "manifest.sig is not a signature: expected a key version, an archive id, a time and 128 lower-case hexadecimal digits"
     )]
     Signature,
     /// `manifest.sig` belongs to another archive.
@@ -247,7 +247,7 @@ pub enum Error {
         found: String,
     },
     /// The manifest gives a table's entry another source, namespace or own name than its schema entry does.
-    #[error("manifest.json says of {entry} another source or table than its schema entry does", entry = Quoted(entry))]
+    #[error("manifest.json names another source or table for {entry} than its schema entry does", entry = Quoted(entry))]
     OwnTable {
         /// Its name.
         entry: String,

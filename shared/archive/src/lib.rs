@@ -11,6 +11,8 @@
 pub mod document;
 mod error;
 mod file_name;
+#[cfg(test)]
+mod fuzz;
 mod limits;
 pub mod manifest;
 mod quote;

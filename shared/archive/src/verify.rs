@@ -210,7 +210,7 @@ fn verify_table<R: Read + Seek>(
     while let Some(values) = rows.next_row_watched(&mut |bytes| watch.progress(bytes))? {
         let checked = values.iter().try_for_each(|value| check_value(schema.engine, value));
         if let Err(error) = checked {
-            return Err(rows.malformed(&format!("holds no such row: {error}")));
+            return Err(rows.malformed(&format!("is not a valid row: {error}")));
         }
         watch.row(&schema, &values)?;
         found += 1;

@@ -48,10 +48,10 @@ pub enum Error {
 
     /// A sealed archive's file key is wrapped by a root key that was not given.
     #[error(
-        "the archive is sealed to the root key {wrapped_by}, and only {given} was given. In place of a vault that is lost, start \
-         a new one with the root key {wrapped_by} and an empty database. Of this vault's own former root key, give \
-         {wrapped_by} too, as a previous root key. An archive of another vault is sealed to this one with its recovery key \
-         (`strongroom archive reseal`)"
+        "the archive is sealed to the root key {wrapped_by}, but only {given} was given. If its vault is \
+         lost, start a new one with the root key {wrapped_by} and an empty database. If {wrapped_by} is a \
+         former root key of this vault, give it too, as a previous root key. To seal another vault's archive \
+         to this one, use its recovery key (`strongroom archive reseal`)"
     )]
     NoRootForSeal {
         /// Id of the root key needed.

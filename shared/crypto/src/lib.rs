@@ -90,6 +90,8 @@ mod cell;
 mod data_key;
 mod error;
 mod file_key;
+#[cfg(test)]
+mod fuzz;
 mod hkdf;
 mod kid;
 mod lower_hex;

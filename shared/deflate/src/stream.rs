@@ -4,6 +4,9 @@
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests;
 
+#[cfg(test)]
+mod fuzz;
+
 use std::io::{self, Write};
 
 use crc32fast::Hasher;

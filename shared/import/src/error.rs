@@ -21,8 +21,7 @@ pub enum Error {
         source: io::Error,
     },
     /// The folder to unpack into is not empty.
-    #[error("{out} is not empty, and nothing is overwritten: there is {found} in it; name a folder that is new or \
-             empty", out = .out.display(), found = .found.display())]
+    #[error("{out} is not empty, and nothing is overwritten: it contains {found}; name a new or empty folder", out = .out.display(), found = .found.display())]
     NotEmpty {
         /// The folder.
         out: PathBuf,
@@ -37,16 +36,14 @@ pub enum Error {
     #[error("this .geb has version {0} of the {1}, and this release reads version 1: use a newer release")]
     FutureGeb(u64, &'static str),
     /// Bytes are missing at the end.
-    #[error(
-        "this .geb is shorter than its beginning says: at least {0} bytes are missing at its end; copy it again"
-    )]
+    #[error("this .geb is too short: at least {0} bytes are missing at its end; copy it again")]
     Truncated(u64),
     /// Bytes were added at the end.
-    #[error("this .geb is longer than its beginning says: {0} bytes follow its end; copy it again")]
+    #[error("this .geb is too long: {0} bytes follow its end; copy it again")]
     Trailing(u64),
     /// The beginning is invalid with this passphrase.
     #[error(
-        "the passphrase does not open this .geb; if it is surely the right one, the file's first bytes are damaged"
+        "the passphrase does not open this .geb; if you are sure that it is right, the file's first bytes are damaged"
     )]
     WrongPassphrase,
     /// The beginning is valid, but the MAC over all bytes does not match.
@@ -58,7 +55,7 @@ pub enum Error {
     #[error("the manifest of this .geb {0}")]
     GebManifest(String),
     /// The database or a recording is declared longer than the remaining bytes.
-    #[error("{name} would be too large: it is given as {bytes} bytes, and the .geb holds {left} for it")]
+    #[error("{name} is too large: its stated size is {bytes} bytes, and the .geb has {left} left for it")]
     TooLarge {
         /// The recording, or `the database`.
         name: String,
@@ -86,11 +83,11 @@ pub enum Error {
 
     /// A later version of the connection export.
     #[error(
-        "this connection export of Gatwy has version {0}, and this release reads version 1: use a newer release"
+        "this Gatwy connection export has version {0}, and this release reads version 1: use a newer release"
     )]
     FutureConnections(u64),
     /// A connection export contains an entry that cannot be imported.
-    #[error("the connection export of Gatwy {0}")]
+    #[error("the Gatwy connection export {0}")]
     Connections(String),
 
     /// The key file does not contain a key.
@@ -115,7 +112,7 @@ pub enum Error {
     },
     /// No value opens.
     #[error(
-        "none of the {0} encrypted credentials opens with this APP_KEY: it is not the one they were made under"
+        "none of the {0} encrypted credentials opens with this APP_KEY: they were encrypted under another one"
     )]
     WrongAppKey(usize),
     /// One value does not open.

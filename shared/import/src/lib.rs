@@ -8,6 +8,8 @@
 mod app_key;
 mod connections;
 mod error;
+#[cfg(test)]
+mod fuzz;
 mod geb;
 mod laravel;
 mod promptgate;

@@ -1,9 +1,9 @@
 //! The admin port: plain HTTP for scrapers (`/metrics`), probes (`/livez`, `/readyz`) and people (`/`).
 //!
-//! It shows no secret and needs no token, so it may listen on any address without certificates. It answers from the
-//! moment the process starts, also while the database is being migrated. The page names what the platform consists of, so
-//! only this machine gets it: a loopback peer with a loopback `Host`, which keeps out other machines and web pages whose
-//! name somebody has pointed at this one; `kubectl port-forward` is both.
+//! It shows no secrets and needs no token, so it can listen on any address without certificates. It answers from
+//! process start, including during a database migration. The page lists the platform's components, so only this machine
+//! gets it: the peer and the `Host` must both be loopback. This keeps out other machines, and web pages whose name
+//! resolves to this machine. `kubectl port-forward` satisfies both conditions.
 
 mod config;
 mod connections;
@@ -34,14 +34,14 @@ use peer::Peer;
 
 const TEXT: &str = "text/plain; charset=utf-8";
 
-/// What the page shows beside version and dependencies.
+/// Supplies the sections that the page shows besides version and dependencies.
 #[async_trait]
 pub trait Sections: Send + Sync + 'static {
-    /// The sections as they are now. What cannot be read is a section that says so.
+    /// The current sections. A section that cannot be read says so.
     async fn sections(&self) -> Vec<Section>;
 }
 
-/// What the admin port of a service shows. Clones share it.
+/// The content of a service's admin port. Clones share it.
 #[derive(Clone)]
 pub struct Site {
     pub(super) health: Health,
@@ -50,13 +50,13 @@ pub struct Site {
 }
 
 impl Site {
-    /// With version and dependencies.
+    /// A site that shows version and dependencies.
     #[must_use]
     pub fn new(health: Health, metrics: Metrics) -> Self {
         Self { health, metrics, sections: Arc::default() }
     }
 
-    /// Adds the service's own sections, once it has them.
+    /// Adds the service's own sections once they are available.
     pub fn publish(&self, sections: Arc<dyn Sections>) {
         let _ = self.sections.set(sections);
     }
@@ -70,7 +70,7 @@ pub async fn listen(address: SocketAddr) -> Result<TcpListener> {
     TcpListener::bind(address).await.map_err(|source| Error::ListenAdmin { address, source })
 }
 
-/// Serves `site` on `listener`, where there is one, until the returned set is dropped.
+/// Serves `site` on `listener`, if there is one, until the returned set is dropped.
 #[must_use]
 pub fn start(listener: Option<TcpListener>, site: Site) -> JoinSet<()> {
     let mut task = JoinSet::new();
@@ -94,7 +94,7 @@ fn routes(site: Site) -> Router {
         .with_state(site)
 }
 
-/// The process runs; `/readyz` says whether it can serve.
+/// The process is running; `/readyz` says whether it can serve.
 async fn livez() -> Response {
     answer(StatusCode::OK, TEXT, "ok\n")
 }
@@ -104,7 +104,7 @@ async fn readyz(Shared(site): Shared<Site>) -> Response {
     answer(status, TEXT, readiness(&site.health))
 }
 
-/// One line a dependency: its name, its state and, where it is failing, the reason.
+/// One line per dependency: its name, its state and, if it is failing, the reason.
 fn readiness(health: &Health) -> String {
     let mut text = String::new();
     if health.is_stopping() {
@@ -140,7 +140,7 @@ async fn page(
 }
 
 async fn not_found() -> Response {
-    answer(StatusCode::NOT_FOUND, TEXT, "There is only GET of /, /livez, /readyz and /metrics here.\n")
+    answer(StatusCode::NOT_FOUND, TEXT, "This port answers GET /, /livez, /readyz and /metrics only.\n")
 }
 
 fn answer(status: StatusCode, content_type: &'static str, body: impl Into<Body>) -> Response {

@@ -1,8 +1,8 @@
-//! Who calls, and whether they may: a tower layer in front of every method.
+//! Authentication and authorization: a tower layer in front of every method.
 //!
-//! A method's permission stands beside it in the proto. What has none is refused to everybody. Health is
-//! open, because probes carry no token; reflection wants a valid token and no more. A call without a token is that of
-//! the connection's certificate, if it has shown one.
+//! A method's permission is declared next to it in the proto. A method without one is refused to every caller. Health
+//! is open, because probes carry no token; reflection needs a valid token but no permission. A call without a token
+//! acts as the connection's client certificate, if there is one.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -25,42 +25,42 @@ use crate::status::status;
 use crate::strangers::Strangers;
 use crate::telemetry::trace_id;
 
-/// Names of an unknown certificate that an error repeats: its details have a limit.
+/// Maximum number of names of an unknown certificate that an error repeats: error details have a size limit.
 const SHOWN_NAMES: usize = 3;
 
-/// A service does not learn which of these it is.
+/// A service does not learn which of these applies.
 const REFUSED: &str = "the token is unknown, expired or revoked, or so is one of its issuers, or it is bound to another service";
 
-/// Who a token or a certificate stands for.
+/// The principal behind a token or a certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Principal {
-    /// As the audit log names it: `token:<id>`, or `identity:<name in the certificate>`.
+    /// Its id in the audit log: `token:<id>`, or `identity:<name in the certificate>`.
     pub id: String,
-    /// The token's name, or the name in the certificate, for people.
+    /// Its name for people: the token's name, or the name in the certificate.
     pub name: String,
-    /// What it may do.
+    /// Its permissions.
     pub permissions: Arc<BTreeSet<String>>,
-    /// What it can reach with them.
+    /// The part of the deployment that these permissions cover.
     pub selectors: Arc<Selectors>,
-    /// What this service shows the vault to act for it.
+    /// The statement with which this service acts for it at the vault.
     pub delegation: Delegation,
-    /// SHA-256 of the token that was presented, where this service checked it itself; empty otherwise.
+    /// SHA-256 of the presented token if this service checked the token itself; otherwise empty.
     pub token_hash: Vec<u8>,
 }
 
-/// The vault's statement that somebody has called this service; empty where the vault itself is called. Its `Debug` shows
-/// nothing.
+/// The vault's statement that the principal has called this service; empty if the vault itself is called. Its `Debug`
+/// output is redacted.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Delegation(Bytes);
 
 impl Delegation {
-    /// As the vault sent it.
+    /// A statement as the vault sent it.
     #[must_use]
     pub fn new(statement: Bytes) -> Self {
         Self(statement)
     }
 
-    /// For the vault, and for nobody else.
+    /// The statement. Send it to the vault only.
     #[must_use]
     pub fn expose(&self) -> Bytes {
         self.0.clone()
@@ -74,31 +74,31 @@ impl fmt::Debug for Delegation {
 }
 
 impl Principal {
-    /// Whether it may do `permission`.
+    /// Whether it has `permission`.
     #[must_use]
     pub fn may(&self, permission: &str) -> bool {
         self.permissions.contains(permission)
     }
 
-    /// What it is, for sentences: `token` or `identity`.
+    /// Its noun in messages: `token` or `identity`.
     #[must_use]
     pub fn noun(&self) -> &'static str {
         if self.id.starts_with(identity::PRINCIPAL) { "identity" } else { "token" }
     }
 
-    /// Whether it may use the caller key. Where it may not, answer as if there were no such key.
+    /// Whether it may use the caller key. If not, answer as if the key did not exist.
     #[must_use]
     pub fn may_use_key(&self, key_id: &str) -> bool {
         self.selectors.admits_key(key_id)
     }
 }
 
-/// A call that was let through: found in the request's extensions by handlers.
+/// An admitted call. Handlers find it in the request's extensions.
 #[derive(Debug, Clone)]
 pub struct Caller {
-    /// Who calls.
+    /// The calling principal.
     pub principal: Principal,
-    /// The principal through which they act, where they let another one act for them; or empty.
+    /// The principal that makes the call on the caller's behalf; empty if the caller makes it directly.
     pub via: String,
     /// The call's trace id, or empty.
     pub trace_id: String,
@@ -108,7 +108,7 @@ impl Caller {
     /// The caller of `request`.
     ///
     /// # Errors
-    /// UNAUTHENTICATED when the layer did not run before the handler.
+    /// UNAUTHENTICATED if the layer did not run before the handler.
     pub fn of<T>(request: &tonic::Request<T>) -> Result<Self, Status> {
         request
             .extensions()
@@ -118,30 +118,31 @@ impl Caller {
     }
 }
 
-/// Turns tokens and certificates' names into principals, and hears of refusals.
+/// Resolves tokens and certificate names to principals, and records refusals.
 #[async_trait]
 pub trait Authenticator: Send + Sync + 'static {
-    /// The service's name, the `domain` of its errors.
+    /// The service's name: the `domain` of its errors.
     fn domain(&self) -> &'static str;
 
-    /// `None` for a token that is unknown, expired or revoked. Drop the text, and so wipe it, as soon as it was looked at.
+    /// Resolves a token; `None` if it is unknown, expired or revoked. Drop the text as soon as it has been checked,
+    /// which wipes it.
     ///
     /// # Errors
-    /// UNAVAILABLE when it cannot be found out now.
+    /// UNAVAILABLE if the answer cannot be determined now.
     async fn authenticate(&self, token: Zeroizing<String>) -> Result<Option<Principal>, Status>;
 
-    /// The principal of a certificate with these names; `None` when nobody has any of them. They are written as in
-    /// [`crate::identity`], and the certificate was checked.
+    /// Resolves the names in a certificate; `None` if no principal has any of them. They have the form described in
+    /// [`crate::identity`], and the certificate has been verified.
     ///
     /// # Errors
-    /// UNAUTHENTICATED when several principals have them, UNAVAILABLE when it cannot be found out now.
+    /// UNAUTHENTICATED if several principals have them, UNAVAILABLE if the answer cannot be determined now.
     async fn identity(&self, names: &[String]) -> Result<Option<Principal>, Status>;
 
-    /// Records that `caller` was refused `method` for want of `permission`.
+    /// Records that `caller` was refused `method` for lack of `permission`.
     async fn denied(&self, caller: &Caller, method: &str, permission: &str);
 }
 
-/// PERMISSION_DENIED naming what is missing; `holder` is the [`Principal::noun`] of who lacks it.
+/// PERMISSION_DENIED that names the missing permission; `holder` is the [`Principal::noun`] of the caller.
 #[must_use]
 pub fn permission_denied(domain: &str, holder: &str, method: &str, permission: &str) -> Status {
     status(
@@ -167,7 +168,7 @@ pub struct AuthLayer {
 }
 
 impl AuthLayer {
-    /// A layer that asks `authenticator`, and gives callers places among `places` as soon as they are known.
+    /// A layer that asks `authenticator`, and takes a place from `places` as soon as the caller is known.
     #[must_use]
     pub(crate) fn new(authenticator: Arc<dyn Authenticator>, places: CallPlaces) -> Self {
         Self { authenticator, places, strangers: Strangers::default() }
@@ -212,7 +213,7 @@ where
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         let (authenticator, places) = (Arc::clone(&self.authenticator), self.places.clone());
         let strangers = self.strangers.clone();
-        // The clone has not been polled ready; the one that was must serve this call.
+        // Only the original was polled ready, so it serves this call, not the clone.
         let clone = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, clone);
         Box::pin(async move {
@@ -223,7 +224,7 @@ where
             }
             if !path.starts_with("/grpc.health.v1.Health/") {
                 let names = peer.as_ref().and_then(Peer::names);
-                // Nothing behind this layer sees it.
+                // Nothing behind this layer sees the token.
                 let sent = request.headers_mut().remove(header::AUTHORIZATION);
                 match admit(authenticator.as_ref(), &places, sent, names, &path).await {
                     Ok((caller, place)) => {
@@ -247,8 +248,8 @@ where
     }
 }
 
-/// Who calls, with the place of the call. It has one before it may be refused, because refusals cost work, too: each is
-/// recorded.
+/// The caller and the place of the call. The place is taken before the permission check, because a refusal costs work
+/// too: each is recorded.
 async fn admit(
     authenticator: &dyn Authenticator,
     places: &CallPlaces,

@@ -1,4 +1,4 @@
-//! Reaching a service: the channel, its TLS, and the token on each call.
+//! Connecting to a service: the channel, its TLS, and the token on each call.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,16 +18,16 @@ use crate::rpc::Traced;
 use crate::tls::connect::{self, Connector};
 use crate::tls::{ALPN, ClientTls};
 
-/// Receiving windows: the receiver's window bounds a download (window ÷ round trip).
+/// Receive windows: they limit a download's rate (window ÷ round trip).
 const STREAM_WINDOW: u32 = 8 << 20;
 const CONNECTION_WINDOW: u32 = 16 << 20;
-/// Longest frame that is taken: a chunk of an archive in one, not in seventeen (docs/performance.md, gRPC).
+/// Maximum frame size: an archive chunk arrives in one frame instead of seventeen (docs/performance.md, gRPC).
 const FRAME: u32 = 512 << 10;
 
 const CONNECT: Duration = Duration::from_secs(5);
 
-/// Where a service is and how to trust it. A channel reads the files again before each connection.
-// Serialised only as the default in the reference of the configuration.
+/// Address of a service, and how to trust it. A channel reads the files again before each connection.
+// Serialised only to show the default in the configuration reference.
 #[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Target {
@@ -39,7 +39,7 @@ pub struct Target {
     pub cert_file: Option<PathBuf>,
     /// The private key of `cert_file`, PEM. Only its owner may read the file (mode 0600).
     pub key_file: Option<PathBuf>,
-    /// Permits an `http://` address on another machine, for networks that encrypt by themselves.
+    /// Permits an `http://` address on another machine, for networks that encrypt their traffic.
     pub plaintext: bool,
 }
 
@@ -47,7 +47,7 @@ pub struct Target {
 pub type AuthorizedChannel = InterceptedService<Traced<Channel>, Bearer>;
 
 impl Target {
-    /// [`Self::channel`], with `bearer` on each call and in the trace of whoever calls.
+    /// [`Self::channel`], with `bearer` on each call, in the caller's trace.
     ///
     /// # Errors
     /// Those of [`Self::channel`].
@@ -55,7 +55,7 @@ impl Target {
         Ok(InterceptedService::new(Traced::new(self.channel()?), bearer))
     }
 
-    /// A channel that connects at its first call and again whenever it must.
+    /// A channel that connects at its first call and reconnects when necessary.
     ///
     /// # Errors
     /// [`Error::Transport`] for an unusable URL, [`Error::PlaintextTarget`], [`Error::File`] for an unreadable
@@ -64,7 +64,7 @@ impl Target {
         self.tuned_channel(tuned)
     }
 
-    /// The same where each call ends after `time`, whatever the other side does.
+    /// [`Self::channel`] whose calls end after `time`, whatever the server does.
     ///
     /// # Errors
     /// Those of [`Self::channel`].
@@ -117,8 +117,8 @@ fn tuned(endpoint: Endpoint) -> Endpoint {
         .tcp_nodelay(true)
 }
 
-/// Adds `authorization: Bearer …`, marked sensitive so that nothing logs it; or nothing, where the connection's
-/// certificate says who calls.
+/// Adds `authorization: Bearer …`, marked sensitive so that nothing logs it; adds nothing if the connection's
+/// certificate identifies the caller.
 #[derive(Clone)]
 pub struct Bearer(Option<MetadataValue<Ascii>>);
 
@@ -129,12 +129,12 @@ impl Bearer {
         Self(None)
     }
 
-    /// For `token`.
+    /// A bearer of `token`.
     ///
     /// # Errors
-    /// [`Error::Transport`] when it is empty or cannot stand in a header; the token is not repeated.
+    /// [`Error::Transport`] if it is empty or a header cannot carry it; the message does not repeat the token.
     pub fn new(token: &str) -> Result<Self> {
-        // A byte order mark is how some editors begin a file.
+        // Some editors start a file with a byte order mark.
         let token = token.trim_start_matches('\u{feff}').trim();
         if token.is_empty() {
             return Err(Error::Transport("the token is empty".into()));

@@ -1,8 +1,8 @@
-//! Time, handed in: nothing else reads the wall clock, so that tests can set it.
+//! Injected time: nothing else reads the wall clock, so tests can set it.
 
 use std::fmt::Debug;
 
-/// Tells the time.
+/// A source of the current time.
 pub trait Clock: Debug + Send + Sync {
     /// Microseconds since the Unix epoch.
     fn now_micros(&self) -> i64;

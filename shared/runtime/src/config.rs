@@ -1,8 +1,8 @@
 //! Configuration: a TOML file, then `STRONGROOM_<SECTION>__<KEY>` from the environment.
 //!
-//! One file may serve every process. [`SECTIONS`] lists its sections once: each process deserialises those that it reads
-//! into its own types and skips the others, and all refuse any other name. The types of sections refuse unknown fields
-//! (`deny_unknown_fields`), so a typo never silently means the default.
+//! One file can serve every process. [`SECTIONS`] lists all sections: each process deserialises the sections that it
+//! reads into its own types, skips the others, and refuses any other name. Section types refuse unknown fields
+//! (`deny_unknown_fields`), so a typo never silently yields the default.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 pub const SECTIONS: [&str; 10] =
     ["admin", "app", "backup", "destinations", "drill", "log", "seal", "sources", "telemetry", "vault"];
 
-/// Reads `file` (nothing when `None`) and the process's environment into `T`, whose fields are sections.
+/// Reads `file` (nothing if `None`) and the process's environment into `T`, whose fields are sections.
 ///
 /// # Errors
 /// [`Error::Config`] naming the file and the section or field.
@@ -28,7 +28,7 @@ pub fn load<T: DeserializeOwned>(file: Option<&Path>) -> Result<T> {
     )
 }
 
-/// The same with a given environment.
+/// [`load`] with a given environment.
 ///
 /// # Errors
 /// [`Error::Config`] naming the file and the section or field.
@@ -55,7 +55,7 @@ pub fn load_with<T: DeserializeOwned>(
     config.try_deserialize().map_err(|error| named(dotted(&error.to_string())))
 }
 
-/// The crate names a key inside a list as `sources[0]optional`.
+/// Adds the dot that the config crate omits after a list index, as in `sources[0]optional`.
 fn dotted(problem: &str) -> String {
     let mut text = String::with_capacity(problem.len() + 4);
     let mut last = ' ';
@@ -69,7 +69,7 @@ fn dotted(problem: &str) -> String {
     text
 }
 
-/// Without a section (`STRONGROOM_TOKEN`, `STRONGROOM_ROOT_KEY`) a variable is not configuration.
+/// A variable without a section (`STRONGROOM_TOKEN`, `STRONGROOM_ROOT_KEY`) is not configuration.
 fn overrides(environment: impl Iterator<Item = (String, String)>) -> Environment {
     Environment::with_prefix("STRONGROOM")
         .prefix_separator("_")

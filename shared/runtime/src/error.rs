@@ -1,4 +1,4 @@
-//! Why a process cannot start or go on. Each message is the last line an operator sees.
+//! Errors that keep a process from starting or continuing. Each message is the last line an operator sees.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -6,7 +6,7 @@ use std::path::PathBuf;
 /// A result with this crate's error.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What keeps a process from running.
+/// An error that keeps a process from running.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The configuration file or an override cannot be used.
@@ -19,7 +19,7 @@ pub enum Error {
         action: &'static str,
         /// The file.
         path: PathBuf,
-        /// The system's answer.
+        /// The system's error.
         source: std::io::Error,
     },
     /// A key or token file that others can read or change.
@@ -35,7 +35,7 @@ pub enum Error {
         /// Its permission bits.
         mode: u32,
     },
-    /// A service would take tokens and secrets unencrypted from other machines.
+    /// A service would accept tokens and secrets unencrypted from other machines.
     #[error(
         "{0} can be reached by other machines and there are no certificates, so tokens and secrets would travel \
          unencrypted; set tls.cert_file and tls.key_file, listen on 127.0.0.1, or set plaintext = true where something \
@@ -49,29 +49,29 @@ pub enum Error {
          address in a configuration file"
     )]
     PlaintextTarget(String),
-    /// The port is taken, or not ours to take.
+    /// The port is taken, or this process may not bind it.
     #[error("cannot listen on {address}: {source}; is another process using the port?")]
     Listen {
-        /// What was to be bound.
+        /// The address to bind.
         address: SocketAddr,
-        /// The system's answer.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// The same for the admin port.
+    /// The same as [`Error::Listen`], for the admin port.
     #[error(
-        "cannot listen on {address} for metrics and probes: {source}; if another process uses the port, set [admin] listen \
-         to another address, or to \"\" to do without"
+        "cannot listen on {address} for metrics and probes: {source}; if another process uses the port, set \
+         [admin] listen to another address, or to \"\" for none"
     )]
     ListenAdmin {
-        /// What was to be bound.
+        /// The address to bind.
         address: SocketAddr,
-        /// The system's answer.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// TLS settings that do not fit together, or an address that is none.
+    /// Inconsistent TLS settings, or an invalid address.
     #[error("{0}")]
     Transport(String),
-    /// The server ended by itself.
+    /// The server ended on its own.
     #[error("the server stopped: {0}")]
     Serve(#[from] tonic::transport::Error),
 }

@@ -1,11 +1,11 @@
-//! Places at which a test ends the process as `kill -9` does, or pauses it as a host that is suspended. They exist in builds
-//! with debug assertions only, for every service.
+//! Points at which a test ends the process as `kill -9` does, or pauses it like a suspended host. They exist only in
+//! builds with debug assertions, for every service.
 
 #[cfg(debug_assertions)]
 const MOMENT: std::time::Duration = std::time::Duration::from_secs(1);
 
-/// Ends the process here if `STRONGROOM_FAILPOINT` names this place: `create.part`, or `create.part#3` for the third time.
-/// `stop:create.part` pauses it until it gets SIGCONT.
+/// Ends the process here if `STRONGROOM_FAILPOINT` names this point: `create.part`, or `create.part#3` for its third
+/// occurrence. `stop:create.part` pauses the process until SIGCONT.
 #[cfg(debug_assertions)]
 pub fn reached(place: &str) {
     use std::sync::atomic::{AtomicUsize, Ordering};
@@ -23,10 +23,10 @@ pub fn reached(place: &str) {
         return;
     }
     let _ = kill_process(getpid(), signal);
-    // The signal may reach another thread first, and this one a moment later.
+    // The signal can reach another thread first, and this one a moment later.
     std::thread::sleep(MOMENT);
 }
 
-/// Nothing.
+/// Does nothing.
 #[cfg(not(debug_assertions))]
 pub fn reached(_place: &str) {}

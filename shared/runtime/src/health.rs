@@ -1,9 +1,9 @@
-//! Whether a process can serve: what it needs, each by name, looked at every second.
+//! Health of a process: its dependencies by name, each checked every second.
 //!
-//! `/readyz`, the gRPC health service, `GetStatus` and the page all show this one list. A dependency is asked in a task
-//! of its own, so that one that hangs delays nobody else's verdict; its state is known within [`PERIOD`] and
-//! [`PATIENCE`] together. Another service that asks for it needs one more [`PERIOD`] at most, which leaves more than a
-//! second of the five that docs/operating.md promises.
+//! `/readyz`, the gRPC health service, `GetStatus` and the page all show this one list. Each dependency is checked in
+//! its own task, so that one that hangs does not delay the others; its state is known within [`PERIOD`] plus
+//! [`PATIENCE`]. Another service that asks for it needs at most one more [`PERIOD`], which leaves more than a second of
+//! the five that docs/operating.md promises.
 
 mod grpc;
 mod status;
@@ -23,34 +23,34 @@ use crate::shutdown::Shutdown;
 pub(crate) use grpc::follow;
 pub use status::{Report, SERVICE, StatusApi};
 
-/// Time between two looks at a dependency.
+/// Time between two checks of a dependency.
 pub const PERIOD: Duration = Duration::from_secs(1);
-/// How long a dependency may take to answer.
+/// Time limit for a dependency's answer.
 pub const PATIENCE: Duration = Duration::from_millis(1500);
-/// Longest reason, in bytes.
+/// Maximum length of a reason, in bytes.
 const MAX_REASON: usize = 1000;
 
-/// Looks at one dependency.
+/// Checks one dependency.
 #[async_trait]
 pub trait Check: Send + Sync + 'static {
-    /// Whether it can be used now.
+    /// Succeeds if the dependency can be used now.
     ///
     /// # Errors
-    /// Why not.
+    /// The reason why it cannot be used.
     async fn check(&self) -> Result<(), Fault>;
 }
 
 /// Why a dependency cannot be used: a sentence for people, without secrets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
-    /// Its own fault, which the log gets once.
+    /// Its own fault, which is logged once.
     Own(String),
-    /// Another dependency of the list is failing, and the log has that.
+    /// Caused by another dependency of the list, whose failure is already in the log.
     Follows(String),
 }
 
 impl Fault {
-    /// The sentence.
+    /// The reason, as a sentence.
     #[must_use]
     pub fn reason(&self) -> &str {
         match self {
@@ -65,19 +65,19 @@ impl From<String> for Fault {
     }
 }
 
-/// How a dependency is.
+/// State of a dependency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
-    /// Not looked at yet.
+    /// Not checked yet.
     Starting,
     /// It can be used.
     Ok,
-    /// It cannot.
+    /// It cannot be used.
     Failing,
 }
 
 impl State {
-    /// For people and probes.
+    /// Its name, for people and probes.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -88,16 +88,16 @@ impl State {
     }
 }
 
-/// A dependency as it was last seen.
+/// A dependency as of its last check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dependency {
     /// Its name, as operators know it.
     pub name: &'static str,
-    /// How it is.
+    /// Its state.
     pub state: State,
     /// Why it is failing; empty otherwise.
     pub reason: String,
-    /// Since when it has been in this state: microseconds since the epoch.
+    /// When it entered this state: microseconds since the epoch.
     pub since: i64,
 }
 
@@ -111,20 +111,20 @@ struct Inner {
     clock: Arc<dyn Clock>,
     start_time: i64,
     known: Mutex<Known>,
-    /// Counts the changes, for tasks that wait for one.
+    /// Counts changes, for tasks that wait for one.
     changes: watch::Sender<u64>,
 }
 
 #[derive(Debug)]
 struct Known {
     dependencies: Vec<Dependency>,
-    /// Names of those whose failure is in the log, and their return is not.
+    /// Names of the dependencies whose failure has been logged, but not their recovery.
     logged: Vec<&'static str>,
     stopping: bool,
 }
 
 impl Health {
-    /// `service` (`vault`, `backup`), which needs everything in `names`; none of it was looked at yet.
+    /// Health of `service` (`vault`, `backup`), which needs everything in `names`; nothing has been checked yet.
     #[must_use]
     pub fn new(service: &'static str, names: &[&'static str], clock: Arc<dyn Clock>) -> Self {
         let start_time = clock.now_micros();
@@ -135,7 +135,7 @@ impl Health {
         Self(Arc::new(Inner { service, clock, start_time, known, changes: watch::Sender::new(0) }))
     }
 
-    /// Shows the dependencies as a metric.
+    /// Publishes the dependencies as a metric.
     pub fn expose(&self, metrics: &Metrics) {
         let health = self.clone();
         let help = "1 when the service can use the dependency, 0 when it cannot.";
@@ -156,13 +156,13 @@ impl Health {
         self.0.service
     }
 
-    /// When this value was made: microseconds since the epoch.
+    /// When this value was created: microseconds since the epoch.
     #[must_use]
     pub fn start_time(&self) -> i64 {
         self.0.start_time
     }
 
-    /// The time now, as the states are dated.
+    /// The current time, by the clock that dates the states.
     #[must_use]
     pub fn now(&self) -> i64 {
         self.0.clock.now_micros()
@@ -187,13 +187,13 @@ impl Health {
         !known.stopping && known.dependencies.iter().all(|dependency| dependency.state == State::Ok)
     }
 
-    /// Not ready from now on, whatever the dependencies are like.
+    /// Reports not ready from now on, whatever the states of the dependencies.
     pub fn stop(&self) {
         self.known().stopping = true;
         self.changed();
     }
 
-    /// Looks at dependencies until `shutdown`, each in a task of its own. They end at once when the set is dropped.
+    /// Checks the dependencies until `shutdown`, each in its own task. Dropping the set ends the tasks at once.
     #[must_use]
     pub fn watch(&self, checks: Vec<(&'static str, Arc<dyn Check>)>, shutdown: &Shutdown) -> JoinSet<()> {
         let mut tasks = JoinSet::new();
@@ -212,11 +212,11 @@ impl Health {
         tasks
     }
 
-    /// Waits until every dependency was looked at once.
+    /// Waits until every dependency has been checked once.
     pub async fn known_once(&self) {
         let mut changes = self.0.changes.subscribe();
         while self.known().dependencies.iter().any(|dependency| dependency.state == State::Starting) {
-            // The sender is in `self`.
+            // Cannot fail: the sender is in `self`.
             let _ = changes.changed().await;
         }
     }
@@ -227,7 +227,7 @@ impl Health {
         self.set(name, found.err().as_ref());
     }
 
-    /// A change of the state is dated and logged; a change of the reason alone is only shown.
+    /// A change of state is dated and logged; a change of the reason alone is only shown.
     fn set(&self, name: &'static str, fault: Option<&Fault>) {
         let (now, reason) = (self.now(), cut(fault.map_or("", Fault::reason)));
         let state = if fault.is_none() { State::Ok } else { State::Failing };
@@ -269,7 +269,7 @@ impl Health {
     }
 }
 
-/// On one line, and not longer than people read.
+/// The reason on one line, of readable length.
 fn cut(reason: &str) -> String {
     let reason = printable(reason);
     let end = (0..=MAX_REASON.min(reason.len())).rev().find(|at| reason.is_char_boundary(*at)).unwrap_or(0);

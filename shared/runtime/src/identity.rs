@@ -1,21 +1,21 @@
-//! Names in client certificates: what a caller without a token is known by.
+//! Names in client certificates: they identify a caller without a token.
 //!
-//! A URI is taken as it stands (`spiffe://…`), a DNS name in lower case after `dns:`. A URI that itself begins with `dns:`
-//! is left out, because it could pass for a DNS name.
+//! A URI is used verbatim (`spiffe://…`); a DNS name is lower-cased and prefixed with `dns:`. A URI that itself begins
+//! with `dns:` is left out, because it could pass for a DNS name.
 
 use rustls::pki_types::CertificateDer;
 use x509_parser::prelude::{FromDer as _, GeneralName, X509Certificate};
 
-/// Begins a DNS name among the names of a certificate.
+/// Prefix of a DNS name among the names of a certificate.
 pub const DNS: &str = "dns:";
-/// Begins a principal's id where a certificate stands for it.
+/// Prefix of the id of a principal that a certificate identifies.
 pub const PRINCIPAL: &str = "identity:";
-/// Names that a certificate may have. One with more is nobody's identity: it could hide an ambiguity.
+/// Maximum number of names in a certificate. One with more identifies nobody: it could hide an ambiguity.
 pub const MAX_NAMES: usize = 100;
-/// The length of a name in bytes, which is that of a SPIFFE ID.
+/// Maximum length of a name in bytes: that of a SPIFFE ID.
 pub const MAX_NAME: usize = 2048;
 
-/// The names of a certificate whose signature was checked, of too many one more than [`MAX_NAMES`]. None when it cannot be
+/// The names of a certificate whose signature was checked, at most one more than [`MAX_NAMES`]. None if it cannot be
 /// read.
 pub(crate) fn names(certificate: &CertificateDer<'_>) -> Vec<String> {
     let Ok((_, certificate)) = X509Certificate::from_der(certificate) else { return Vec::new() };
@@ -23,7 +23,7 @@ pub(crate) fn names(certificate: &CertificateDer<'_>) -> Vec<String> {
     alternatives.value.general_names.iter().filter_map(name).take(MAX_NAMES + 1).collect()
 }
 
-/// Why a certificate with `names` is nobody's identity, whatever is configured; `None` when it may be somebody's.
+/// Why a certificate with `names` identifies nobody, whatever the configuration; `None` if it can identify a caller.
 pub(crate) fn problem(names: &[String]) -> Option<String> {
     if names.is_empty() {
         return Some("has no URI or DNS name".to_owned());

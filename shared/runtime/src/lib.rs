@@ -1,8 +1,8 @@
-//! What every process of Strongroom does: configuration, logs and traces, the clock, authentication, serving,
-//! stopping.
+//! The parts that all Strongroom processes share: configuration, logs and traces, the clock, authentication, serving
+//! and shutdown.
 //!
-//! A service hands in its routes and who may call them; everything that two services would write twice is
-//! here. Nothing in this crate knows a table or a key.
+//! A service supplies its routes and its authentication; everything that two services would otherwise duplicate is
+//! here. This crate knows nothing about tables or keys.
 
 pub mod admin;
 pub mod auth;

@@ -1,9 +1,8 @@
 //! Metrics of one service, in the text format that Prometheus scrapes.
 //!
-//! Nothing is global: `dev` runs two services in one process, each with a [`Metrics`] of its own. Labels have values from
-//! fixed lists or from the configuration only, or from the key ring, never from a request: a caller makes series only
-//! by making keys.
-//! docs/metrics.md describes every family; a test compares it with what is served.
+//! Nothing is global: `dev` runs two services in one process, each with its own [`Metrics`]. Label values come from
+//! fixed lists, the configuration or the key ring, never from a request: a caller creates series only by creating keys.
+//! docs/metrics.md describes every family; a test compares it with the served metrics.
 
 mod rpc;
 mod sampled;
@@ -35,7 +34,7 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// With what every process tells: its version, memory, file descriptors, processor time and start.
+    /// Metrics that every process has: version, memory, file descriptors, processor time and start time.
     #[must_use]
     pub fn new() -> Self {
         let metrics = Self { registry: Registry::new(), certificates: Arc::default() };
@@ -52,7 +51,7 @@ impl Metrics {
         self.add(IntCounter::new(name, help))
     }
 
-    /// Counters by `labels`. Resolve the children once: looking one up hashes its labels.
+    /// Counters by `labels`. Resolve the children once: each look-up hashes the labels.
     pub fn counters(&self, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
         self.add(IntCounterVec::new(Opts::new(name, help), labels))
     }
@@ -67,13 +66,13 @@ impl Metrics {
         self.add(GaugeVec::new(Opts::new(name, help), labels))
     }
 
-    /// A distribution, cut at `buckets`.
+    /// A distribution over `buckets`.
     pub fn histogram(&self, name: &str, help: &str, buckets: &[f64]) -> Histogram {
         self.add(Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets.to_vec())))
     }
 
-    /// Numbers that are kept elsewhere and read when somebody scrapes. `labels` are the names of each sample's labels.
-    /// `read` must neither wait nor fail.
+    /// Values that are kept elsewhere and read at each scrape. `labels` are the names of each sample's labels. `read`
+    /// must neither block nor fail.
     pub fn sampled(
         &self,
         kind: Kind,
@@ -85,7 +84,7 @@ impl Metrics {
         self.register(Sampled::new(kind, name, help, labels, read));
     }
 
-    /// Everything, as a scraper reads it.
+    /// All metrics in the text format.
     #[must_use]
     pub fn text(&self) -> Vec<u8> {
         let mut text = Vec::with_capacity(64 << 10);
@@ -95,7 +94,7 @@ impl Metrics {
         text
     }
 
-    /// Registers what was made from a literal name.
+    /// Registers a collector that was created with a literal name.
     fn add<C: prometheus::core::Collector + Clone + 'static>(&self, made: prometheus::Result<C>) -> C {
         let made = made.expect("a metric's name and labels are literals");
         self.register(made.clone());

@@ -1,7 +1,7 @@
-//! Where HTTP without TLS may be spoken: on loopback, and elsewhere only where somebody said so.
+//! Where HTTP without TLS is allowed: on loopback, and elsewhere only with explicit permission.
 //!
-//! Tokens and secrets travel on every connection. A mesh that encrypts is a good reason to say so; forgetting the
-//! certificates is none.
+//! Tokens and secrets travel on every connection. A mesh that encrypts is a good reason to give the permission; missing
+//! certificates are not.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -30,7 +30,7 @@ pub(crate) fn check_target(url: &http::Uri, allowed: bool) -> Result<()> {
     Err(Error::PlaintextTarget(url.host().unwrap_or_default().to_owned()))
 }
 
-/// `localhost` and loopback addresses. Any other name may lead elsewhere, whatever it resolves to now.
+/// `localhost` and loopback addresses. Any other name can lead to another machine, whatever it resolves to now.
 #[must_use]
 pub fn is_loopback_host(host: &str) -> bool {
     let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);

@@ -1,21 +1,21 @@
-//! Text that somebody else wrote, made safe to print.
+//! Untrusted text, made safe to print.
 //!
-//! A terminal obeys control characters, a reader is misled by characters that reorder text or take no room. Both
-//! arrive in names, error messages and archives. Every text for people passes through here.
+//! A terminal obeys control characters; a reader is misled by characters that reorder text or are invisible. Both occur
+//! in names, error messages and archives. Every text for people passes through here.
 
 use std::borrow::Cow;
 
-/// `text` on one line: every character that a terminal obeys or a reader cannot see becomes a visible escape
-/// (`\n`, `\t`, `\u{202e}`). Those are Unicode's control (Cc) and format (Cf) characters, line and paragraph
-/// separators, and everything that the standard wants displayed as nothing (`Default_Ignorable_Code_Point`: zero-width
-/// characters, fillers, variation selectors, tags). Text without them is returned as it is, and so is a backslash:
-/// the escapes are for eyes, not for parsers.
+/// `text` on one line: every character that a terminal obeys or a reader cannot see becomes a visible escape (`\n`,
+/// `\t`, `\u{202e}`). These are Unicode's control (Cc) and format (Cf) characters, line and paragraph separators, and
+/// the characters that the standard displays as nothing (`Default_Ignorable_Code_Point`: zero-width characters,
+/// fillers, variation selectors, tags). Text without them is returned unchanged, and backslashes are not escaped: the
+/// escapes are for readers, not for parsers.
 #[must_use]
 pub fn printable(text: &str) -> Cow<'_, str> {
     escaped(text, is_unseen)
 }
 
-/// The same for text of several lines: line feeds stay. Tabs do not, which move what comes behind them.
+/// [`printable`] for text of several lines: line feeds stay. Tabs do not, because they move the text after them.
 #[must_use]
 pub fn printable_lines(text: &str) -> Cow<'_, str> {
     escaped(text, |character| character != '\n' && is_unseen(character))
@@ -36,8 +36,8 @@ fn escaped(text: &str, unseen: impl Fn(char) -> bool) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Whether a character is obeyed or invisible. The ranges are those of Unicode 17; the ones that only
-/// `Default_Ignorable_Code_Point` lists contain characters that later versions may assign.
+/// Whether a terminal obeys the character or a reader cannot see it. The ranges are those of Unicode 17; ranges that
+/// only `Default_Ignorable_Code_Point` lists include characters that later versions may assign.
 pub(crate) fn is_unseen(character: char) -> bool {
     matches!(character,
         // Cc: C0, delete and C1.

@@ -1,10 +1,10 @@
-//! One entry for every binary: a process that cannot be dumped, the TLS provider, logs, the async runtime, the exit
-//! code.
+//! One entry point for every binary: protection against memory dumps, the TLS provider, logs, the async runtime, the
+//! exit code.
 //!
-//! Secrets are in this process's memory while they are used. No core dump contains them, no process of the same user
-//! reads them through ptrace or /proc, and no program that is started from here gains privileges. They can still be
-//! swapped out: locking memory (mlock) needs unsafe code, which this project forbids; encrypt the swap, or have none,
-//! as Kubernetes does by default.
+//! Secrets are in this process's memory while they are used. No core dump contains them, other processes of the same
+//! user cannot read them through ptrace or /proc, and programs started from here gain no privileges. They can still be
+//! swapped out: locking memory (mlock) needs unsafe code, which this project forbids. Encrypt the swap, or have none,
+//! which is the default in Kubernetes.
 
 use std::process::ExitCode;
 
@@ -13,21 +13,21 @@ use rustix::process::{Resource, Rlimit, setrlimit};
 use crate::printable::printable_lines;
 use crate::telemetry::{self, LogConfig, TelemetryConfig};
 
-/// How a process names itself and what it says about itself.
+/// The name, logs and traces of a process.
 #[derive(Debug, Clone)]
 pub struct Observed {
-    /// The program, in traces.
+    /// The program's name in traces.
     pub name: &'static str,
-    /// Its logs.
+    /// Log configuration.
     pub log: LogConfig,
-    /// Its traces.
+    /// Trace configuration.
     pub telemetry: TelemetryConfig,
-    /// How it tells what its operator should know and what is no failure.
+    /// Reports a problem that the operator should know about but that is not a failure.
     pub warn: fn(&str),
 }
 
-/// Runs a service to its end: reads its configuration, then `main`. An error is printed in one sentence and makes the
-/// exit code 1.
+/// Runs a service to its end: reads its configuration, then runs `main`. An error is printed as one sentence and sets
+/// the exit code to 1.
 pub fn run<C, E, F>(
     load: impl FnOnce() -> Result<C, E>,
     observed: impl FnOnce(&C) -> Observed,
@@ -43,12 +43,12 @@ where
     }
 }
 
-/// A line of the log. For services.
+/// Writes a log line. For services.
 pub fn log_warning(problem: &str) {
     tracing::warn!("{problem}");
 }
 
-/// Runs `main` to its end. `report` says what failed, and gives the exit code.
+/// Runs `main` to its end. `report` prints the error and returns the exit code.
 pub fn run_and_report<E: From<crate::Error>>(
     observed: &Observed,
     main: impl Future<Output = Result<(), E>>,
@@ -76,14 +76,14 @@ pub fn run_and_report<E: From<crate::Error>>(
     }
 }
 
-/// Features are additive: a dependency could bring a second provider, and rustls would then panic at its
-/// first use unless one was chosen.
+/// Cargo features are additive: a dependency could enable a second provider, and rustls would then panic at its first
+/// use unless one has been chosen.
 pub fn install_tls_provider() {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
 }
 
-/// Before there are threads: each inherits `no_new_privs` from the one that starts it. A kernel or sandbox that
-/// refuses is worth a line, not an end: the service is no weaker than without it. Returns these lines.
+/// Call this before there are threads: each thread inherits `no_new_privs` from its creator. A kernel or sandbox that
+/// refuses is worth a log line, not an exit: the service is no weaker than without hardening. Returns these lines.
 fn harden() -> Vec<String> {
     let mut problems = Vec::new();
     let mut expect = |problem: &str, result: rustix::io::Result<()>| {
@@ -96,11 +96,11 @@ fn harden() -> Vec<String> {
     #[cfg(target_os = "linux")]
     {
         use rustix::process::{DumpableBehavior, set_dumpable_behavior};
-        // A limit of 0 does not hold for a kernel that pipes dumps to a program; this does.
+        // A core limit of 0 does not stop a kernel that pipes dumps to a program; this does.
         let dumpable = set_dumpable_behavior(DumpableBehavior::NotDumpable);
-        expect("core dumps and ptrace cannot be refused", dumpable);
+        expect("core dumps and ptrace cannot be disabled", dumpable);
         let privileges = rustix::thread::set_no_new_privs(true);
-        expect("new privileges cannot be refused", privileges);
+        expect("gaining new privileges cannot be disabled", privileges);
     }
     problems
 }

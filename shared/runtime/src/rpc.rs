@@ -1,6 +1,6 @@
-//! What a call is seen as from outside: by its method, its end and the time between, on both of its sides.
+//! A call as seen from outside, on both sides: its method, its end and its duration.
 //!
-//! A call ends with its body, not with its handler: a download of an hour takes an hour. Attributes of spans follow the
+//! A call ends with its body, not with its handler: a download of an hour takes an hour. Span attributes follow the
 //! OpenTelemetry conventions for RPC (opentelemetry.io/docs/specs/semconv/rpc).
 
 mod client;

@@ -1,8 +1,8 @@
-//! Files that hold keys, tokens, or addresses with passwords: read only where nobody else can read them too.
+//! Files that hold keys, tokens, or addresses with passwords: read only if nobody else can read them.
 //!
-//! The rule is the one by which PostgreSQL's client takes a private key (libpq, `sslkey`). A file of root may be
-//! readable by a group (0640 or less), because that is how Kubernetes mounts a Secret for a pod with `fsGroup`
-//! (root's, 0440); any other file is its owner's alone (0600 or less). Pipes and terminals have no modes that matter.
+//! The rule is that of PostgreSQL's client for private keys (libpq, `sslkey`). A file owned by root may be readable by
+//! a group (0640 or less), because Kubernetes mounts a Secret that way for a pod with `fsGroup` (owned by root, 0440);
+//! any other file must be private to its owner (0600 or less). The modes of pipes and terminals do not matter.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -11,17 +11,17 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 
-/// More than any key, token, chain of certificates or URL.
+/// Larger than any key, token, certificate chain or URL.
 const MAX_BYTES: u64 = 1 << 20;
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
-/// Reads a file of at most 1 MiB whose mode keeps others out. The caller wipes what it does not keep.
+/// Reads a file of at most 1 MiB whose mode keeps others out. The caller must wipe the bytes that it does not keep.
 ///
 /// # Errors
 /// [`Error::File`] when it cannot be read or is longer, [`Error::Exposed`] when others could read or write it.
 pub fn read(path: &Path) -> Result<Vec<u8>> {
     let failed = |source| Error::File { action: "read", path: path.to_owned(), source };
-    // The open file is judged, not the name, which could lead elsewhere a moment later.
+    // The check covers the open file, not the name, which could lead elsewhere a moment later.
     let mut file = File::open(path).map_err(failed)?;
     let metadata = file.metadata().map_err(failed)?;
     if metadata.is_file() {
@@ -35,7 +35,7 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The same as text, without a byte order mark, with which some editors begin a file.
+/// [`read`] as text, without the byte order mark with which some editors start a file.
 ///
 /// # Errors
 /// As [`read`], and [`Error::File`] when it is not UTF-8.
@@ -47,7 +47,7 @@ pub fn read_text(path: &Path) -> Result<String> {
     })
 }
 
-/// In place: a copy would be one more secret to wipe.
+/// In place: a copy would be another secret to wipe.
 fn without_mark(mut text: String) -> String {
     if text.starts_with(BYTE_ORDER_MARK) {
         text.drain(..BYTE_ORDER_MARK.len_utf8());
@@ -58,7 +58,7 @@ fn without_mark(mut text: String) -> String {
 fn check(path: &Path, mode: u32, owner: u32) -> Result<()> {
     let allowed = if owner == 0 { 0o640 } else { 0o600 };
     let mode = mode & 0o777;
-    // Execution is harmless.
+    // Execute bits are harmless.
     if mode & 0o666 & !allowed == 0 {
         return Ok(());
     }

@@ -1,6 +1,6 @@
-//! What a token or an identity is narrowed to: the part of a deployment that its holder can tell exists.
+//! Selectors of a token or an identity: the part of a deployment whose existence its holder can see.
 //!
-//! Plain data and its one rule, shared by the service that keeps tokens and those that ask it.
+//! Plain data and its one rule, shared by the service that stores tokens and the services that ask it.
 
 pub mod text;
 
@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 use strongroom_api::vault::v1 as proto;
 use strongroom_api::vault::v1::selector::Selector as Kind;
 
-/// Alternatives by kind. None at all is everything. With any, nothing is reached of a sort that none names: the sorts are
-/// credentials (by label and provider, of which both must match where both are given), references, and caller keys.
+/// Alternatives by kind. Without any selector, everything is inside. With any, a sort that no selector names is
+/// outside. The sorts are credentials (by label and provider; both must match if both are given), references, and
+/// caller keys.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Selectors {
@@ -19,7 +20,7 @@ pub struct Selectors {
     /// Credentials of one of these providers.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub providers: Vec<String>,
-    /// References of one of these kinds; with a trailing star, of kinds that begin so: `*` is every kind.
+    /// References of one of these kinds; a trailing star matches any kind with that prefix, so `*` is every kind.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub reference_kinds: Vec<String>,
     /// These caller keys.
@@ -28,25 +29,25 @@ pub struct Selectors {
 }
 
 impl Selectors {
-    /// Whether nothing is narrowed.
+    /// Whether nothing is restricted.
     #[must_use]
     pub fn is_everything(&self) -> bool {
         self == &Self::default()
     }
 
-    /// Whether a credential could be inside.
+    /// Whether any credential could be inside.
     #[must_use]
     pub fn names_credentials(&self) -> bool {
         self.is_everything() || !self.labels.is_empty() || !self.providers.is_empty()
     }
 
-    /// Whether a reference could be inside, as far as its kind goes.
+    /// Whether any reference could be inside, judged by its kind.
     #[must_use]
     pub fn names_references(&self) -> bool {
         self.is_everything() || !self.reference_kinds.is_empty()
     }
 
-    /// Whether a caller key could be inside.
+    /// Whether any caller key could be inside.
     #[must_use]
     pub fn names_keys(&self) -> bool {
         self.is_everything() || !self.keys.is_empty()
@@ -55,7 +56,7 @@ impl Selectors {
     /// Whether a credential of `provider` with these labels is inside.
     ///
     /// # Errors
-    /// The selectors that leave it outside, for people: `label env=staging`.
+    /// The selectors that exclude it, for people: `label env=staging`.
     pub fn admit_credential<'a>(
         &self,
         provider: &str,
@@ -79,7 +80,7 @@ impl Selectors {
     /// Whether references of `kind` are inside.
     ///
     /// # Errors
-    /// The selectors that leave it outside, for people: `kind endpoint`.
+    /// The selectors that exclude it, for people: `kind endpoint`.
     pub fn admit_kind(&self, kind: &str) -> Result<(), String> {
         if self.is_everything() || self.reference_kinds.iter().any(|one| covers(one, kind)) {
             return Ok(());
@@ -96,7 +97,7 @@ impl Selectors {
         self.is_everything() || self.keys.iter().any(|one| one == key_id)
     }
 
-    /// Whether all that is inside is inside `wider` too, whatever there is: sort by sort.
+    /// Whether everything inside is also inside `wider`, whatever exists: sort by sort.
     #[must_use]
     pub fn is_within(&self, wider: &Self) -> bool {
         if wider.is_everything() || self.is_everything() {
@@ -111,11 +112,11 @@ impl Selectors {
             && self.keys.iter().all(|key| wider.keys.contains(key))
     }
 
-    /// From the wire. Labels are `name=value`; what is no selector of this version is an error, because
-    /// leaving it out would widen the token.
+    /// Selectors from the wire. Labels are `name=value`; a selector that this version does not know is an error,
+    /// because ignoring it would widen the token.
     ///
     /// # Errors
-    /// What cannot be understood.
+    /// The problem, as a sentence.
     pub fn from_proto(given: &[proto::Selector]) -> Result<Self, String> {
         let mut selectors = Self::default();
         for one in given {
@@ -134,7 +135,7 @@ impl Selectors {
         Ok(selectors)
     }
 
-    /// As they are on the wire.
+    /// Selectors as they are on the wire.
     #[must_use]
     pub fn to_proto(&self) -> Vec<proto::Selector> {
         let labels = self.labels.iter().map(|(name, value)| Kind::Label(format!("{name}={value}")));
@@ -146,7 +147,7 @@ impl Selectors {
     }
 }
 
-/// Whether a kind, or a narrower pattern, falls under `pattern`.
+/// Whether a kind, or a narrower pattern, matches `pattern`.
 fn covers(pattern: &str, kind: &str) -> bool {
     match pattern.strip_suffix('*') {
         Some(prefix) => kind.starts_with(prefix),
@@ -154,7 +155,7 @@ fn covers(pattern: &str, kind: &str) -> bool {
     }
 }
 
-/// Whether alternatives leave no more than others do: none at all narrow nothing within their sort.
+/// Whether `narrow` admits no more than `wide`: an empty list does not restrict its sort.
 fn subset<T: PartialEq>(narrow: &[T], wide: &[T]) -> bool {
     wide.is_empty() || (!narrow.is_empty() && narrow.iter().all(|one| wide.contains(one)))
 }

@@ -1,4 +1,4 @@
-//! Serving gRPC: limits, keepalive, TLS, health and reflection, and an end that comes in time.
+//! Serving gRPC: limits, keepalive, TLS, health and reflection, and a shutdown that ends in time.
 
 mod answering;
 mod budget;
@@ -38,14 +38,14 @@ pub use limits::Limits;
 use places::CallPlaces;
 use receiving::{Patience, ReceiveLayer, STREAM_WINDOW};
 
-/// How a request may be compressed, to every service. Answers are not: the length of a compressed answer tells about a secret that
-/// is in it beside known text, and archives are compressed already.
+/// Compression that every service accepts for requests. Answers are not compressed: the length of a compressed answer
+/// reveals something about a secret next to known text, and archives are already compressed.
 pub const GZIP: CompressionEncoding = CompressionEncoding::Gzip;
 
-/// What a connection's streams may send before somebody reads it, together.
+/// Bytes that all streams of a connection together can send before they are read.
 const CONNECTION_WINDOW: u32 = 1 << 20;
 
-/// What a process serves.
+/// A server to run.
 pub struct Serve {
     /// A bound socket.
     pub listener: TcpListener,
@@ -53,17 +53,17 @@ pub struct Serve {
     pub routes: Routes,
     /// The full names of these services, for health and reflection.
     pub services: &'static [&'static str],
-    /// Who may call.
+    /// Authenticates callers.
     pub authenticator: Arc<dyn Authenticator>,
-    /// Encryption, if any.
+    /// TLS, if any.
     pub tls: Option<Arc<ServerTls>>,
-    /// Whether to serve other machines without it.
+    /// Whether to serve other machines without TLS.
     pub plaintext: bool,
-    /// What callers may take.
+    /// Limits on callers.
     pub limits: Limits,
-    /// Whether it can serve: the gRPC health of `services` follows it.
+    /// Health of the process; the gRPC health of `services` follows it.
     pub health: Health,
-    /// Where calls and certificates are counted.
+    /// Metrics of calls and certificates.
     pub metrics: Metrics,
 }
 
@@ -76,10 +76,10 @@ pub async fn listen(address: SocketAddr, tls: Option<&TlsConfig>, plaintext: boo
     TcpListener::bind(address).await.map_err(|source| Error::Listen { address, source })
 }
 
-/// Serves until `shutdown`, then lets running calls go on for [`DRAIN`] at most.
+/// Serves until `shutdown`, then lets running calls continue for at most [`DRAIN`].
 ///
 /// # Errors
-/// [`Error::PlaintextListener`], [`Error::Serve`] when the server ends by itself.
+/// [`Error::PlaintextListener`], [`Error::Serve`] if the server ends on its own.
 pub async fn serve(serve: Serve, shutdown: Shutdown) -> Result<()> {
     if let Ok(address) = serve.listener.local_addr() {
         plaintext::check_listener(address, serve.tls.is_some(), serve.plaintext)?;
@@ -112,20 +112,20 @@ pub async fn serve(serve: Serve, shutdown: Shutdown) -> Result<()> {
             draining,
         );
     tokio::select! {
-        // First, so that nobody is answered before the health is what it should be.
+        // Polled first, so that nobody is answered before the health is up to date.
         biased;
         () = following => Ok(()),
         ended = serving => Ok(ended?),
         () = certificates(serve.tls) => Ok(()),
         () = drained(&shutdown, &end) => {
-            tracing::warn!(seconds = DRAIN.as_secs(), "calls were still running after the drain time; they are cut");
+            tracing::warn!(seconds = DRAIN.as_secs(), "calls were still running after the drain time; they are cut off");
             Ok(())
         }
     }
 }
 
 fn server(limits: &Limits) -> Server {
-    // A peer that is gone is found by pings. `max_connection_age_grace` is left out: with it, tonic cuts the calls that
+    // Pings detect a peer that is gone. `max_connection_age_grace` is unset: with it, tonic would cut calls that still
     // run at that age.
     Server::builder()
         .http2_keepalive_interval(Some(Duration::from_secs(30)))
@@ -137,7 +137,7 @@ fn server(limits: &Limits) -> Server {
         .http2_max_header_list_size(2 * receiving::METADATA)
 }
 
-/// Follows the certificate files while there are any. It never ends.
+/// Follows the certificate files, if there are any. It never ends.
 async fn certificates(tls: Option<Arc<ServerTls>>) {
     match tls {
         Some(tls) => tls.follow().await,
@@ -162,7 +162,8 @@ fn publish(tls: &ServerTls, metrics: &Metrics) {
     metrics.publish_handshakes(move || handshakes.counts());
 }
 
-/// Ends when the service must. Before that, what fills streams has had time to end them, and those that go on are ended.
+/// Ends when the service must. Before that, it gives the sources of streams time to end them, and then ends the streams
+/// that still run.
 async fn drained(shutdown: &Shutdown, end: &CancellationToken) {
     shutdown.streams_end().await;
     let left = DRAIN - STREAMS;
@@ -171,7 +172,8 @@ async fn drained(shutdown: &Shutdown, end: &CancellationToken) {
     tokio::time::sleep(left / 2).await;
 }
 
-/// Both versions of reflection: grpcurl asks for v1alpha where a server has no v1, older ones only for that.
+/// Both versions of reflection: grpcurl asks for v1alpha if a server has no v1, and older versions ask only for
+/// v1alpha.
 fn add_reflection(routes: Routes, services: &'static [&'static str]) -> Result<Routes> {
     let builder = || {
         let mut builder = tonic_reflection::server::Builder::configure()

@@ -1,17 +1,17 @@
-//! Stopping: one token that everything listens to, and the signals that trip it.
+//! Stopping: one token that everything watches, and the signals that trip it.
 
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// How long running calls may go on after the signal. Shorter than Kubernetes' 30 s before it kills.
+/// How long running calls may continue after the signal. Less than the 30 s after which Kubernetes kills the process.
 pub const DRAIN: Duration = Duration::from_secs(20);
-/// How long streams may: then each is told that the service stops, and what fills them has the rest of [`DRAIN`] to
-/// record its end.
+/// How long streams may continue. Then each is told that the service is stopping, and its source has the rest of
+/// [`DRAIN`] to record its end.
 pub const STREAMS: Duration = Duration::from_secs(12);
 
-/// A cloneable "please stop".
+/// A cloneable stop request.
 #[derive(Debug, Clone, Default)]
 pub struct Shutdown(CancellationToken);
 
@@ -22,7 +22,7 @@ impl Shutdown {
         Self::default()
     }
 
-    /// A token tripped by SIGTERM (an orchestrator) or SIGINT (ctrl-c). The second of them ends the process at once.
+    /// A token that SIGTERM (an orchestrator) or SIGINT (Ctrl-C) trips. The second signal ends the process at once.
     #[must_use]
     pub fn on_signal() -> Self {
         let shutdown = Self::new();
@@ -32,30 +32,30 @@ impl Shutdown {
             signals.next().await;
             token.begin();
             let number = signals.next().await;
-            tracing::warn!("a second signal: the process ends at once, and what is running is cut");
-            // As a shell reports a process that a signal has ended.
+            tracing::warn!("a second signal: the process ends at once and cuts off running calls");
+            // The exit code that a shell reports for a process ended by a signal.
             std::process::exit(128 + number);
         });
         shutdown
     }
 
-    /// The same for a service, which SIGHUP does not end: listeners look at their certificates then
+    /// [`Self::on_signal`] for a service, which SIGHUP does not end: it makes listeners check their certificates
     /// ([`crate::tls::ServerTls`]).
     #[must_use]
     pub fn of_service() -> Self {
-        // Once somebody listens for a signal, it ends nothing any more.
+        // Listening for a signal removes its default effect, ending the process.
         if let Err(error) = signal(SignalKind::hangup()) {
-            tracing::error!(%error, "cannot listen for SIGHUP; it ends this process");
+            tracing::error!(%error, "cannot listen for SIGHUP; that signal now ends this process");
         }
         Self::on_signal()
     }
 
-    /// Asks everybody to stop. Asking twice changes nothing.
+    /// Asks everything to stop. Repeating it changes nothing.
     pub fn begin(&self) {
         self.0.cancel();
     }
 
-    /// Waits until somebody asks to stop.
+    /// Waits until a stop is requested.
     pub async fn begun(&self) {
         self.0.cancelled().await;
     }
@@ -66,7 +66,7 @@ impl Shutdown {
         tokio::time::sleep(STREAMS).await;
     }
 
-    /// Runs `future` unless it is time to stop first.
+    /// Runs `future` unless a stop is requested first.
     pub async fn unless_begun<F: Future>(&self, future: F) -> Option<F::Output> {
         self.0.run_until_cancelled(future).await
     }
@@ -83,7 +83,7 @@ impl Signals {
         Self { terminate: listen(SignalKind::terminate()), interrupt: listen(SignalKind::interrupt()) }
     }
 
-    /// The number of the next one.
+    /// The number of the next signal.
     async fn next(&mut self) -> i32 {
         tokio::select! {
             Some(()) = received(&mut self.terminate) => SignalKind::terminate().as_raw_value(),

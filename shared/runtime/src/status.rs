@@ -1,7 +1,7 @@
-//! gRPC errors as AIP-193 shapes them: one `ErrorInfo` with a stable reason, and the field named.
+//! gRPC errors in the form of AIP-193: one `ErrorInfo` with a stable reason, and the name of the field.
 //!
-//! Details travel in trailers, whose list is limited to 16 KiB: what is put in is cut to size here. It may repeat what
-//! a caller, a file or a database said, so it is made printable too.
+//! Details travel in trailers, which are limited to 16 KiB in total, so texts are cut to size here. They may repeat
+//! text of a caller, a file or a database, so they are made printable too.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -11,11 +11,11 @@ use tonic_types::{ErrorDetails, StatusExt as _};
 
 use crate::printable::printable;
 
-/// Longest message and metadata value, in bytes; longer ones are cut.
+/// Maximum length of a message or a metadata value, in bytes; longer ones are cut.
 const MAX_TEXT: usize = 1000;
 
-/// A status with an `ErrorInfo`. `domain` is the service's name, `reason` is UPPER_SNAKE and never changes
-/// its meaning.
+/// A status with an `ErrorInfo`. `domain` is the service's name; `reason` is UPPER_SNAKE, and its meaning never
+/// changes.
 #[must_use]
 pub fn status(code: Code, domain: &str, reason: &str, message: &str, metadata: &[(&str, &str)]) -> Status {
     let details = ErrorDetails::with_error_info(reason, domain, owned(metadata));
@@ -28,7 +28,7 @@ pub fn bad_request(domain: &str, field: &str, description: &str) -> Status {
     bad_field(domain, "INVALID_FIELD", field, description, &[])
 }
 
-/// The same with a reason of its own, and with `metadata` beside the field's name.
+/// [`bad_request`] with its own reason, and with `metadata` besides the field's name.
 #[must_use]
 pub fn bad_field(
     domain: &str,
@@ -43,8 +43,8 @@ pub fn bad_field(
     Status::with_error_details(Code::InvalidArgument, cut(&format!("{field}: {description}")), details)
 }
 
-/// The message of `status` and what led to it, each cause once. A status has causes when it was made on this side: the
-/// other one was not reached, or the line broke.
+/// The message of `status` and its causes, each once. A status has causes if it was created on this side: the other
+/// side was not reached, or the connection broke.
 #[must_use]
 pub fn causes(status: &Status) -> String {
     let mut text = status.message().to_owned();
@@ -59,7 +59,7 @@ pub fn causes(status: &Status) -> String {
     text
 }
 
-/// RESOURCE_EXHAUSTED with a delay after which another try makes sense.
+/// RESOURCE_EXHAUSTED with a delay after which a retry makes sense.
 #[must_use]
 pub fn exhausted(domain: &str, reason: &str, message: &str, retry: Duration) -> Status {
     let mut details = ErrorDetails::with_error_info(reason, domain, HashMap::new());
@@ -67,7 +67,7 @@ pub fn exhausted(domain: &str, reason: &str, message: &str, retry: Duration) -> 
     Status::with_error_details(Code::ResourceExhausted, cut(message), details)
 }
 
-/// UNAVAILABLE with a delay after which another try makes sense.
+/// UNAVAILABLE with a delay after which a retry makes sense.
 #[must_use]
 pub fn unavailable(domain: &str, reason: &str, message: &str, retry: Duration) -> Status {
     let mut details = ErrorDetails::with_error_info(reason, domain, HashMap::new());
@@ -75,7 +75,7 @@ pub fn unavailable(domain: &str, reason: &str, message: &str, retry: Duration) -
     Status::with_error_details(Code::Unavailable, cut(message), details)
 }
 
-/// The stable reason of a status made here; empty for others.
+/// The stable reason in the `ErrorInfo` of `status`; empty without one.
 #[must_use]
 pub fn reason_of(status: &Status) -> String {
     status.get_details_error_info().map(|info| info.reason).unwrap_or_default()
@@ -94,7 +94,7 @@ fn cut(text: &str) -> String {
     format!("{}…", &text[..end])
 }
 
-/// The name of a code, as gRPC writes it.
+/// The gRPC name of a code.
 pub fn code_name(code: Code) -> &'static str {
     match code {
         Code::Ok => "OK",

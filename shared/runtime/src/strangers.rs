@@ -1,4 +1,5 @@
-//! What anybody can cause without a token, calls and handshakes: counted per peer, and one line a minute for each.
+//! Events that anybody can cause without a token, calls and handshakes: counted per peer, and logged in one line a
+//! minute for each.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -6,13 +7,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 const MINUTE: Duration = Duration::from_secs(60);
-/// Peers that are told apart; the rest is counted as one.
+/// Maximum number of peers counted separately; the rest is counted as one.
 const MAX_PEERS: usize = 1000;
 
 /// This minute's counts. Clones share them.
 #[derive(Debug, Clone)]
 pub(crate) struct Strangers {
-    /// As the log calls it: `calls without a valid token`.
+    /// Its name in the log: `calls without a valid token`.
     what: &'static str,
     counts: Arc<Mutex<HashMap<Option<IpAddr>, u64>>>,
 }
@@ -24,7 +25,7 @@ impl Default for Strangers {
 }
 
 impl Strangers {
-    /// For something that is called `what` in the log.
+    /// Counts events that the log calls `what`.
     pub(crate) fn new(what: &'static str) -> Self {
         Self { what, counts: Arc::default() }
     }
@@ -40,7 +41,7 @@ impl Strangers {
         }
     }
 
-    /// True for the first one of a minute.
+    /// Counts one more event. True for the first one of a minute.
     fn add(&self, peer: Option<IpAddr>) -> bool {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let first = counts.is_empty();

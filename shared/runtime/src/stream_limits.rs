@@ -1,8 +1,8 @@
-//! Streams that end when nobody takes from them.
+//! Streams that end when the client stops reading.
 //!
-//! What feeds a stream often holds something that others pay for: a snapshot keeps a database from cleaning up. A
-//! task of its own drives the source here, so that a client that stopped reading, and therefore polls nothing, cannot
-//! keep it.
+//! The source of a stream often holds a resource at others' expense: a snapshot keeps a database from cleaning up. A
+//! separate task drives the source here, so that a client that stops reading, and therefore polls nothing, cannot hold
+//! on to it.
 
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
@@ -16,16 +16,16 @@ use tonic::{Code, Status};
 
 use crate::status::status;
 
-/// How long a stream may take.
+/// Time limits of a stream.
 #[derive(Debug, Clone, Copy)]
 pub struct StreamLimits {
-    /// How long its client may take nothing.
+    /// How long the client may read nothing.
     pub idle: Duration,
-    /// How long it may last in all.
+    /// How long the stream may last in total.
     pub total: Duration,
 }
 
-/// A minute without a taker, an hour in all.
+/// A minute without a read, an hour in total.
 impl Default for StreamLimits {
     fn default() -> Self {
         Self { idle: Duration::from_secs(60), total: Duration::from_secs(3600) }
@@ -35,9 +35,9 @@ impl Default for StreamLimits {
 /// Items that may wait for the client.
 const AHEAD: usize = 1;
 
-/// `source` within `limits`. When one is reached, `source` is dropped at once, and the client is told
-/// DEADLINE_EXCEEDED (reason `STREAM_LIMIT`, with `domain`) after what was waiting for it. Dropping the returned stream
-/// drops `source` too. At most two items are read ahead.
+/// `source` within `limits`. When a limit is reached, `source` is dropped at once, and the client gets
+/// DEADLINE_EXCEEDED (reason `STREAM_LIMIT`, with `domain`) after the items that were waiting for it. Dropping the
+/// returned stream drops `source` too. At most two items are read ahead.
 pub fn limited<T: Send + 'static>(
     source: impl Stream<Item = Result<T, Status>> + Send + 'static,
     limits: StreamLimits,
@@ -53,7 +53,7 @@ pub fn limited<T: Send + 'static>(
 /// The stream that [`limited`] returns.
 pub struct LimitedStream<T> {
     items: mpsc::Receiver<Result<T, Status>>,
-    /// Why the task ended: `None` for the source's own end. Unset when it ended by a panic.
+    /// Why the task ended: `None` if the source ended. Unset if the task panicked.
     end: Arc<OnceLock<Option<Status>>>,
     /// Aborted when dropped.
     _task: JoinSet<()>,
@@ -66,14 +66,14 @@ async fn drive<T>(
     sender: mpsc::Sender<Result<T, Status>>,
     end: Arc<OnceLock<Option<Status>>>,
 ) {
-    // Dropped in any case before the client learns of the end.
+    // Always dropped before the client learns of the end.
     let reason = {
         let feeding = tokio::time::timeout(limits.total, feed(source, limits.idle, &sender));
         match feeding.await {
             Ok(Ok(())) => None,
             Ok(Err(Stalled)) => Some(format!(
-                "the client took nothing for {} s, and what the stream reads is not held for it; call again and read \
-                 without a pause",
+                "the client read nothing for {} s, and the stream's source is held no longer; call again and \
+                 read without a pause",
                 limits.idle.as_secs_f32()
             )),
             Err(_) => {
@@ -85,7 +85,7 @@ async fn drive<T>(
     let _ = end.set(refusal);
 }
 
-/// The client took nothing for too long.
+/// The client read nothing for too long.
 struct Stalled;
 
 async fn feed<T>(
@@ -112,7 +112,7 @@ impl<T> Stream for LimitedStream<T> {
         if let Some(item) = ready!(self.items.poll_recv(context)) {
             return Poll::Ready(Some(item));
         }
-        // Told once; a stream that a panic ended must not look complete.
+        // Reported once; a stream that ended in a panic must not look complete.
         let broken =
             "the stream broke off: the task that fills it died in the service; ask for the stream again";
         let failed = || Some(Status::internal(broken));
@@ -131,7 +131,7 @@ mod tests {
     use super::*;
     use crate::status::reason_of;
 
-    /// Says when the source is dropped.
+    /// Records that the source is dropped.
     struct Held(Arc<AtomicBool>);
 
     impl Drop for Held {
@@ -193,7 +193,7 @@ mod tests {
         assert!(!dropped.load(Ordering::SeqCst));
         tokio::time::sleep(Duration::from_secs(2)).await;
         assert!(dropped.load(Ordering::SeqCst), "the source is held for a client that takes nothing");
-        assert!(assert_ended(stream, "took nothing for 60 s").await <= AHEAD);
+        assert!(assert_ended(stream, "read nothing for 60 s").await <= AHEAD);
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,8 +1,8 @@
-//! What a process says about itself while it runs: logs, and traces in the form of OpenTelemetry.
+//! Telemetry of a running process: logs, and OpenTelemetry traces.
 //!
-//! One subscriber for the process. Events become log lines; spans of the target [`TARGET`] become spans of a trace, and
-//! nothing else does. Whether a trace is recorded is decided once, where it enters the process, and the decision travels as
-//! the sampled flag of the OpenTelemetry context. Where nothing is recorded, a span costs a look at that flag.
+//! A process has one subscriber. Events become log lines; spans of the target [`TARGET`], and only those, become spans
+//! of a trace. The decision whether to record a trace is made once, where it enters the process, and travels as the
+//! sampled flag of the OpenTelemetry context. If nothing is recorded, a span costs one check of that flag.
 
 mod context;
 mod exporter;
@@ -32,7 +32,7 @@ pub(crate) use sampling::{begins_trace, joins_trace};
 pub(crate) use spans::TARGET;
 pub use spans::{command, failed, job, stage, stage_of, task};
 
-/// How long the last spans may take to leave when the process ends.
+/// Time limit for sending the last spans when the process ends.
 const LAST_SPANS: Duration = Duration::from_secs(2);
 
 /// Traces, sent to a collector.
@@ -44,10 +44,10 @@ pub struct TelemetryConfig {
     pub otlp_endpoint: Option<String>,
     /// The certificate authorities of the collector, PEM; the system's if it is not set.
     pub ca_file: Option<PathBuf>,
-    /// Permits an `http://` address on another machine, for networks that encrypt by themselves.
+    /// Permits an `http://` address on another machine, for networks that encrypt their traffic.
     pub plaintext: bool,
-    /// The share of the calls without a trace of their caller that begin one. A caller's trace is recorded if the caller
-    /// records it. Of either kind at most 100 a second are recorded.
+    /// The share of calls without a caller's trace that start a trace. A caller's trace is recorded if the caller
+    /// records it. At most 100 traces of each kind are recorded per second.
     #[schemars(range(min = 0, max = 1))]
     pub sampling: f64,
 }
@@ -59,12 +59,12 @@ impl Default for TelemetryConfig {
 }
 
 impl TelemetryConfig {
-    /// The collector of the configuration.
+    /// The collector in the configuration.
     fn target(&self) -> Option<Target> {
         self.at(self.otlp_endpoint.clone(), self.plaintext)
     }
 
-    /// The collector of the environment, which often holds one for all programs of a machine or pod.
+    /// The collector in the environment, which often sets one for all programs of a machine or pod.
     fn target_of_environment(&self) -> Option<Target> {
         let allowed = std::env::var("STRONGROOM_PLAINTEXT").is_ok_and(|value| value == "true");
         self.at(std::env::var("OTEL_EXPORTER_OTLP_ENDPOINT").ok(), self.plaintext || allowed)
@@ -83,7 +83,7 @@ impl TelemetryConfig {
     }
 }
 
-/// The running telemetry of a process. The spans that wait leave when [`Telemetry::stop`] is called.
+/// The running telemetry of a process. [`Telemetry::stop`] sends the spans that are still waiting.
 #[must_use = "the last spans leave when it is stopped"]
 pub struct Telemetry {
     provider: Option<SdkTracerProvider>,
@@ -91,12 +91,12 @@ pub struct Telemetry {
     pub problem: Option<String>,
 }
 
-/// Starts logs, and traces where there is a collector, for the program `name`. Within the async runtime.
+/// Starts logs, and traces if there is a collector, for the program `name`. Call it within the async runtime.
 ///
 /// # Errors
-/// [`Error::Config`] and [`Error::Transport`] naming the key of the configuration that cannot be used. What the
-/// environment names is not this program's own: where it cannot be used, there are no traces, and
-/// [`Telemetry::problem`] says why.
+/// [`Error::Config`] and [`Error::Transport`] naming the configuration key that cannot be used. The environment is not
+/// this program's own configuration: if its collector cannot be used, there are no traces, and [`Telemetry::problem`]
+/// says why.
 pub fn start(name: &'static str, log: &LogConfig, config: &TelemetryConfig) -> Result<Telemetry> {
     config.check()?;
     let logs = logs::layer(log)?;
@@ -115,7 +115,7 @@ pub fn start(name: &'static str, log: &LogConfig, config: &TelemetryConfig) -> R
         )),
         Ok(None) => None,
     };
-    // In tests, several are started in a process: the first one stands.
+    // Tests start several in one process: the first one stays.
     let _ = tracing_subscriber::registry().with(logs).try_init();
     Ok(Telemetry { provider: None, problem })
 }
@@ -141,7 +141,7 @@ fn trace(logs: LogLayer, provider: &SdkTracerProvider, target: &Target, sampling
 type LogLayer = Box<dyn Layer<Registry> + Send + Sync>;
 
 impl Telemetry {
-    /// Sends what waits, for two seconds at most.
+    /// Sends the waiting spans, for at most two seconds.
     pub async fn stop(self) {
         let Some(provider) = self.provider else { return };
         let stopping = tokio::task::spawn_blocking(move || provider.shutdown_with_timeout(LAST_SPANS));

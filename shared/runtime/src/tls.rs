@@ -1,12 +1,11 @@
-//! TLS on both sides, with certificates that are read again when their files change.
+//! TLS on both sides, with certificates that are reloaded when their files change.
 //!
-//! [`ServerTls`] belongs to a listener, [`ClientTls`] to a channel. `files` reads what the configuration names, `reload`
-//! replaces a whole rustls configuration when that has changed, and keeps the old one when the new files cannot be used;
+//! [`ServerTls`] belongs to a listener, [`ClientTls`] to a channel. `files` reads the configured files; `reload`
+//! replaces a whole rustls configuration when they have changed, and keeps the old one if the new files cannot be used;
 //! [`State`] shows which of the two happened. `connect` makes a client's connections.
 //!
-//! No session is ever resumed on the server's side: a client whose certificate has expired, or whose authority was removed,
-//! must not come back with a ticket from better days. Connections live for half an hour, so the handshakes that this
-//! costs are few.
+//! The server never resumes a session: a client whose certificate has expired, or whose authority was removed, must not
+//! come back with an old ticket. Connections live for half an hour, so the extra handshakes are few.
 
 mod client;
 pub(crate) mod connect;

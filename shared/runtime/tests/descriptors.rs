@@ -1,5 +1,5 @@
-//! A server without descriptors: it waits instead of spinning, and serves again. In a process of its own, whose
-//! descriptors it uses up.
+//! A server that runs out of descriptors: it waits instead of spinning, and serves again. Runs in its own process,
+//! whose descriptors it uses up.
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "tests")]
 
@@ -15,7 +15,7 @@ use std::time::Duration;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use server::{Server, limits};
 
-/// Time on processors that this process has used. Its file is opened while that is possible.
+/// Processor time of this process. Its file is opened before the descriptors run out.
 fn processor_time(stat: &File) -> Duration {
     let mut text = [0; 1024];
     let length = stat.read_at(&mut text, 0).unwrap();
@@ -35,7 +35,7 @@ async fn a_lack_of_descriptors_is_waited_out() {
     while let Ok(file) = File::open("/dev/null") {
         files.push(file);
     }
-    // One for the client; the server has none to accept it with.
+    // One for the client; the server has none left to accept it with.
     files.pop();
     let waiting = TcpStream::connect(server.address).unwrap();
     let before = processor_time(&stat);

@@ -1,4 +1,5 @@
-//! What every process of Strongroom gives up at its start. In a process of its own, because it cannot be undone.
+//! The privileges that every Strongroom process gives up at its start. Runs in its own process, because this cannot be
+//! undone.
 #![cfg(target_os = "linux")]
 
 use std::process::ExitCode;

@@ -28,8 +28,8 @@ pub enum Error {
     Migrate(#[source] MigrateError),
     /// The schema's first migrations differ from those of this version.
     #[error(
-        "the database was made by a version of this program that was never released, and cannot be converted; use an \
-         empty database, and create what it held anew"
+        "the database was made by a version of this program that was never released, and cannot be \
+         converted; use an empty database and recreate its content"
     )]
     Foreign,
     /// The bundled SQLite is too old to be used safely by several connections.

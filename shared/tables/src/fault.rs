@@ -106,11 +106,11 @@ fn postgres(error: &PgDatabaseError) -> (Kind, String) {
             "; {function}: ALTER FUNCTION … SET search_path = … lets it find what it names without a schema"
         ));
     }
-    // In a read-only transaction at this isolation level, only a standby's recovery conflicts cause these errors.
+    // In the read-only transaction of an export, only a standby's recovery conflicts cause these errors; elsewhere also deadlocks.
     if code.starts_with("40") {
         text.push_str(
-            "; try again, and if it happens often set hot_standby_feedback = on or raise \
-             max_standby_streaming_delay on the standby",
+            "; try again; if it happens often on a standby, set hot_standby_feedback = on there or raise \
+             max_standby_streaming_delay",
         );
     }
     (kind, text)

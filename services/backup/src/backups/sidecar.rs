@@ -185,6 +185,9 @@ fn is_id(text: &str) -> bool {
 }
 
 #[cfg(test)]
+mod fuzz;
+
+#[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use strongroom_crypto::{KeyRing, KeyVersion, Purpose, RootKey};
@@ -193,20 +196,20 @@ mod tests {
     use crate::store::{BackupState, CopyState};
 
     const ID: &str = "01a226b5-5d7f-7284-af18-0b81e19be388";
-    const KEY: &str = "app-backup-2026-11-29-094909-01a226b5-5d7f-7284-af18-0b81e19be388.zip.age";
+    pub(super) const KEY: &str = "app-backup-2026-11-29-094909-01a226b5-5d7f-7284-af18-0b81e19be388.zip.age";
     const TIME: &str = "2026-11-29T09:49:10.000007Z";
 
-    fn ring() -> KeyRing {
+    pub(super) fn ring() -> KeyRing {
         let root = RootKey::generate();
         KeyRing::open(&[&root], &[KeyVersion::create(&root, "signing", Purpose::Signing, 1)]).unwrap()
     }
 
-    fn keys(ring: &KeyRing) -> Vec<SigningKey> {
+    pub(super) fn keys(ring: &KeyRing) -> Vec<SigningKey> {
         let public = ring.public_keys("signing").into_iter();
         public.map(|key| SigningKey { kid: key.kid.to_string(), public: key.bytes }).collect()
     }
 
-    fn record() -> Record {
+    pub(super) fn record() -> Record {
         let row = BackupRow {
             id: ID.into(),
             file_name: "app-backup-2026-11-29-094909.zip.age".into(),
@@ -245,7 +248,7 @@ mod tests {
         Record::of(&row, &copy)
     }
 
-    fn signed(
+    pub(super) fn signed(
         ring: &KeyRing,
         record: &Record,
         statement: for<'a> fn(&'a str, &'a [u8; 32]) -> Statement<'a>,
@@ -257,7 +260,7 @@ mod tests {
         String::from_utf8(write(json, &signature).unwrap()).unwrap()
     }
 
-    fn as_sidecar<'a>(archive_id: &'a str, digest: &'a [u8; 32]) -> Statement<'a> {
+    pub(super) fn as_sidecar<'a>(archive_id: &'a str, digest: &'a [u8; 32]) -> Statement<'a> {
         Statement::BackupSidecar { archive_id, time: TIME, digest }
     }
 

@@ -142,6 +142,9 @@ fn parse_signer(line: &str) -> Option<SigningKey> {
 }
 
 #[cfg(test)]
+mod fuzz;
+
+#[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;

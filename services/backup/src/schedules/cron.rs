@@ -94,6 +94,9 @@ pub(super) fn delay(name: &str, due: i64, jitter: i64) -> i64 {
 }
 
 #[cfg(test)]
+mod fuzz;
+
+#[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;

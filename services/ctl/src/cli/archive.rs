@@ -32,7 +32,7 @@ pub(crate) enum ArchiveCommand {
         #[command(flatten)]
         signer: SignerFile,
     },
-    /// Write the content of an archive into a folder, after checking all of it; or a single table.
+    /// Check an archive completely, then write its content into a folder; or write a single table.
     ///
     /// Encrypted columns stay encrypted. With --table, only the table, the structure of seal and ZIP, and the manifest are
     /// read; the table goes to standard output unless --out is given.
@@ -46,7 +46,7 @@ pub(crate) enum ArchiveCommand {
 /// Keys that open a sealed archive. Without either, the vault opens it if STRONGROOM_TOKEN is set.
 #[derive(Debug, Args, Default)]
 pub(crate) struct ArchiveKeys {
-    /// A recovery key: the file that `recovery create` made, or any identity file of age; - is standard input.
+    /// A recovery key: a file from `recovery create`, or any age identity file; - is standard input.
     #[arg(long, value_name = "FILE|-")]
     pub(crate) identity: Option<PathBuf>,
     /// The file with the archive's passphrase, or, with --identity, with that of the identity file; - is

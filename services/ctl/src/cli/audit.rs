@@ -13,11 +13,12 @@ use crate::time::{Since, length};
 pub(crate) enum AuditCommand {
     /// List events, newest first.
     List(ListEvents),
-    /// Show the head: number and code of the newest event. Stored elsewhere (-o json), it lets `verify` detect a cut tail.
+    /// Show the head: number and code of the newest event. Stored elsewhere (-o json), it lets `verify` detect a
+    /// truncated log.
     Head,
-    /// Print events as they are committed, one a line, until interrupted. With -o json: one object a line.
+    /// Print events as they are committed, one per line, until interrupted. With -o json: one object per line.
     Watch(WatchEvents),
-    /// Recompute the log's chain and print its problems, one a line; the exit code is 1 if there are any.
+    /// Recompute the log's chain and print its problems, one per line; the exit code is 1 if there are any.
     Verify {
         /// A head that was stored outside the vault: the output of `audit head -o json`, an archive (a sealed one with
         /// --identity or --passphrase-file, or opened by the vault), or its manifest.json. Without one, a tail that
@@ -42,7 +43,7 @@ pub(crate) struct ListEvents {
     /// Only events with this target: a credential's id, a file name, …
     #[arg(long)]
     pub(crate) target: Option<String>,
-    /// Only events since then: an age such as 2w, 30d, 12h or 15m, or a time in RFC 3339.
+    /// Only events since this time: an age such as 2w, 30d, 12h or 15m, or a time in RFC 3339.
     #[arg(long, value_name = "T")]
     pub(crate) since: Option<Since>,
     /// Only the newest N.
@@ -63,10 +64,10 @@ pub(crate) struct WatchEvents {
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("oldest").required(true)))]
 pub(crate) struct PruneEvents {
-    /// Remove events before this: an age such as 52w, or a time in RFC 3339, at least a day ago.
+    /// Remove events before this time: an age such as 52w, or a time in RFC 3339, at least a day ago.
     #[arg(long, value_name = "T", group = "oldest")]
     pub(crate) before: Option<Since>,
-    /// Remove events older than this: such as 90d or 52w, at least 1d.
+    /// Remove events older than this age: such as 90d or 52w, at least 1d.
     #[arg(long, value_name = "AGE", value_parser = length, group = "oldest")]
     pub(crate) older_than: Option<SignedDuration>,
     #[command(flatten)]

@@ -62,7 +62,7 @@ pub(crate) enum BackupCommand {
     /// Build an archive of everything and store it in the configured destinations.
     ///
     /// Waits until the backup is stored, and prints it. The exit code is 0 only if every destination has its copy. The
-    /// backup does not need this command to stay: Ctrl-C ends the waiting, and `backup watch` takes it up again.
+    /// backup continues without this command: Ctrl-C only ends the waiting, and `backup watch` resumes it.
     ///
     /// It is sealed as by `backup export`, which writes the same archive to a file on this machine instead.
     #[command(after_help = CREATE)]
@@ -70,26 +70,27 @@ pub(crate) enum BackupCommand {
     /// List stored backups, newest first.
     #[command(after_help = LIST)]
     List(ListBackups),
-    /// Show a stored backup: its copies with their problems, what it holds, and the root key that it needs.
+    /// Show a stored backup: its copies with their problems, its contents, and the root key that it needs.
     Get(StoredBackup),
-    /// Wait until a backup that is being made is stored, and print it; exit codes as of `backup create`.
+    /// Wait until a backup in progress is stored, and print it; the exit codes are those of `backup create`.
     Watch(StoredBackup),
     /// Download a stored backup.
     ///
     /// It is written to FILE.partial and renamed to FILE only when it is complete and its digest is that of the stored
-    /// backup. A connection that breaks is taken up again a few times. Whatever else interrupts the download leaves
-    /// FILE.partial and FILE.partial.state behind: the same command with --resume goes on from there.
+    /// backup. A broken connection is resumed a few times. Any other interruption leaves FILE.partial and
+    /// FILE.partial.state behind: the same command with --resume continues from there.
     #[command(after_help = DOWNLOAD)]
     Download(DownloadBackup),
     /// Check an archive with the vault: the seal, the signature, every byte and row, and whether every sealed value in it
     /// would open today.
     ///
-    /// A stored backup is read by the service, which keeps the result with it; a file is uploaded. Prints verdicts, and the
-    /// ids of rows whose values would not open. Exit code 0 only if the archive passes; 3 if it is intact, but not signed by
-    /// a key that the vault knows. `archive verify` checks everything but the sealed values on this machine.
+    /// The service reads a stored backup itself, and keeps the result with it; a file is uploaded. Prints verdicts, and
+    /// the ids of rows whose values would not open. The exit code is 0 only if the archive passes; 3 if it is intact,
+    /// but not signed by a key that the vault knows. `archive verify` checks everything but the sealed values on this
+    /// machine.
     #[command(after_help = VERIFY)]
     Verify(VerifyBackup),
-    /// Tell how large a backup may become. No row is read for it.
+    /// Estimate how large a backup can become. No row is read for this.
     #[command(after_help = ESTIMATE)]
     Estimate(EstimateBackup),
     /// Delete a stored backup. `backup undelete` brings it back until the server's delay is over, 7 days by default.
@@ -97,16 +98,16 @@ pub(crate) enum BackupCommand {
     /// On a terminal it shows what will be lost and asks. A backup on hold is not deleted.
     #[command(after_help = DELETE)]
     Delete(DeleteBackup),
-    /// Take the deletion of a backup back, as long as its files are there.
+    /// Cancel the deletion of a backup, while its files still exist.
     Undelete(StoredBackup),
-    /// Keep a backup from being deleted, by anybody and by retention, until `backup unhold`.
+    /// Protect a backup from deletion, by anybody and by retention, until `backup unhold`.
     Hold(StoredBackup),
-    /// Take a hold back.
+    /// Remove a hold.
     Unhold(StoredBackup),
-    /// Read what the destinations hold, and put into the catalogue what it lacks: after the loss of its database.
+    /// Read the destinations, and add missing backups to the catalogue: after the loss of its database.
     ///
-    /// Backups, holds, and the pins of their key versions come back; nothing is deleted or loosened. The exit code is 1 if
-    /// a destination could not be read to its end, or a record in it was refused.
+    /// Backups, holds, and the pins of their key versions come back; nothing is deleted, and no protection is removed.
+    /// The exit code is 1 if a destination could not be read to its end, or a record in it was refused.
     #[command(after_help = SCAN)]
     Scan(ScanBackups),
 }

@@ -19,7 +19,7 @@ pub(crate) enum CredentialCommand {
     Get(CredentialId),
     /// Let consumers use a credential again.
     Activate(CredentialId),
-    /// Refuse a credential to its consumers; `activate` undoes that.
+    /// Stop consumers from using a credential; `activate` undoes that.
     Deactivate(CredentialId),
     /// Delete a credential and its secret irreversibly. References to it stay, bound to nothing.
     Delete {
@@ -28,18 +28,18 @@ pub(crate) enum CredentialCommand {
         #[command(flatten)]
         confirmation: Confirmation,
     },
-    /// Print the secret: its bytes and nothing else, as they are into a file or a pipe, with control characters escaped
-    /// on a terminal. The audit log records it.
+    /// Print the secret and nothing else: unchanged into a file or a pipe, with control characters escaped on a
+    /// terminal. The audit log records it.
     Reveal {
         #[command(flatten)]
         credential: CredentialId,
-        /// The secret before the last rotation, while its grace lasts.
+        /// The secret before the last rotation, during its grace period.
         #[arg(long)]
         previous: bool,
     },
-    /// Replace the secret in place: id and references do not change. The old secret opens until its grace ends.
+    /// Replace the secret in place: id and references do not change. The old secret opens until its grace period ends.
     Rotate(RotateCredential),
-    /// Make the secret before the last rotation the current one again, while its grace lasts.
+    /// Make the secret before the last rotation the current one again, during its grace period.
     Rollback(CredentialId),
     /// Change the name, the labels or the expiry. The provider is fixed at creation.
     Update(UpdateCredential),
@@ -49,7 +49,7 @@ pub(crate) enum CredentialCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct CredentialId {
-    /// The credential's id, or its display name where that is unique.
+    /// The credential's id, or its display name if that is unique.
     #[arg(value_name = "ID")]
     pub(crate) id: String,
 }
@@ -68,17 +68,17 @@ pub(crate) struct CreateCredential {
     /// A label to find it by; may be repeated.
     #[arg(long = "label", value_name = "KEY=VALUE", value_parser = label)]
     pub(crate) labels: Vec<(String, String)>,
-    /// When it expires: after a time such as 90d, or at one in RFC 3339, such as 2030-01-31T12:00:00Z.
+    /// When it expires: after a time such as 90d, or at a time in RFC 3339, such as 2030-01-31T12:00:00Z.
     #[arg(long, value_name = "T")]
     pub(crate) expires: Option<Until>,
-    /// Create it even if another credential has the same name; both can then be named by their ids only.
+    /// Create it even if another credential has the same name; both can then be identified only by their ids.
     #[arg(long)]
     pub(crate) allow_duplicate: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct RotateCredential {
-    /// The credential's id, or its display name where that is unique.
+    /// The credential's id, or its display name if that is unique.
     #[arg(value_name = "ID")]
     pub(crate) id: String,
     /// The file that holds the new secret, or - for standard input; as `create` takes it.
@@ -92,19 +92,19 @@ pub(crate) struct RotateCredential {
 
 #[derive(Debug, Args)]
 pub(crate) struct ListCredentials {
-    /// Only those of this provider.
+    /// Only credentials of this provider.
     #[arg(long)]
     pub(crate) provider: Option<String>,
     /// Only active ones, or only inactive ones.
     #[arg(long, value_name = "true|false")]
     pub(crate) active: Option<bool>,
-    /// Only those whose name begins with this.
+    /// Only credentials whose name begins with this.
     #[arg(long, value_name = "TEXT")]
     pub(crate) name_prefix: Option<String>,
-    /// Only those that carry this label; may be repeated, and then all must match.
+    /// Only credentials with this label; may be repeated, and then all must match.
     #[arg(long = "label", value_name = "KEY=VALUE", value_parser = label)]
     pub(crate) labels: Vec<(String, String)>,
-    /// Only those that expire in this time, such as 30d, and those that have expired.
+    /// Only credentials that expire within this time, such as 30d, or have expired.
     #[arg(long, value_name = "T")]
     pub(crate) expiring_within: Option<Until>,
 }
@@ -112,7 +112,7 @@ pub(crate) struct ListCredentials {
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("change").args(["name", "labels", "expires"]).required(true).multiple(true)))]
 pub(crate) struct UpdateCredential {
-    /// The credential's id, or its display name where that is unique.
+    /// The credential's id, or its display name if that is unique.
     #[arg(value_name = "ID")]
     pub(crate) id: String,
     /// The new name.
@@ -121,10 +121,11 @@ pub(crate) struct UpdateCredential {
     /// The new labels, which replace all existing ones; may be repeated.
     #[arg(long = "label", value_name = "KEY=VALUE", value_parser = label)]
     pub(crate) labels: Vec<(String, String)>,
-    /// When it expires: after a time such as 90d, at one in RFC 3339, or never. This makes an expired credential usable again.
+    /// When it expires: after a time such as 90d, at a time in RFC 3339, or never. This makes an expired credential
+    /// usable again.
     #[arg(long, value_name = "T|never")]
     pub(crate) expires: Option<Expiry>,
-    /// Take the new name even if another credential has it; both can then be named by their ids only.
+    /// Take the new name even if another credential has it; both can then be identified only by their ids.
     #[arg(long, requires = "name")]
     pub(crate) allow_duplicate: bool,
 }

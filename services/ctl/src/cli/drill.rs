@@ -12,21 +12,21 @@ Examples:
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum DrillCommand {
-    /// Restore a stored backup into a scratch database, check what came back, and drop the database again.
+    /// Restore a stored backup into a scratch database, check the restored data, and drop the database again.
     ///
-    /// Waits until the drill has ended, and prints what was checked. The exit code is 0 if every check has passed, 1 if one has
-    /// failed or the drill could not be done. The drill does not need this command to stay.
+    /// Waits until the drill has ended, and prints the checks. The exit code is 0 if every check has passed, 1 if one
+    /// has failed or the drill could not run. The drill continues without this command.
     #[command(after_help = RUN)]
     Run(RunDrill),
     /// List drills, newest first.
     List,
-    /// Show a drill: what was checked, and how long it took.
+    /// Show a drill: its checks, and how long it took.
     Get(GivenDrill),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct RunDrill {
-    /// The backup's id, as in `strongroom backup list`; the newest one where none is given.
+    /// The backup's id, as in `strongroom backup list`; by default, the newest one.
     #[arg(value_name = "BACKUP_ID", value_parser = backup_id)]
     pub(crate) backup: Option<String>,
     /// Print the drill as soon as it has begun.
@@ -34,7 +34,7 @@ pub(crate) struct RunDrill {
     pub(crate) no_wait: bool,
 }
 
-/// One of them.
+/// A drill.
 #[derive(Debug, Args)]
 pub(crate) struct GivenDrill {
     /// The drill's id, as in `strongroom drill list`.

@@ -30,7 +30,7 @@ pub(crate) struct ImportGeb {
     /// The folder to unpack into, new or empty. Without it nothing is written.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
-    /// Write the master key too, as master.key: it opens every secret of that Gatwy.
+    /// Write the master key too, as master.key: it opens every secret of that Gatwy installation.
     #[arg(long, requires = "out")]
     pub(crate) with_master_key: bool,
 }

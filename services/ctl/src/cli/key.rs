@@ -34,7 +34,7 @@ pub(crate) enum KeyCommand {
     },
     /// Count the values sealed by each version, and list the archives that need it.
     ///
-    /// The vault's own tables are counted now; the columns of other services are as last reported.
+    /// The vault counts its own tables now; counts of other services' columns are as last reported.
     Census {
         /// Only this key.
         name: Option<String>,
@@ -57,12 +57,12 @@ pub(crate) enum KeyCommand {
     Undo(Version),
     /// Approve another person's refused retirement. They then repeat their command.
     ///
-    /// You must be another person than the requester; see `person`. Both must have been enrolled before the request was made.
+    /// You must not be the requester; see `person`. Both of you must have been enrolled before the request was made.
     Approve {
-        /// The request that the refusal named, or that `key requests` shows.
+        /// The request's id, from the refusal or from `key requests`.
         request: String,
     },
-    /// List retirements that were refused and may be approved, newest first.
+    /// List refused retirements that can be approved, newest first.
     Requests,
     /// Create a new root key. With it, a database or an archive reveals everything: store it apart from both.
     NewRoot {
@@ -70,11 +70,12 @@ pub(crate) enum KeyCommand {
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
     },
-    /// Export the public halves of the key that signs archives: one line each, the version and 64 hex digits.
+    /// Export the public halves of the key that signs archives: one line per version, its id and 64 hex digits.
     ///
-    /// Store them where archives are verified, apart from the archives. They are not secret, but must not be replaced.
+    /// Store them where archives are verified, apart from the archives. They are not secret, but nobody else must be
+    /// able to replace them.
     ExportPublic {
-        /// Where to write them instead of standard output; - is that, too.
+        /// Where to write them; - is standard output, the default.
         #[arg(long, value_name = "FILE|-")]
         out: Option<PathBuf>,
         /// Replace FILE if it exists.

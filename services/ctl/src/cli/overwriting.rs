@@ -1,4 +1,4 @@
-//! How a command that writes a file is told to replace an existing one.
+//! The option by which a command replaces an existing file.
 
 use clap::Args;
 

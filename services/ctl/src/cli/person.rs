@@ -4,33 +4,34 @@ use clap::{Args, Subcommand};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum PersonCommand {
-    /// Enrol somebody: a token or an identity then belongs to the person.
+    /// Enrol a person: a token or an identity then belongs to the person.
     ///
-    /// An admin enrols the first two people. Later ones are asked for by one person and approved by another one. The holder of
-    /// an enrolled token runs `strongroom token renew`; before that the token acts for nobody.
+    /// An admin enrols the first two people. Later ones are requested by one person and approved by another one. The
+    /// holder of an enrolled token runs `strongroom token renew`; until then the token acts for nobody.
     Enrol {
-        /// The person's name: 1 to 200 characters. A person who is enrolled already gets the token or identity too.
+        /// The person's name: 1 to 200 characters. A person who is already enrolled gets the token or identity in
+        /// addition.
         name: String,
         #[command(flatten)]
         subject: Subject,
     },
-    /// List the people and what belongs to them.
+    /// List the people with their tokens and identities.
     List,
-    /// Ask for the removal of a person, which another person must approve.
+    /// Request the removal of a person, which another person must approve.
     Remove {
         /// The person's name.
         name: String,
     },
-    /// List what was asked for and may be approved, newest first.
+    /// List the requests that can be approved, newest first.
     Requests,
-    /// Approve what another person has asked for. It is then done.
+    /// Approve another person's request, which is then carried out.
     Approve {
-        /// The request, as `person requests` shows it.
+        /// The request's id, as `person requests` shows it.
         request: String,
     },
 }
 
-/// What is to belong to the person.
+/// The token or identity to enrol.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 pub(crate) struct Subject {

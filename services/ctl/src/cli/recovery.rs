@@ -21,8 +21,8 @@ pub(crate) struct CreateRecovery {
     /// The file with the passphrase; - is standard input.
     #[arg(long, value_name = "FILE|-")]
     pub(crate) passphrase_file: PathBuf,
-    /// Create a post-quantum key (age1pq1…), which a quantum computer does not break. Stock age opens its archives since
-    /// version 1.3. A server uses keys of one kind only.
+    /// Create a post-quantum key (age1pq1…), which a quantum computer does not break. Stock age opens its archives from
+    /// version 1.3 on. A server uses keys of one kind only.
     #[arg(long)]
     pub(crate) post_quantum: bool,
     /// Public halves of the vault's signing key; by default the vault is asked for them if STRONGROOM_TOKEN is set.

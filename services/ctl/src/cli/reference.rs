@@ -12,14 +12,14 @@ pub(crate) enum ReferenceCommand {
     Bind(BindReference),
     /// Remove a consumer's reference.
     Release(Consumer),
-    /// Print the secret that a consumer gets: its bytes and nothing else.
+    /// Print the secret that a consumer gets, and nothing else.
     ///
-    /// The first usable candidate provides it: the consumer's credential, or its template's, then the fallbacks in their
+    /// The first usable candidate provides it: the consumer's credential, or its template's, then the fallbacks in
     /// order. Skipped candidates are named on standard error. The audit log records the call.
     Resolve(Consumer),
-    /// Move every reference of one credential to another, all or none.
+    /// Move every reference from one credential to another, all or none.
     Reassign {
-        /// The credential to replace: its id, or its display name where that is unique.
+        /// The credential to replace: its id, or its display name if that is unique.
         #[arg(long, value_name = "ID")]
         from: String,
         /// The new credential.
@@ -28,7 +28,7 @@ pub(crate) enum ReferenceCommand {
     },
     /// List references by kind and consumer.
     List {
-        /// Only those to this credential: its id, or its display name where that is unique.
+        /// Only references to this credential: its id, or its display name if that is unique.
         #[arg(long, value_name = "ID")]
         credential: Option<String>,
     },
@@ -44,15 +44,15 @@ pub(crate) struct Consumer {
 
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("bound to").args(["id", "via"]).required(true))]
-// clap would put the group before the arguments that come first.
+// clap would print the group before the positional arguments.
 #[command(override_usage = "strongroom reference bind [OPTIONS] <KIND> <CONSUMER> <ID|--via KIND/CONSUMER>")]
 pub(crate) struct BindReference {
     #[command(flatten)]
     pub(crate) consumer: Consumer,
-    /// The credential's id, or its display name where that is unique; instead of --via.
+    /// The credential's id, or its display name if that is unique; instead of --via.
     #[arg(value_name = "ID")]
     pub(crate) id: Option<String>,
-    /// The provider that the consumer needs; a credential of another one is refused.
+    /// The provider that the consumer needs; a credential of another provider is refused.
     #[arg(long, value_name = "PROVIDER")]
     pub(crate) needs_provider: Option<String>,
     /// Instead of a credential: another consumer that is bound directly, whose credential is used. For example, an

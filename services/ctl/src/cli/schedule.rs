@@ -23,29 +23,29 @@ Examples:
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ScheduleCommand {
-    /// Make backups again and again, as `backup create` does, and delete old ones.
+    /// Make backups repeatedly, as `backup create` does, and delete old ones.
     ///
-    /// Runs act with your permissions, as long as you have them. What they make is sealed as the server is configured.
+    /// Runs act with your permissions, as long as you have them. Their backups are sealed as the server is configured.
     #[command(after_help = CREATE)]
     Create(Box<CreateSchedule>),
     /// List schedules: when each ran last, and when it will run next.
     List,
     /// Show a schedule.
     Get(ScheduleName),
-    /// Make a backup of a schedule now, and wait until it is stored. When the next run is due does not change.
+    /// Make a backup of a schedule now, and wait until it is stored. This does not change when the next run is due.
     Run(RunSchedule),
-    /// Let no run be due until `schedule resume`. One that goes on is not stopped.
+    /// Stop new runs until `schedule resume`. A run in progress is not stopped.
     Pause(ScheduleName),
-    /// Let runs be due again. From now on they act with your permissions.
+    /// Start new runs again. From now on they act with your permissions.
     Resume(ScheduleName),
     /// Show which backups of a schedule would be deleted now, and why the others stay. Nothing is changed.
     #[command(after_help = RETENTION)]
     Retention(Retention),
-    /// Delete a schedule. Its backups stay until somebody deletes them, or a new schedule of the same name does.
+    /// Delete a schedule. Its backups stay until they are deleted by hand, or by a new schedule of the same name.
     Delete(DeleteSchedule),
 }
 
-/// One of them.
+/// A schedule.
 #[derive(Debug, Args)]
 pub(crate) struct ScheduleName {
     /// The schedule's name, as in `strongroom schedule list`.
@@ -62,28 +62,28 @@ pub(crate) struct CreateSchedule {
     /// @monthly.
     #[arg(long, value_name = "C")]
     pub(crate) cron: String,
-    /// The time zone of those fields, such as Europe/Berlin.
+    /// The time zone of --cron, such as Europe/Berlin.
     #[arg(long, value_name = "Z", default_value = "UTC")]
     pub(crate) timezone: String,
-    /// Begin each run up to so much later, so that not all schedules begin at once.
+    /// Delay each run by up to this time, so that schedules do not all begin at once.
     #[arg(long, value_name = "T", value_parser = length)]
     pub(crate) jitter: Option<SignedDuration>,
-    /// Cancel a run that takes longer.
+    /// Cancel a run that takes longer than this.
     #[arg(long, value_name = "T", value_parser = length)]
     pub(crate) timeout: Option<SignedDuration>,
-    /// Which backups of the schedule stay: the newest of so many days, weeks and months, and at least min. All of them where
-    /// nothing is given.
+    /// The backups of the schedule to keep: the newest of each of N days, weeks and months, and at least min. By
+    /// default, all of them.
     #[arg(long, value_name = "daily=N,weekly=N,monthly=N,min=N", value_parser = keep)]
     pub(crate) keep: Option<RetentionPolicy>,
-    /// Verify each stored backup of the schedule again after so long, such as 7d.
+    /// Verify each stored backup of the schedule again after this time, such as 7d.
     #[arg(long, value_name = "T", value_parser = length)]
     pub(crate) verify_every: Option<SignedDuration>,
-    /// Restore the newest backup of the schedule into a scratch database after so long, such as 30d, and check it.
+    /// Restore the newest backup of the schedule into a scratch database after this time, such as 30d, and check it.
     #[arg(long, value_name = "T", value_parser = length)]
     pub(crate) drill_every: Option<SignedDuration>,
     #[command(flatten)]
     pub(crate) tables: TableSelection,
-    /// A destination of the server's configuration; may be repeated. All of them where none is given.
+    /// A destination of the server's configuration; may be repeated. By default, all of them.
     #[arg(long = "destination", value_name = "NAME", value_delimiter = ',')]
     pub(crate) destinations: Vec<String>,
 }
@@ -103,7 +103,7 @@ pub(crate) struct Retention {
     /// The schedule's name.
     #[arg(value_name = "NAME")]
     pub(crate) name: String,
-    /// What another retention would do.
+    /// Show what this retention would do instead.
     #[arg(long, value_name = "daily=N,weekly=N,monthly=N,min=N", value_parser = keep)]
     pub(crate) keep: Option<RetentionPolicy>,
 }

@@ -34,8 +34,9 @@ pub(crate) enum SourceCommand {
     List,
     /// Re-encrypt the declared columns of a database under the primary versions of their keys, online.
     ///
-    /// Meant for the time after `key rotate`. The application goes on meanwhile. Stopping the command ends the work; running it
-    /// again goes on with what is left. The exit code is 1 where values are left, such as those that no key opens.
+    /// Meant for the time after `key rotate`. The application keeps running. Stopping the command ends the work;
+    /// running it again continues with the remaining values. The exit code is 1 if values remain, such as those that no
+    /// key opens.
     Reencrypt {
         /// The source, as `source list` shows it.
         source: String,

@@ -20,32 +20,31 @@ Examples:
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum TablesCommand {
-    /// Write tables of databases into one JSON document, while they are read.
+    /// Export tables of databases as one JSON document, online.
     ///
-    /// All tables of a database are from one moment. Encrypted columns stay encrypted; everything else in the document can be
-    /// read by whoever has it.
+    /// All tables of a database are from one snapshot. Encrypted columns stay encrypted; anybody who has the document
+    /// can read everything else in it.
     #[command(after_help = EXPORT)]
     Export(ExportTables),
-    /// Add the rows of a document that its tables do not have, by their keys.
+    /// Add the rows of a document whose keys its tables do not have yet.
     ///
-    /// Rows that are there stay as they are, so that importing twice changes nothing the second time. All rows come in one
-    /// transaction, or none. An import cannot be rolled back. All tables must be of one database.
+    /// Existing rows stay as they are, so importing again changes nothing. All rows are added in one transaction, or
+    /// none. An import cannot be rolled back. All tables must be in one database.
     ///
-    /// The document may also be Gatwy's connection export (version 1). Exit code 1 if something stands against it; then
-    /// nothing was changed.
+    /// The document can also be Gatwy's connection export (version 1). The exit code is 1 if the import is refused;
+    /// then nothing was changed.
     #[command(after_help = IMPORT)]
     Import(ImportTables),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct ExportTables {
-    /// The tables, separated by commas, by the names that they have in archives (`strongroom source list`).
+    /// The tables, separated by commas, by their names in archives (`strongroom source list`).
     #[arg(long, value_name = "A,B", value_delimiter = ',', required = true)]
     pub(crate) tables: Vec<String>,
-    /// Where to write it; a folder takes the server's file name, - is standard output.
+    /// Where to write it; for a folder, the server's file name is used; - is standard output.
     ///
-    /// With -, check the exit code: discard the output of a
-    /// failed export.
+    /// With -, check the exit code: discard the output of a failed export.
     #[arg(long, value_name = "FILE|-")]
     pub(crate) out: PathBuf,
     #[command(flatten)]
@@ -57,7 +56,7 @@ pub(crate) struct ImportTables {
     /// The document; - is standard input.
     #[arg(value_name = "FILE|-")]
     pub(crate) document: PathBuf,
-    /// Change nothing, and say what an import would do.
+    /// Show what an import would do, and change nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
 }

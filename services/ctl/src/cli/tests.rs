@@ -148,7 +148,7 @@ fn the_contract_parses() {
     }
 }
 
-/// What help texts show is typed as it is.
+/// Examples in help texts can be typed as they are.
 #[test]
 fn the_examples_parse() {
     let (mut commands, mut seen) = (vec![Cli::command()], 0);
@@ -157,7 +157,7 @@ fn the_examples_parse() {
         for example in shown.lines().filter_map(|line| line.strip_prefix("  strongroom ")) {
             let typed = example.split(" | ").next().unwrap_or_default();
             let typed = typed.replace('…', "e0a1-0000-7000-8000-00000000000a");
-            // What is in quotes is one word.
+            // Quoted text is one word.
             let quoted = |(at, part): (usize, &str)| {
                 if at % 2 == 1 { part.replace(' ', "_") } else { part.to_owned() }
             };

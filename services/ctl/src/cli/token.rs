@@ -13,25 +13,25 @@ use crate::time::Until;
 pub(crate) enum TokenCommand {
     /// Issue a token. Its text is printed once, or written to a file.
     Issue(IssueToken),
-    /// Make a token that no vault knows yet, for a new vault's configuration. Needs no vault.
+    /// Create a token that no vault knows yet, for a new vault's configuration. Needs no vault.
     New {
         /// Where to write it (mode 0600). The file must not exist.
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
     },
-    /// List tokens, oldest first, revoked ones included, and those that ended with an issuer.
+    /// List tokens, oldest first, including revoked ones and those that ended with an issuer.
     List,
-    /// Revoke a token and every token that goes back to it; all services refuse them within five seconds.
+    /// Revoke a token and every token issued from it, also indirectly; all services refuse them within five seconds.
     Revoke {
-        /// The public id, as `token list` shows it, or the name where only one valid token has it.
+        /// The public id, as `token list` shows it, or the name if only one valid token has it.
         #[arg(value_name = "TOKEN_ID|NAME")]
         token: String,
         #[command(flatten)]
         confirmation: Confirmation,
     },
-    /// Replace the secret of the token that you call with. The old one ends at once; the id stays.
+    /// Replace the secret of the token that you call with. The old secret ends at once; the id stays.
     Renew(SecretFile),
-    /// Replace the secret of another token, whose holder has lost it. You become its issuer.
+    /// Replace the secret of another token whose holder has lost it. You become its issuer.
     ///
     /// You must hold every permission of its role yourself. It then expires no later than your own token.
     Reissue {
@@ -54,23 +54,23 @@ pub(crate) struct IssueToken {
     /// Restrict the token to a selection; may be repeated.
     ///
     /// Credentials by label.env=staging and provider=openai (both must match), references by kind=endpoint, kind=pii_*
-    /// or kind=* (every kind), caller keys by key=gateway. Selectors of one kind are alternatives. Of a sort that no
-    /// selector names, the token reaches nothing: to resolve and to bind it needs credentials and references, such as
-    /// --select label.env=staging --select 'kind=*'. For the token, nothing else exists.
+    /// or kind=* (every kind), caller keys by key=gateway. Selectors of one kind are alternatives. If no selector names
+    /// a sort, the token reaches nothing of it: to resolve and to bind, it needs credentials and references, such as
+    /// --select label.env=staging --select 'kind=*'. The token cannot see anything else.
     #[arg(long = "select", value_name = "K=V", value_parser = selector::parse)]
     pub(crate) selectors: Vec<Selector>,
-    /// When it expires: after a time such as 90d, or at one in RFC 3339. Not after your own token, with which it expires by
-    /// default.
+    /// When it expires: after a time such as 90d, or at a time in RFC 3339. At the latest, and by default, when your
+    /// own token does.
     #[arg(long, value_name = "T")]
     pub(crate) expires: Option<Until>,
-    /// The only service that is to accept it.
+    /// The only service that accepts it.
     #[arg(long, value_name = "SERVICE", value_parser = ["vault", "backup"])]
     pub(crate) service: Option<String>,
     #[command(flatten)]
     pub(crate) file: SecretFile,
 }
 
-/// Where a new secret goes.
+/// Where to write a new secret.
 #[derive(Debug, Args)]
 pub(crate) struct SecretFile {
     /// Write the secret to FILE (mode 0600) instead of printing it.

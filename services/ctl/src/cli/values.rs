@@ -1,4 +1,4 @@
-//! Values of options that are more than text.
+//! Option values that are more than text.
 
 use serde_json::value::RawValue;
 use strongroom_age::{PublicKey, SealError};
@@ -21,7 +21,7 @@ pub(super) fn consumer(text: &str) -> Result<String, String> {
     }
 }
 
-/// `TABLE=KEY,KEY`. A key that is a JSON array has several columns, or commas.
+/// `TABLE=KEY,KEY`. A key that is a JSON array has several columns, or contains commas.
 pub(super) fn chosen_rows(text: &str) -> Result<ChosenRows, String> {
     let found = text.split_once('=').filter(|(table, keys)| !table.is_empty() && !keys.is_empty());
     let (table, keys) = found.ok_or("expected TABLE=KEY,KEY, such as users=7,9")?;
@@ -37,12 +37,12 @@ pub(super) fn chosen_rows(text: &str) -> Result<ChosenRows, String> {
     Ok(ChosenRows { table: table.to_owned(), keys })
 }
 
-/// Of a text its characters; of a number its digits, however many.
+/// The characters of a JSON string, or the digits of a number, however many.
 fn column_text(value: &RawValue) -> String {
     serde_json::from_str(value.get()).unwrap_or_else(|_| value.get().to_owned())
 }
 
-/// `daily=N,weekly=N,monthly=N,min=N`, of which any may be left out.
+/// `daily=N,weekly=N,monthly=N,min=N`, each part optional.
 pub(super) fn keep(text: &str) -> Result<RetentionPolicy, String> {
     let mut policy = RetentionPolicy::default();
     for part in text.split(',') {
@@ -77,7 +77,7 @@ pub(super) fn kid(text: &str) -> Result<String, String> {
     Err("invalid key version id: expected 16 hex digits; see `strongroom key list`".to_owned())
 }
 
-/// The id of a stored backup, in the form in which the service compares it.
+/// The id of a stored backup, in the form that the service compares.
 pub(crate) fn backup_id(text: &str) -> Result<String, String> {
     uuid(text)
         .ok_or_else(|| "invalid id of a backup: expected a UUID; see `strongroom backup list`".to_owned())

@@ -1,5 +1,5 @@
-//! `strongroom archive`: reading archives on this machine. A service is asked only to open a seal for which no
-//! key was given.
+//! `strongroom archive`: reads archives on this machine. A service is asked only to open a seal for which no key was
+//! given.
 
 mod content;
 mod extract;
@@ -53,7 +53,7 @@ async fn verify_command(file: &Path, keys: &ArchiveKeys, signer: &SignerFile, fo
     let (mut archive, _) = open(&input, keys).await?;
     let named = || input.name();
     let verified = match verify(&mut archive, &mut |_| {}) {
-        // An unknown signer is the first thing to know, also where rows refer to others that are missing.
+        // An unknown signer takes precedence, even over references to missing rows.
         verified @ (Ok(_) | Err(Error::Dangling(_))) => verified,
         damaged => return damaged.map(drop).with_context(named),
     };
@@ -71,7 +71,7 @@ pub(super) async fn verify_file(path: &Path, keys: &ArchiveKeys) -> Result<Repor
     verify(&mut archive, &mut |_| {}).with_context(|| input.name())
 }
 
-/// References to rows that are not there, where the database lets such rows in.
+/// References to missing rows, from databases that permit them.
 fn dangling(report: &Report) -> Vec<String> {
     report.references.dangling.iter().map(|one| printable(&one.to_string()).into_owned()).collect()
 }

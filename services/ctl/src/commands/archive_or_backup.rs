@@ -8,7 +8,7 @@ use crate::cli::backup_id;
 use crate::error::{Local, Refused};
 use crate::input::is_stdin;
 
-/// The id that was given; `None` for a file, which has that name even if it looks like an id.
+/// The given id; `None` for a file, even if its name looks like an id.
 ///
 /// # Errors
 /// When it is neither.

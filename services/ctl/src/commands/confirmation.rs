@@ -1,4 +1,4 @@
-//! A destructive command asks on a terminal. Elsewhere nobody can answer, so `--yes` must have been given.
+//! A destructive command asks on a terminal. Elsewhere nobody can answer, so it needs `--yes`.
 
 use std::io::{self, BufRead as _, IsTerminal as _, Read as _};
 
@@ -8,13 +8,13 @@ use crate::cli::Confirmation;
 use crate::error::{Local, Refused, WrongUsage};
 use crate::output::{is_answerable, message, prompt};
 
-/// The longest answer that is read.
+/// Maximum length of an answer.
 const LONGEST: u64 = 256;
 
-/// Whether to ask: not where `--yes` was given.
+/// Whether to ask: not with `--yes`.
 ///
 /// # Errors
-/// [`WrongUsage`] where nobody can be asked.
+/// [`WrongUsage`] if nobody can be asked.
 pub(super) fn is_needed(given: &Confirmation) -> Result<bool> {
     ensure!(
         given.yes || is_possible(),
@@ -25,7 +25,7 @@ pub(super) fn is_needed(given: &Confirmation) -> Result<bool> {
     Ok(!given.yes)
 }
 
-/// Whether somebody reads what is said, and can answer.
+/// Whether somebody sees the messages and can answer.
 pub(super) fn is_possible() -> bool {
     io::stdin().is_terminal() && is_answerable()
 }
@@ -38,7 +38,7 @@ pub(super) fn ask(loss: &str, action: &str) -> Result<()> {
     ask_for("yes", loss, action)
 }
 
-/// The same for a word of the caller's choice.
+/// [`ask`] for a word of the caller's choice.
 ///
 /// # Errors
 /// As [`ask`].

@@ -109,7 +109,7 @@ async fn rotate_credential(vault: &Connection, rotate: RotateCredential) -> Resu
     Ok(vault.answer(vault.credentials().rotate_credential(unary(request))).await?.credential)
 }
 
-/// A fresh one for each run of the command: a proxy that sends the call twice makes nothing twice.
+/// A new id for each run of the command: a proxy that sends the call twice creates nothing twice.
 fn request_id() -> String {
     Uuid::now_v7().to_string()
 }
@@ -134,11 +134,11 @@ async fn reveal(vault: &Connection, given: &str, previous: bool, format: Format)
     print_secret(&answer.secret)
 }
 
-/// Prints the bytes of a secret and nothing else; on a terminal, those that it would obey are escaped.
+/// Prints the bytes of a secret and nothing else; on a terminal, control characters are escaped.
 pub(super) fn print_secret(secret: &[u8]) -> Result<()> {
     print_data(secret)?;
     if data_out().is_terminal() {
-        message(""); // The prompt goes to a line of its own; the secret has no line feed.
+        message(""); // The prompt starts on its own line; the secret has no line feed.
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! `strongroom demo`: the whole story, with the real services, in a folder that is removed at the end.
+//! `strongroom demo`: a complete tour with the real services, in a folder that is removed at the end.
 
 mod gateway;
 mod narrator;
@@ -66,7 +66,7 @@ async fn tell(folder: &Path, narrator: &mut Narrator) -> Result<()> {
     story::end(narrator)
 }
 
-/// The last chapter, on what counts as another machine: a folder in which nothing is but the root key and an archive.
+/// The last chapter, on a simulated new machine: a folder with only the root key and an archive.
 async fn after_the_loss(folder: &Path, left: story::Left, narrator: &mut Narrator) -> Result<()> {
     let machine = folder.join("new-machine");
     let left = story::lose_everything(folder, &machine, left, narrator).context("losing everything")?;
@@ -84,7 +84,7 @@ fn url(database: &Path) -> String {
     format!("sqlite:{}", database.display())
 }
 
-/// The sample as a source, restored by the URL in `restore_url_file`; free ports.
+/// The sample as a source, restored through the URL in `restore_url_file`; with free ports.
 fn settings(database: &Path, restore_url_file: Option<PathBuf>, optional: Vec<OptionalGroup>) -> Settings {
     let source = SourceConfig {
         migrations_table: None,
@@ -111,7 +111,7 @@ fn settings(database: &Path, restore_url_file: Option<PathBuf>, optional: Vec<Op
     let free = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     settings.vault.listen = free;
     settings.backup.backup.listen = free;
-    // What is sent up to be restored stays for a day, and goes with the folder.
+    // An upload to be restored stays for a day, and is removed with the folder.
     settings.backup.backup.staging_dir = database.parent().map(Path::to_owned);
     settings
 }

@@ -17,7 +17,7 @@ pub(super) use shown::state as drill_state;
 
 /// Its full protobuf name, for JSON.
 const DRILL: &str = "strongroom.backup.v1.Drill";
-/// Time between two looks at a drill that is running.
+/// Time between two checks of a running drill.
 const PERIOD: Duration = Duration::from_millis(500);
 
 pub(super) async fn run(command: DrillCommand, format: Format) -> Result<()> {

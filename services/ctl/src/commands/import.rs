@@ -1,4 +1,4 @@
-//! `strongroom import`: taking over from other products.
+//! `strongroom import`: imports from other products.
 
 mod geb;
 mod promptgate;

@@ -5,7 +5,7 @@ use strongroom_runtime::Shutdown;
 
 use crate::error::{Local, Refused};
 
-/// `so` says what an interruption leaves.
+/// `so` states the result of an interruption.
 pub(super) async fn unless_interrupted<T>(transfer: impl Future<Output = Result<T>>, so: &str) -> Result<T> {
     match Shutdown::on_signal().unless_begun(transfer).await {
         Some(ended) => ended,

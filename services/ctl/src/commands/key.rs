@@ -33,7 +33,7 @@ pub(super) async fn run(command: KeyCommand, format: Format) -> Result<()> {
         KeyCommand::ExportPublic { out, force } => {
             public::export(&vault()?, out.as_deref(), force, format).await
         }
-        // The one that needs no vault: it comes before there is one.
+        // Needs no vault: the root key exists before the vault.
         KeyCommand::NewRoot { out } => root::create(&out, format),
     }
 }

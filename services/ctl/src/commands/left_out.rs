@@ -1,5 +1,5 @@
-//! What an archive does not have of its sources: said on standard error after everything went well, so that nobody has
-//! to look for it in a manifest.
+//! Parts of the sources that an archive lacks: printed on standard error after success, so that nobody needs to look
+//! for them in a manifest.
 
 use serde_json::{Value, json};
 use strongroom_api::backup::v1::LeftOut;
@@ -7,15 +7,15 @@ use strongroom_archive::manifest::SourceRecord;
 
 use crate::output::{message, printable};
 
-/// Lines at most; the rest is counted.
+/// Maximum number of lines; the rest is counted.
 const MOST: usize = 100;
 
-/// One line each.
+/// Prints one line for each.
 pub(super) fn say(left_out: &[LeftOut], total: i64) {
     lines(left_out, total).iter().for_each(|line| message(line));
 }
 
-/// The same of a manifest.
+/// [`say`] for a manifest.
 pub(super) fn say_of(sources: &[SourceRecord]) {
     let mut left_out = Vec::new();
     for source in sources {

@@ -1,4 +1,4 @@
-//! Levels of a verification as people read them.
+//! Levels of a verification for people.
 
 use strongroom_api::backup::v1::{LevelVerdict, VerifyLevel, VerifyOutcome};
 

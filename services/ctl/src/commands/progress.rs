@@ -1,4 +1,4 @@
-//! Progress bars, on standard error; hidden where that is no terminal, and gone with the value.
+//! Progress bars on standard error; hidden unless that is a terminal, and removed when dropped.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ impl Progress {
         Self::start(EXPORT)
     }
 
-    /// Of a file of `size` bytes, which is sent first.
+    /// For the verification of a file of `size` bytes, which is sent first.
     pub(super) fn of_verification(size: u64) -> Self {
         let progress = Self::start(VERIFICATION);
         progress.show(0, size);
@@ -35,21 +35,21 @@ impl Progress {
         progress
     }
 
-    /// Of a file that the service has; its size is known once it was read.
+    /// For the verification of a file that the service has; its size is known once it has been read.
     pub(super) fn of_stored_verification() -> Self {
         let progress = Self::start(VERIFICATION);
         progress.stage("read");
         progress
     }
 
-    /// Of a file of `size` bytes.
+    /// For the download of a file of `size` bytes.
     pub(super) fn of_download(size: u64) -> Self {
         let progress = Self::start(DOWNLOAD);
         progress.show(0, size);
         progress
     }
 
-    /// Of a file of `size` bytes, on its way up.
+    /// For the upload of a file of `size` bytes.
     pub(super) fn of_upload(size: u64) -> Self {
         let progress = Self::start(DOWNLOAD);
         progress.show(0, size);
@@ -57,12 +57,12 @@ impl Progress {
         progress
     }
 
-    /// Of a plan, of a restore that is being applied or taken back.
+    /// For a plan, or a restore that is being applied or rolled back.
     pub(super) fn of_restore() -> Self {
         Self::start(RESTORE)
     }
 
-    /// `phase` in words.
+    /// `phase` is a text for people.
     pub(super) fn restored(&self, phase: &str, now: &RestoreProgress) {
         let count = |count: i64| u64::try_from(count).unwrap_or(0);
         let (rows, bytes) = (count(now.rows), count(now.bytes));
@@ -80,28 +80,28 @@ impl Progress {
         self.detail(&format!("{text}  {}", now.table));
     }
 
-    /// A restore that cannot go on now.
+    /// Shows why a restore cannot continue now.
     pub(super) fn waits(&self, problem: &str) {
         self.bar.suspend(|| message(&format!("waiting: {problem}")));
     }
 
-    /// An interrupted download: what is there is read first.
+    /// For an interrupted download: the existing bytes are read first.
     pub(super) fn checking(&self) {
         self.stage("of what is there were read");
     }
 
-    /// The rest comes now: what was read says nothing about how fast it comes.
+    /// The download of the rest begins: the speed of reading says nothing about it.
     pub(super) fn goes_on(&self) {
         self.stage("");
         self.bar.reset_eta();
     }
 
-    /// So many bytes of the file, received or sent.
+    /// Shows the number of bytes of the file that have been received or sent.
     pub(super) fn received(&self, bytes: u64) {
         self.bar.set_position(bytes);
     }
 
-    /// The file on its way, and then its entries, which are longer than it.
+    /// Shows the upload of the file, and then its entries, which are longer than the file.
     pub(super) fn verified(&self, now: &Verified) {
         if now.bytes_total == 0 {
             self.bar.set_position(now.bytes_received.try_into().unwrap_or(0));
@@ -117,7 +117,7 @@ impl Progress {
         Self::start(REENCRYPTION)
     }
 
-    /// Of values in a database.
+    /// For values in a database.
     pub(super) fn of_values() -> Self {
         Self::start(VALUES)
     }

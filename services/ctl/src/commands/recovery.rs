@@ -1,4 +1,4 @@
-//! `strongroom recovery`: the key that opens archives when the vault is lost, made to be kept in a safe.
+//! `strongroom recovery`: creates the key that opens archives when the vault is lost, to be kept in a safe.
 
 use std::path::{Path, PathBuf};
 
@@ -68,7 +68,7 @@ fn beside(file: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
-/// The signing key's public halves, from the file or the vault; `None` where there is neither.
+/// The signing key's public halves, from the file or the vault; `None` if there is neither.
 async fn signer_lines(file: Option<&Path>) -> Result<Option<String>> {
     if let Some(file) = file {
         return Ok(Some(Signer::read_file(file)?.lines()));
@@ -79,7 +79,7 @@ async fn signer_lines(file: Option<&Path>) -> Result<Option<String>> {
     }
 }
 
-/// What to do with the key, for somebody who has never heard of it.
+/// Instructions for the key, for a reader who has never heard of it.
 fn page(name: &str, public: &PublicKey, has_signer: bool) -> String {
     let since = if public.is_post_quantum() { " since version 1.3" } else { "" };
     let recipient = public;

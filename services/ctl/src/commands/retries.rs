@@ -1,4 +1,4 @@
-//! A connection that breaks while something goes on is opened again, a few times in a row.
+//! A connection that breaks while something is in progress is opened again, a few times in a row.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use tonic::{Code, Status};
 
 use crate::error::CallFailed;
 
-/// Before each further try: half a minute in all, in which a service starts again.
+/// Pauses before each further try: half a minute in total, in which a service can restart.
 const PAUSES: [Duration; 6] = [
     Duration::from_millis(250),
     Duration::from_secs(1),
@@ -17,7 +17,7 @@ const PAUSES: [Duration; 6] = [
     Duration::from_secs(16),
 ];
 
-/// Tries that failed since something last went on.
+/// Number of failed tries since the last progress.
 #[derive(Debug)]
 pub(super) struct Retries {
     pauses: &'static [Duration],
@@ -29,18 +29,18 @@ impl Retries {
         Self { pauses: &PAUSES, failed: 0 }
     }
 
-    /// As many without waiting.
+    /// The same number of tries, without waiting.
     #[cfg(test)]
     pub(super) fn at_once() -> Self {
         Self { pauses: &[Duration::ZERO; PAUSES.len()], failed: 0 }
     }
 
-    /// Something went on: the next break is a new one.
+    /// Something made progress: the next break is a new one.
     pub(super) fn went_on(&mut self) {
         self.failed = 0;
     }
 
-    /// Waits before the next try; false when there were enough.
+    /// Waits before the next try; false after enough tries.
     pub(super) async fn another(&mut self) -> bool {
         let Some(pause) = self.pauses.get(self.failed) else { return false };
         self.failed += 1;
@@ -49,13 +49,13 @@ impl Retries {
     }
 }
 
-/// Whether the connection broke, or the service went away: not a refusal, which another try would only repeat.
+/// Whether the connection broke or the service became unavailable, unlike a refusal, which a retry would only repeat.
 pub(super) fn is_broken(status: &Status, failed: &CallFailed) -> bool {
     failed.is_away() || matches!(status.code(), Code::Unavailable | Code::Cancelled | Code::Unknown)
 }
 
-/// The same where nothing goes on yet: what the service says of a database, or of its vault, is then an answer, for which nobody
-/// should wait half a minute.
+/// [`is_broken`] if nothing is in progress yet: an error about a database, or about the service's vault, is then an
+/// answer that nobody should wait half a minute for.
 pub(super) fn is_gone(status: &Status, failed: &CallFailed) -> bool {
     let reason = reason_of(status);
     is_broken(status, failed) && ["", "SHUTTING_DOWN", "PROCESS_FENCED"].contains(&reason.as_str())

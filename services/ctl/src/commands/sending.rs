@@ -1,4 +1,4 @@
-//! A file on its way up: read on a thread of its own, as fast as the service takes it.
+//! Uploads a file: a separate thread reads it as fast as the service accepts it.
 
 use std::fs::File;
 use std::io::{Read, Take};
@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::{mpsc, oneshot};
 use tokio_stream::wrappers::ReceiverStream;
 
-/// As an export's chunks are.
+/// The chunk size of an export.
 const CHUNK: usize = 256 << 10;
 /// Chunks that wait for the connection.
 const AHEAD: usize = 4;
@@ -24,15 +24,15 @@ pub(super) enum Piece {
 
 /// An upload that has begun.
 pub(super) struct Sending<M> {
-    /// What the service is sent.
+    /// The requests for the service.
     pub(super) requests: ReceiverStream<M>,
-    /// Of the file, in bytes; 0 of standard input.
+    /// Size of the file in bytes; 0 for standard input.
     pub(super) size: u64,
-    /// Resolves to why the file could not be read, or to nothing.
+    /// Resolves to the error of reading the file, or to nothing.
     pub(super) failed: oneshot::Receiver<Error>,
 }
 
-/// Opens `path` and begins to read it. What is before `from` is read for the digest only.
+/// Opens `path` and begins to read it. Bytes before `from` are read only for the digest.
 pub(super) fn start<M, W>(path: &Path, from: u64, wrap: W) -> Result<Sending<M>>
 where
     M: Send + 'static,
@@ -48,7 +48,7 @@ where
     Ok(begin(file.take(size), Some(size), header, from, wrap))
 }
 
-/// Begins to read standard input, whose size nobody knows.
+/// Begins to read standard input, whose size is unknown.
 pub(super) fn start_stdin<M, W>(wrap: W) -> Sending<M>
 where
     M: Send + 'static,
@@ -74,7 +74,7 @@ where
     Sending { requests: ReceiverStream::new(received), size: size.unwrap_or(0), failed }
 }
 
-/// Ends early, and well, once nobody takes what is read.
+/// Ends early, without an error, once nobody receives the chunks.
 fn read<R: Read, M>(
     mut file: Take<R>,
     size: Option<u64>,
@@ -84,7 +84,7 @@ fn read<R: Read, M>(
     mut wrap: impl FnMut(Piece) -> M,
 ) -> Result<()> {
     let mut digest = Sha256::new();
-    // Before the header, because the service does not wait long for what follows it.
+    // Before the header, because the service does not wait long for the chunk after it.
     let (mut number, mut offset) = (0, skip(&mut file, from, &mut digest)?);
     let mut taken = queue.blocking_send(wrap(header)).is_ok();
     while taken {
@@ -105,7 +105,7 @@ fn read<R: Read, M>(
     Ok(())
 }
 
-/// Reads what the service has already, and returns how much that is.
+/// Reads the bytes that the service already has, and returns their number.
 fn skip<R: Read>(file: &mut Take<R>, from: u64, digest: &mut Sha256) -> Result<u64> {
     let mut offset = 0;
     while offset < from {
@@ -117,7 +117,7 @@ fn skip<R: Read>(file: &mut Take<R>, from: u64, digest: &mut Sha256) -> Result<u
     Ok(offset)
 }
 
-/// Nothing at the end.
+/// The next chunk; empty at the end.
 fn next<R: Read>(file: &mut Take<R>, most: u64) -> Result<Vec<u8>> {
     let mut data = Vec::with_capacity(CHUNK);
     file.take(most).read_to_end(&mut data).context("cannot read it")?;

@@ -22,7 +22,7 @@ async fn list(format: Format) -> Result<()> {
     format.list("strongroom.backup.v1.Source", &answer.sources, || table(&answer.sources))
 }
 
-/// A source that cannot be read has a row as well; the command has then done what it was asked for, and ends well.
+/// A source that cannot be read has a row as well; the command has still done what it was asked for, and succeeds.
 fn table(sources: &[Source]) -> Table {
     let mut table = Table::new(&["SOURCE", "KIND", "TABLE", "OPTIONAL GROUP", "ERROR"]);
     for source in sources {

@@ -1,4 +1,4 @@
-//! `strongroom status`: both services, each whether or not the other is there.
+//! `strongroom status`: both services, independently of each other.
 
 mod look;
 mod table;
@@ -22,7 +22,7 @@ pub(super) async fn run(format: Format) -> Result<()> {
     if ready { Ok(()) } else { Err(verdict(&looks).into()) }
 }
 
-/// A service's part: `status` is the message of that name in proto3 JSON, or null where there is none.
+/// A service's part: `status` is the message of that name in proto3 JSON, or null if there is none.
 fn json(look: &Look) -> Result<Value> {
     let status = match &look.status {
         Some(status) => strongroom_api::json::to_json("strongroom.status.v1.Status", status)
@@ -32,7 +32,7 @@ fn json(look: &Look) -> Result<Value> {
     Ok(json!({"url": look.url, "state": look.found.as_str(), "problem": look.problem, "status": status}))
 }
 
-/// Who is not ready and why, in one sentence.
+/// The services that are not ready, with the reasons, in one sentence.
 fn verdict(looks: &[Look]) -> Unready {
     let unready = looks.iter().filter(|look| look.found != Found::Ready);
     let sentences: Vec<&str> = unready.map(|look| look.problem.as_str()).collect();

@@ -25,7 +25,7 @@ const NO_TOKEN: &str = "the vault answered without a token";
 pub(super) async fn run(command: TokenCommand, format: Format) -> Result<()> {
     match command {
         TokenCommand::Issue(issue) => issue_token(&client::vault()?, issue, format).await,
-        // The one that needs no vault: it comes before there is one.
+        // Needs no vault: the token exists before the vault.
         TokenCommand::New { out } => first::create(&out, format),
         TokenCommand::List => {
             let tokens = list(&client::vault()?).await?;
@@ -82,7 +82,7 @@ async fn reissue(vault: &Connection, id: String, file: SecretFile, format: Forma
     place.put(&answer.token.context(NO_TOKEN)?, &answer.secret, format)
 }
 
-/// Sorts of which a narrowed token reaches nothing. An omitted selector is easily taken for no limit.
+/// Sorts of which a restricted token reaches nothing. A missing selector is easily mistaken for no limit.
 fn unreached(token: &Token) -> Option<String> {
     let selectors = Selectors::from_proto(&token.selectors).ok()?;
     let sorts = [
@@ -166,12 +166,12 @@ fn service(token: &Token) -> &str {
     if token.service.is_empty() { "both" } else { &token.service }
 }
 
-/// Whose it is, and whether it acts for that person yet.
+/// The person that it belongs to, and whether it acts for that person yet.
 fn person(token: &Token) -> String {
     if token.renewal_due { format!("{} (not renewed)", token.person) } else { token.person.clone() }
 }
 
-/// When it was revoked, or through whom it ended, or that it must be reissued.
+/// When it was revoked, or the issuer with which it ended, or that it must be reissued.
 fn revoked(token: &Token) -> String {
     let now = SystemClock.now_micros() / 1_000_000;
     let is_over = token.expire_time.is_some_and(|time| time.seconds <= now);

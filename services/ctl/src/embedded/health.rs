@@ -11,16 +11,16 @@ use tonic_health::pb::health_client::HealthClient;
 
 use crate::client::Service;
 
-/// How long a start may take: a database that is far away, a machine that is busy.
+/// Time limit for a start: the database can be far away, or the machine busy.
 const PATIENCE: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(20);
-/// A socket that is bound but not served yet takes connections and does not answer.
+/// Time limit for one try: a bound socket that is not served yet accepts connections but does not answer.
 const ONE_TRY: Duration = Duration::from_secs(1);
 
-/// Asks until the answer is SERVING.
+/// Polls until the answer is SERVING.
 ///
 /// # Errors
-/// With the last answer, when it has not come within a minute.
+/// The last answer, if SERVING has not arrived within a minute.
 pub(super) async fn wait(target: &Target, service: Service) -> Result<()> {
     let mut client = HealthClient::new(target.channel()?);
     let mut last = "no answer yet".to_owned();

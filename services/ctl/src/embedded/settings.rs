@@ -1,4 +1,4 @@
-//! The configuration of both services in one file, and what `dev` puts where it says nothing.
+//! The configuration of both services in one file, and the defaults that `dev` adds.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use strongroom_vault::{ConfigFile, VaultConfig};
 
 use crate::files;
 
-/// Where `dev` keeps a root key and a recovery key when none is configured.
+/// Files for a root key and a recovery key that `dev` creates if none is configured.
 const ROOT_KEY: &str = "root.key";
 pub(crate) const RECOVERY_KEY: &str = "recovery.key";
 
@@ -25,7 +25,7 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// Reads `file` and `STRONGROOM_<SECTION>__<KEY>` as each of the two services does.
+    /// Reads `file` and `STRONGROOM_<SECTION>__<KEY>` as the two services do.
     pub(crate) fn load(file: Option<&Path>) -> Result<Self> {
         let vault: ConfigFile = config::load(file)?;
         let mut backup: Config = config::load(file)?;
@@ -35,42 +35,42 @@ impl Settings {
         Ok(Self { vault: vault.vault, admin: vault.admin, backup })
     }
 
-    /// Settings without a file and without overrides, and without admin ports.
+    /// Settings without a file, without overrides, and without admin ports.
     pub(crate) fn plain(app: AppConfig, sources: Vec<SourceConfig>) -> Self {
         let backup = Config { app, sources, ..Config::default() };
         let admin = AdminConfig { listen: Some(String::new()) };
         Self { vault: VaultConfig::default(), backup, admin }
     }
 
-    /// Where the vault's admin port is to be, if anywhere.
+    /// The address of the vault's admin port, if there is one.
     pub(super) fn vault_admin(&self) -> Result<Option<SocketAddr>> {
         Ok(self.admin.vault()?)
     }
 
-    /// The same of the backup service: the port after it.
+    /// The same for the backup service: the port after it.
     pub(super) fn backup_admin(&self) -> Result<Option<SocketAddr>> {
         Ok(self.admin.backup_beside_vault()?)
     }
 
-    /// Whether the backup service was told nothing about its vault, so that it is the one in this process.
+    /// Whether no vault is configured for the backup service, so that it uses the one in this process.
     pub(super) fn is_unset(backup: &BackupConfig) -> bool {
         let unset = BackupConfig::default().vault;
         backup.vault.url.is_empty() || backup.vault.url == unset.url
     }
 
-    /// Whether something was said about recovery recipients.
+    /// Whether recovery recipients are configured, or explicitly declined.
     pub(crate) fn has_seal(&self) -> bool {
         let seal = &self.backup.seal;
         !seal.recovery_recipients.is_empty() || seal.without_recovery.is_some()
     }
 
-    /// The file of the root key.
+    /// The path of the root key.
     pub(crate) fn root_key(&self, data_dir: &Path) -> PathBuf {
         self.vault.root_key_file.clone().unwrap_or_else(|| data_dir.join(ROOT_KEY))
     }
 
-    /// Puts databases, stored backups, root key, recovery key and admin token into `data_dir` unless they are configured
-    /// elsewhere. The keys are made if missing.
+    /// Puts databases, stored backups, root key, recovery key and admin token into `data_dir` unless they are
+    /// configured elsewhere. Creates missing keys.
     pub(super) fn complete(&mut self, data_dir: &Path) -> Result<()> {
         let folder = data_dir.to_str().context("the data folder's name is not valid UTF-8")?;
         self.complete_vault(data_dir, folder)?;
@@ -119,7 +119,7 @@ impl Settings {
     }
 }
 
-/// A folder for stored backups beside the databases: enough for development, and lost with them.
+/// A folder for stored backups beside the databases: enough for development, but lost together with them.
 fn own_destination(data_dir: &Path) -> Result<DestinationConfig> {
     let folder = data_dir.join("backups");
     files::create_private_dir(&folder)?;
@@ -136,8 +136,8 @@ fn own_destination(data_dir: &Path) -> Result<DestinationConfig> {
     })
 }
 
-/// The public half of the recovery key in `file`, which is made if missing. Without a passphrase: it lies beside the
-/// root key, which opens the same archives.
+/// The public half of the recovery key in `file`, which is created if missing. It has no passphrase: the root key
+/// beside it opens the same archives.
 fn own_recipient(file: &Path) -> Result<String> {
     if !file.exists() {
         let identity = X25519Identity::generate();
@@ -264,10 +264,10 @@ mod tests {
         }
     }
 
-    /// Sections that may occur several times.
+    /// Sections that can occur several times.
     const LISTS: [&str; 2] = ["destinations", "sources"];
 
-    /// Why the vault, the backup service and `dev` refuse a file; empty where one accepts it.
+    /// The reasons why the vault, the backup service and `dev` refuse a file; empty for one that accepts it.
     fn problems(text: &str) -> [String; 3] {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("strongroom.toml");

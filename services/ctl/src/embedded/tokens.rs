@@ -12,7 +12,7 @@ use crate::files;
 
 const ROLE: &str = "backup-service";
 
-/// Sees to it that `path` holds a token that `vault` takes, and issues one if not.
+/// Issues a token into `path`, unless it already holds one that `vault` accepts.
 pub(super) async fn ensure(vault: &Connection, path: &Path) -> Result<()> {
     if path.exists()
         && let Ok(token) = Token::parse(&files::read_token(path)?)

@@ -10,7 +10,7 @@ use tonic_types::StatusExt as _;
 use super::encryption::disagreement;
 use crate::output::printable;
 
-/// Reasons of refusals that open a request, which another person may approve.
+/// Reasons of refusals that open a request, which another person can approve.
 const RETIREMENT_REFUSED: [&str; 2] = ["KEY_VERSION_IN_USE", "KEY_CENSUS_STALE"];
 
 /// A refused or failed call, as the operator reads it.
@@ -23,7 +23,7 @@ pub(crate) struct CallFailed {
 }
 
 impl CallFailed {
-    /// `service` is `the vault` or `the backup service`; `variable` is where its address comes from.
+    /// `service` is `the vault` or `the backup service`; `variable` is the variable with its address.
     pub(crate) fn new(status: &Status, service: &str, url: &str, variable: &str) -> Self {
         let reason = reason_of(status);
         if let Some(sentence) = disagreement(status, service, url, variable) {
@@ -36,7 +36,7 @@ impl CallFailed {
         };
         let approvable = approvable(status, &reason);
         let shown = if reason.is_empty() { message } else { format!("{message} [{reason}]") };
-        // A status with a source was made on this side: the service was never reached, or the line broke.
+        // A status with a source was created on this side: the service was not reached, or the connection broke.
         let ours = status.source().is_some();
         let plain = url.starts_with("http://");
         let sentence = match (status.code(), ours) {
@@ -64,7 +64,7 @@ impl CallFailed {
                 )
             }
             (Code::DeadlineExceeded, _) => format!("{shown} ({service} at {url})"),
-            // tonic's own timer ends a call as CANCELLED.
+            // tonic's own timeout ends a call as CANCELLED.
             (Code::Cancelled, true) if status.message() == "Timeout expired" => {
                 format!("{service} at {url} did not answer in time")
             }
@@ -84,7 +84,7 @@ impl CallFailed {
         Self { code: status.code(), sentence, reason, is_away }
     }
 
-    /// Whether the service could not be reached, lost the connection, or cannot serve now: worth another try.
+    /// Whether the service could not be reached, lost the connection, or cannot serve now: worth a retry.
     pub(crate) fn is_away(&self) -> bool {
         self.is_away
     }

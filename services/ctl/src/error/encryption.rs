@@ -1,20 +1,21 @@
-//! What an operator is told when two ends do not agree about TLS. The library's words say what happened, not what to do.
+//! The message for an operator if the two ends disagree about TLS. The library's text says what happened, not what to
+//! do.
 
 use std::error::Error as _;
 
 use strongroom_runtime::status::causes;
 use tonic::Status;
 
-/// Refusals of this side, and of the other one, in rustls' words and ours.
+/// Texts of refusals by this side and by the other one, from rustls and from Strongroom.
 const UNTRUSTED: &str = "invalid peer certificate";
 const NO_TLS: &str = "InvalidContentType";
 const TLS: &str = "this port speaks TLS";
 const NO_CERTIFICATE: &str = "CertificateRequired";
 const REFUSED: &str = "received fatal alert";
 
-/// The sentence for a call that failed for the encryption of its connection; `None` when that was not why.
+/// The sentence for a call that failed because of its connection's encryption; `None` for any other cause.
 pub(super) fn disagreement(status: &Status, service: &str, url: &str, variable: &str) -> Option<String> {
-    // One that the service sent has none.
+    // A status that the service sent has no source.
     status.source()?;
     let causes = causes(status);
     let has = |words: &str| causes.contains(words);

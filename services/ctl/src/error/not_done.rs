@@ -1,8 +1,8 @@
-//! What a service has tried, or planned, and answers that it is not done: the call itself succeeded.
+//! A service's answer that something it tried or planned is not done, although the call itself succeeded.
 
 use std::fmt;
 
-/// A backup, a restore or a drill that has not come to what was asked for.
+/// A backup, a restore or a drill that did not reach the requested result.
 #[derive(Debug)]
 pub(crate) struct NotDone {
     sentence: String,
@@ -10,7 +10,8 @@ pub(crate) struct NotDone {
 }
 
 impl NotDone {
-    /// `reason` is the service's, stable, in a field of its own: what a sentence quotes may come from an archive.
+    /// `reason` is the service's stable reason, from its own field: text that a sentence quotes can come from an
+    /// archive.
     pub(crate) fn new(sentence: impl Into<String>, reason: &str) -> Self {
         Self { sentence: sentence.into(), reason: reason.to_owned() }
     }

@@ -1,5 +1,5 @@
-//! What the command itself refuses or cannot do on this machine. Scripts read a gRPC code, the one that a service would use, and a
-//! reason (docs/symptoms.md).
+//! Refusals and failures of the command itself, on this machine. Scripts get the gRPC code that a service would use,
+//! and a reason (docs/symptoms.md).
 
 use std::fmt;
 use std::io;
@@ -29,7 +29,7 @@ pub(crate) enum Local {
 }
 
 impl Local {
-    /// The reason as scripts read it.
+    /// The reason for scripts.
     pub(crate) fn text(self) -> &'static str {
         match self {
             Self::ArchiveDamaged => "ARCHIVE_DAMAGED",
@@ -49,7 +49,7 @@ impl Local {
         }
     }
 
-    /// The gRPC code that comes nearest.
+    /// The nearest gRPC code.
     pub(crate) fn code(self) -> Code {
         match self {
             Self::ArchiveDamaged => Code::DataLoss,
@@ -116,7 +116,7 @@ fn of_file(error: &io::Error) -> Option<Local> {
     }
 }
 
-/// A refusal of the command's own.
+/// A refusal by the command itself.
 #[derive(Debug)]
 pub(crate) struct Refused {
     reason: Local,

@@ -1,4 +1,4 @@
-//! The one failure with an exit code of its own: an intact archive whose signer is not trusted.
+//! The one failure with its own exit code: an intact archive whose signer is not trusted.
 
 use std::fmt;
 
@@ -17,12 +17,12 @@ impl UnknownSigner {
         Self("it is signed by a key that is not in the signer file")
     }
 
-    /// The vault was asked instead of a file.
+    /// The vault was asked instead of a signer file.
     pub(crate) fn to_the_vault() -> Self {
         Self("its content is intact, but it was not signed by this vault")
     }
 
-    /// A plan that nothing else stands against.
+    /// The plan has no other reason for a refusal.
     pub(crate) fn of_a_plan() -> Self {
         Self("no key that the vault knows, or that --signer names, has signed the archive")
     }

@@ -5,9 +5,9 @@ use std::fmt;
 /// At least one service cannot do its work now.
 #[derive(Debug)]
 pub(crate) struct Unready {
-    /// Which, and why.
+    /// Which one, and why.
     pub(crate) sentence: String,
-    /// Whether one of them did not answer at all, which is worth another try.
+    /// Whether one of them did not answer at all, which is worth a retry.
     pub(crate) is_away: bool,
 }
 

@@ -1,8 +1,8 @@
-//! A command line that can be read, and makes no sense where it was given.
+//! A command line that can be parsed, but makes no sense in its context.
 
 use std::fmt;
 
-/// What is wrong with it, and what to write instead.
+/// The error, and what to write instead.
 #[derive(Debug)]
 pub(crate) struct WrongUsage(&'static str);
 

@@ -1,8 +1,8 @@
-//! The two channels out of the process. Nothing else in this crate writes to them, and what people read passes
-//! through `printable_lines` here, so that no command can forget it.
+//! The two output channels of the process. Nothing else in this crate writes to them, and text for people passes
+//! through `printable_lines` here, so no command can forget it.
 //!
-//! Data that is meant as bytes (a secret, a table of an archive) goes unchanged into a file or a pipe. On a terminal,
-//! which obeys control characters, it is escaped like everything else.
+//! Data whose bytes matter (a secret, a table of an archive) goes unchanged into a file or a pipe. On a terminal, which
+//! obeys control characters, it is escaped like everything else.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -13,7 +13,7 @@ use strongroom_runtime::printable_lines;
 
 use super::json;
 
-/// Whoever read standard output has closed it.
+/// The reader of standard output has closed it.
 #[derive(Debug)]
 pub(crate) struct ReaderLeft;
 
@@ -28,52 +28,52 @@ impl std::error::Error for ReaderLeft {}
 /// Prints lines for people.
 ///
 /// # Errors
-/// [`ReaderLeft`] when nobody reads any more.
+/// [`ReaderLeft`] if nobody reads any more.
 pub(crate) fn print(lines: &str) -> Result<()> {
     print_bytes(printable_lines(lines).as_bytes())
 }
 
-/// Prints a JSON text: the same data, spelled so that a terminal may show it.
+/// Prints JSON: the same data, spelled so that a terminal can show it.
 pub(super) fn print_json(text: &str) -> Result<()> {
     print_bytes(json::shown(text).as_bytes())
 }
 
-/// Prints data, whose bytes are the result.
+/// Prints data whose bytes are the result.
 pub(crate) fn print_data(mut data: impl Read) -> Result<()> {
     let mut out = data_out();
     result_of(io::copy(&mut data, &mut out).and_then(|_| out.flush()))
 }
 
-/// Standard output for data that is made bit by bit.
+/// Standard output for data that is produced piece by piece.
 pub(crate) fn data_out() -> DataOut {
     let stdout = io::stdout();
     let terminal = stdout.is_terminal();
     DataOut { out: stdout, terminal, pending: Vec::new() }
 }
 
-/// Says something to the person, beside the result. Nobody listening is no reason to fail.
+/// Prints a message for the person, apart from the result. It is no failure if nobody reads it.
 pub(crate) fn message(text: &str) {
     let _ = writeln!(io::stderr(), "{}", printable_lines(text));
 }
 
-/// The same as one JSON object on one line, for a script.
+/// Prints a message as one JSON object on one line, for a script.
 pub(crate) fn message_json(document: &serde_json::Value) {
     let _ = writeln!(io::stderr(), "{}", json::shown(&document.to_string()));
 }
 
-/// Begins a line that the person is to go on with.
+/// Prints the beginning of a line that the person completes.
 pub(crate) fn prompt(text: &str) {
     let mut stderr = io::stderr();
     let _ = write!(stderr, "{}", printable_lines(text)).and_then(|()| stderr.flush());
 }
 
-/// How many characters fit into a line of standard output; `None` where that is no terminal.
+/// Number of characters in a line of standard output; `None` if that is not a terminal.
 pub(super) fn terminal_width() -> Option<usize> {
     let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
     Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
 }
 
-/// Whether a person sees what is said.
+/// Whether a person sees the messages.
 pub(crate) fn is_answerable() -> bool {
     io::stderr().is_terminal()
 }
@@ -90,12 +90,12 @@ fn result_of(written: io::Result<()>) -> Result<()> {
     }
 }
 
-/// Takes bytes; see [`data_out`].
+/// Writes bytes; see [`data_out`].
 #[derive(Debug)]
 pub(crate) struct DataOut<W = io::Stdout> {
     out: W,
     terminal: bool,
-    /// The beginning of a character whose end was not yet written: at most three bytes.
+    /// The beginning of a character whose end has not been written yet: at most three bytes.
     pending: Vec<u8>,
 }
 
@@ -119,7 +119,7 @@ impl<W: Write> Write for DataOut<W> {
         Ok(bytes.len())
     }
 
-    /// What is still pending is not a character and never will be.
+    /// The pending bytes are not a character, and cannot become one.
     fn flush(&mut self) -> io::Result<()> {
         let rest = std::mem::take(&mut self.pending);
         self.out.write_all(String::from_utf8_lossy(&rest).as_bytes())?;
@@ -127,7 +127,7 @@ impl<W: Write> Write for DataOut<W> {
     }
 }
 
-/// How many bytes at the end begin a character that may still be completed.
+/// Number of bytes at the end that begin an incomplete character.
 fn unfinished(bytes: &[u8]) -> usize {
     let rest = bytes.utf8_chunks().last().map_or(&[][..], |chunk| chunk.invalid());
     match std::str::from_utf8(rest) {
@@ -173,7 +173,7 @@ mod tests {
         assert_eq!(shown(&[b"\xe2", b"\x1b"]), "\u{fffd}\\u{1b}");
     }
 
-    /// What writes past this file. Progress bars draw themselves: `progress.rs` makes their texts printable.
+    /// Calls that bypass this file. Progress bars draw themselves: `progress.rs` makes their texts printable.
     const BYPASSES: &[(&str, &[&str])] = &[
         ("stdout()", &["output/channels.rs"]),
         ("stderr()", &["output/channels.rs"]),
@@ -201,7 +201,7 @@ mod tests {
                 }
                 let name = path.strip_prefix(&root).unwrap().to_str().unwrap();
                 let text = std::fs::read_to_string(&path).unwrap();
-                // clap's question, not a channel.
+                // A method of clap, not a channel.
                 let code = text.split("#[cfg(test)]").next().unwrap().replace("use_stderr()", "");
                 for (bypass, allowed) in BYPASSES {
                     assert!(!code.contains(bypass) || allowed.contains(&name), "{name} contains {bypass}");

@@ -1,11 +1,11 @@
 //! JSON that a terminal can show: characters that it would obey, or that a reader cannot see, become JSON's own
-//! escapes, so that a program reads the same data.
+//! escapes, so a program reads the same data.
 
 use std::borrow::Cow;
 
 use strongroom_runtime::printable_lines;
 
-/// `json` with such characters as `\uXXXX`. They occur in strings only; line feeds between values stay.
+/// `json` with these characters as `\uXXXX`. They occur only in strings; line feeds between values stay.
 pub(super) fn shown(json: &str) -> Cow<'_, str> {
     if matches!(printable_lines(json), Cow::Borrowed(_)) {
         return Cow::Borrowed(json);

@@ -1,4 +1,4 @@
-//! Text that lines up.
+//! Aligned text.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use super::channels::terminal_width;
 /// Space between columns.
 const GAP: usize = 2;
 
-/// Columns stay as wide as this, so that of a time the day stays.
+/// Columns are not cut below this width, so a cut time still shows the day.
 const NARROWEST: usize = 12;
 
 /// Rows under headings, each column as wide as its widest cell.
@@ -61,14 +61,14 @@ impl Table {
     }
 }
 
-/// On a terminal it is as wide as that; a pipe takes every cell whole.
+/// At most as wide as the terminal; a pipe gets every cell whole.
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text(terminal_width().unwrap_or(usize::MAX)))
     }
 }
 
-/// Takes from the widest column but the first, one by one.
+/// Narrows the widest column except the first, one character at a time.
 fn narrow(widths: &mut [usize], limit: usize) {
     let gaps = GAP * widths.len().saturating_sub(1);
     while widths.iter().sum::<usize>() + gaps > limit {
@@ -94,12 +94,12 @@ fn cut(cell: &str, width: usize) -> String {
     cell.chars().take(width.saturating_sub(1)).chain(['…']).collect()
 }
 
-/// One row without headings, for lines that come one by one.
+/// One row without headings, for lines that arrive one by one.
 pub(crate) fn line(cells: impl IntoIterator<Item = impl AsRef<str>>) -> String {
     cells.into_iter().map(|cell| shown(cell.as_ref())).collect::<Vec<_>>().join("  ")
 }
 
-/// `key: value`, one a line.
+/// `key: value`, one per line.
 pub(crate) fn key_values<V: AsRef<str>>(pairs: impl IntoIterator<Item = (&'static str, V)>) -> String {
     pairs.into_iter().map(|(key, value)| format!("{key}: {}\n", shown(value.as_ref()))).collect()
 }

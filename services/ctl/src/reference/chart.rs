@@ -1,4 +1,4 @@
-//! The sections in the schema of the chart's values, so that Helm refuses what a service would refuse.
+//! The sections in the schema of the chart's values, so that Helm refuses values that a service would refuse.
 
 use std::ops::Range;
 
@@ -17,7 +17,7 @@ const DEFINITIONS: [(&str, &str); 9] = [
     ("VaultConfig", "vault"),
 ];
 
-/// Keys that the chart sets itself, from values of its own: Secrets, volumes and the addresses of its Services.
+/// Keys that the chart sets itself, from its own values: Secrets, volumes and the addresses of its Services.
 const SET_BY_THE_CHART: [(&str, &[&str]); 3] = [
     (
         "BackupConfig",
@@ -49,17 +49,17 @@ const SET_BY_THE_CHART: [(&str, &[&str]); 3] = [
     ),
 ];
 
-/// Keys that the chart has instead, each with the definition of what it takes: Secrets, and volumes.
+/// Keys that the chart has instead, each with the definition of its value: Secrets, and volumes.
 const OF_THE_CHART: [(&str, &str, &str); 3] = [
     ("DestinationConfig", "ca", "destinationCA"),
     ("DestinationConfig", "credentials", "destinationCredentials"),
     ("DestinationConfig", "existingClaim", "secretName"),
 ];
 
-/// A key that is required of a file, and not of values: another key of the chart may stand in for it.
+/// A key that a file needs but values do not: another key of the chart can replace it.
 const OPTIONAL: [(&str, &str); 1] = [("DestinationConfig", "url")];
 
-/// The text of the chart's schema with the definitions that it uses as `file` has them. The rest stays as it is written.
+/// The text of the chart's schema, in which the definitions that it uses are those of `file`. The rest is unchanged.
 pub(super) fn with_definitions(chart: &str, file: &Value) -> String {
     let mut text = chart.to_owned();
     for (name, section) in DEFINITIONS {
@@ -70,7 +70,7 @@ pub(super) fn with_definitions(chart: &str, file: &Value) -> String {
     text
 }
 
-/// Where the definition of `name` stands. A reference to it is no definition.
+/// The position of the definition of `name`. A reference to it is not a definition.
 fn definition_at(chart: &str, name: &str) -> Option<Range<usize>> {
     let key = format!("\"{name}\": ");
     let start = chart.find(&key)? + key.len();
@@ -79,7 +79,7 @@ fn definition_at(chart: &str, name: &str) -> Option<Range<usize>> {
     Some(start..start + values.byte_offset())
 }
 
-/// The schema of a section, or of an element of it, without what the chart sets.
+/// The schema of a section, or of an element of it, without the keys that the chart sets.
 fn of_the_chart(name: &str, section: &Value) -> Value {
     let mut schema = section.get("items").unwrap_or(section).clone();
     schema.as_object_mut().unwrap().remove("default");
@@ -99,7 +99,7 @@ fn of_the_chart(name: &str, section: &Value) -> Value {
     schema
 }
 
-/// Helm's message then lists them.
+/// Turns choices into an enumeration, which Helm's message lists.
 fn list_choices(schema: &mut Value) {
     match schema {
         Value::Object(fields) => {
@@ -117,7 +117,7 @@ fn list_choices(schema: &mut Value) {
     }
 }
 
-/// Values of a chart are written as null where they are not set.
+/// Permits null, the form of a chart value that is not set.
 fn permit_null(schema: &mut Value) {
     if let Some(element) = schema.get_mut("items") {
         permit_null(element);

@@ -2,14 +2,14 @@
 
 use serde_json::Value;
 
-/// The keys stand between these lines; what is around them is written by hand.
+/// The keys are between these lines; the text around them is written by hand.
 const BEGIN: &str = "<!-- The keys, as the types of the configuration describe them. -->\n";
 const END: &str = "<!-- The end of the keys. -->\n";
 
-/// Where a line of the page is broken.
+/// Width of a line of the page.
 const WIDTH: usize = 118;
 
-/// `page` with the keys of `file` in their place.
+/// `page` with the keys of `file` in it.
 pub(super) fn with_keys(page: &str, file: &Value) -> String {
     let (before, rest) = page.split_once(BEGIN).expect("the page says where its keys begin");
     let (_, after) = rest.split_once(END).expect("the page says where its keys end");
@@ -30,12 +30,12 @@ pub(super) fn with_keys(page: &str, file: &Value) -> String {
 
 /// A key as the page shows it.
 pub(super) struct Entry<'a> {
-    /// Below its section: `tls.cert_file`.
+    /// Its name below its section: `tls.cert_file`.
     name: String,
     pub(super) schema: &'a Value,
     required: bool,
     default: String,
-    /// None where no variable can name it: in lists.
+    /// None if no variable can name it: in lists.
     pub(super) variable: Option<String>,
 }
 
@@ -53,7 +53,7 @@ impl Entry<'_> {
     }
 }
 
-/// Where a table of keys is in the file.
+/// The place of a table of keys in the file.
 pub(super) struct Place {
     prefix: String,
     variable: Option<String>,
@@ -75,7 +75,7 @@ impl Place {
     }
 }
 
-/// The keys of `table`, each before those below it. Their defaults are their own, or those that `parent` has for them.
+/// The keys of `table`, each before the keys below it. A default is the key's own, or the one that `parent` has for it.
 pub(super) fn entries<'a>(place: &Place, table: &'a Value, parent: &'a Value) -> Vec<Entry<'a>> {
     let required = table["required"].as_array().map(Vec::as_slice).unwrap_or_default();
     let mut entries = Vec::new();
@@ -98,7 +98,7 @@ pub(super) fn entries<'a>(place: &Place, table: &'a Value, parent: &'a Value) ->
     entries
 }
 
-/// Each key and each section has one.
+/// The description, which each key and each section must have.
 fn description(name: &str, schema: &Value) -> String {
     let text = schema["description"].as_str().unwrap_or_default();
     assert!(text.len() > 10, "{name} has no description, or none that helps: {text:?}");
@@ -106,7 +106,7 @@ fn description(name: &str, schema: &Value) -> String {
     text.to_owned()
 }
 
-/// What a key takes.
+/// The kind of value that a key takes.
 fn kind(name: &str, schema: &Value) -> String {
     let bounds = match (&schema["minimum"], &schema["maximum"], &schema["exclusiveMinimum"]) {
         (Value::Number(low), Value::Number(high), _) => format!(" from {low} to {high}"),
@@ -129,7 +129,7 @@ fn kind(name: &str, schema: &Value) -> String {
     }
 }
 
-/// A default as a file has it; nothing for what is empty.
+/// A default as written in a file; empty for an empty value.
 fn shown(default: &Value) -> String {
     match default {
         Value::String(text) => text.clone(),

@@ -35,7 +35,7 @@ fn the_schema_accepts_every_sample() {
     }
 }
 
-/// Fails where `value` has a key or a type that `schema` has not.
+/// Fails if `value` has a key or a type that `schema` lacks.
 fn accept(place: &str, value: &Value, schema: &Value) {
     match value {
         Value::Object(object) => {

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use strongroom_backup::Config;
 use strongroom_vault::ConfigFile;
 
-/// The sections of both services as one schema without references, as TOML knows values: nothing is null.
+/// The sections of both services as one schema without references, for values in TOML: nothing is null.
 pub(super) fn of_a_file() -> Value {
     let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
     let mut sections = Map::new();
@@ -28,12 +28,12 @@ pub(super) fn of_a_file() -> Value {
     })
 }
 
-/// As it is stored.
+/// The schema as it is stored.
 pub(super) fn text(schema: &Value) -> String {
     format!("{schema:#}\n")
 }
 
-/// Without what only Rust distinguishes: sizes of integers, and options, which a file leaves out.
+/// Removes distinctions that only Rust makes: sizes of integers, and options, which a file leaves out.
 fn simple(schema: Value) -> Value {
     let Value::Object(mut schema) = schema else { return schema };
     schema.remove("format");
@@ -59,13 +59,13 @@ fn simple_part(keyword: &str, part: Value) -> Value {
         ("oneOf", Value::Array(choices)) => choices.into_iter().map(simple).collect(),
         ("items", element) => simple(element),
         ("type", Value::Array(types)) => types.into_iter().find(|one| one != "null").unwrap(),
-        // Lines of a comment in the code.
+        // The line breaks are those of the comment in the code.
         ("description", Value::String(text)) => text.split_whitespace().collect::<Vec<_>>().join(" ").into(),
         (_, part) => part,
     }
 }
 
-/// What an option is when it is there.
+/// The schema of an option's value.
 fn present(schema: &Map<String, Value>) -> Option<Map<String, Value>> {
     let alternatives = schema.get("anyOf")?.as_array()?;
     let null = json!({ "type": "null" });

@@ -1,16 +1,17 @@
-//! A passphrase protects what everybody may copy: whoever has the file guesses as fast as scrypt permits.
+//! A passphrase protects files that anybody may copy: an attacker with the file guesses as fast as scrypt permits.
 
 use anyhow::{Result, ensure};
 use zxcvbn::{Score, zxcvbn};
 
 use crate::error::{Local, Refused};
 
-/// How much of a passphrase is looked at: the estimate takes time that grows with the square of the length.
+/// How much of a passphrase is checked: the time of the estimate grows with the square of the length.
 const LOOKED_AT: usize = 100;
 
 /// # Errors
-/// For a passphrase that 10^10 guesses may find. With age's scrypt a guess takes about a second of a processor, so that a
-/// thousand rented ones need four months. The message gives the estimate's reason, and nothing of the passphrase.
+/// For a passphrase that 10^10 guesses can find. With age's scrypt, a guess takes about a second of processor time, so
+/// a thousand rented processors need four months. The message gives the estimate's reason, and nothing of the
+/// passphrase.
 pub(super) fn refuse_guessable(passphrase: &str) -> Result<()> {
     let looked_at: String = passphrase.chars().take(LOOKED_AT).collect();
     let estimate = zxcvbn(&looked_at, &[]);

@@ -1,25 +1,26 @@
-//! Asking for a secret at a terminal, which does not show it. Whoever cannot see what they type repeats what is to stay.
+//! Asks for a secret at a terminal, which does not show it. A new secret must be typed twice, because nobody can see a
+//! mistake.
 
 use anyhow::{Context as _, Result, ensure};
 use strongroom_crypto::SecretBytes;
 
 use crate::output;
 
-/// What is asked for.
+/// The purpose of the secret.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Kind {
     /// To be stored.
     NewSecret,
     /// To protect something.
     NewPassphrase,
-    /// To open something, which finds a mistake by itself.
+    /// To open something, which detects a mistake.
     Known,
 }
 
-/// One line, without an echo; a new one twice.
+/// One line, without an echo; a new secret twice.
 ///
 /// # Errors
-/// When nothing was typed, or not the same twice.
+/// When nothing was typed, or the two inputs differ.
 pub(super) fn ask(kind: Kind) -> Result<SecretBytes> {
     let (question, again) = match kind {
         Kind::NewSecret => ("secret (hidden): ", Some("repeat the secret: ")),

@@ -1,4 +1,4 @@
-//! A backup is begun and watched to its end, which is not always that of the command.
+//! A backup is started and watched to its end, which is not always the end of the command.
 
 use strongroom_api::backup::v1::create_backup_request::Seal;
 use strongroom_api::backup::v1::{Backup, BackupCopyState, BackupState};

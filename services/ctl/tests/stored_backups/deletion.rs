@@ -41,7 +41,7 @@ async fn at_a_terminal_it_shows_what_will_be_lost_and_asks() {
     {
         assert!(deleted.said.contains(shown), "{}", deleted.said);
     }
-    // The answer was about what was shown.
+    // The answer applied to the displayed state.
     assert_eq!(fake.state().asked.last().unwrap(), "etag \"7\"");
 }
 

@@ -31,7 +31,7 @@ fn again(options: &[&'static str]) -> Vec<&'static str> {
     [&DOWNLOAD[..], options].concat()
 }
 
-/// Leaves a million bytes behind, as a killed process does.
+/// Leaves a million bytes behind, like a killed process.
 async fn killed_midway(fake: &Fake, url: &str, folder: &Path) {
     (fake.state().cut_after, fake.state().hangs) = (1_000_000, true);
     let mut child = strongroom(url, folder, &DOWNLOAD).spawn().unwrap();
@@ -95,7 +95,7 @@ async fn a_backup_that_changed_begins_again() {
     assert_eq!(refused.code, 1);
     assert!(refused.said.contains("[BACKUP_CHANGED]"), "{}", refused.said);
     assert_eq!(names(folder.path()), ["b.zip.age.partial", "b.zip.age.partial.state"]);
-    // It is shorter than what is there.
+    // The new file is shorter than the partial one.
     fake.state().content.truncate(500_000);
     let whole = run(&url, folder.path(), &DOWNLOAD).await;
     assert_eq!(whole.code, 0, "{}", whole.said);

@@ -1,4 +1,4 @@
-//! A backup service of a few backups and one stored file, which breaks where a test wants it to.
+//! A backup service with a few backups and one stored file, which breaks where a test wants it to.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -17,23 +17,23 @@ pub(crate) const ID: &str = "0197e0a1-0000-7000-8000-00000000000a";
 
 type Replies<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
-/// What is asked, and what is answered.
+/// Recorded requests and prepared answers.
 #[derive(Default)]
 pub(crate) struct State {
     /// Newest first; the first one is `ID`.
     pub(crate) backups: Vec<Backup>,
-    /// What each watch says; one that is not listed says nothing and stays open.
+    /// The messages of each watch; a watch that is not listed sends nothing and stays open.
     pub(crate) watches: VecDeque<Vec<Result<Backup, Status>>>,
     pub(crate) content: Vec<u8>,
     pub(crate) etag: String,
-    /// Bytes after which a download says no more.
+    /// Number of bytes after which a download sends nothing more.
     pub(crate) cut_after: usize,
-    /// Whether a download that is cut stays open.
+    /// Whether an interrupted download stays open.
     pub(crate) hangs: bool,
     pub(crate) verdict: verify_backup_response::Verdict,
     pub(crate) scan: ScanBackupsResponse,
     pub(crate) estimate: EstimateBackupResponse,
-    /// Calls, with what matters in each.
+    /// Calls, with their relevant arguments.
     pub(crate) asked: Vec<String>,
     pub(crate) created: Option<CreateBackupRequest>,
 }
@@ -58,13 +58,13 @@ pub(crate) fn copy(destination: &str, state: BackupCopyState) -> BackupCopy {
     BackupCopy { destination: destination.into(), state: state.into(), ..BackupCopy::default() }
 }
 
-/// A refusal as the service makes it.
+/// A refusal in the form of the service's.
 pub(crate) fn refusal(code: Code, reason: &str, message: &str) -> Status {
     strongroom_runtime::status::status(code, "backup", reason, message, &[])
 }
 
 impl Fake {
-    /// Serves `state`; the address is the answer's second half.
+    /// Serves `state`; also returns the address.
     pub(crate) async fn serve(state: State) -> (Self, String) {
         let fake = Self(Arc::new(Mutex::new(state)));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -84,7 +84,7 @@ impl Fake {
         state
     }
 
-    /// Of one backup, which `change` makes another.
+    /// Answers with one backup, which `change` modifies.
     fn one(&self, call: &str, id: &str, change: impl FnOnce(&mut Backup)) -> Result<Backup, Status> {
         let mut state = self.ask(format!("{call} {id}"));
         let known = state.backups.iter_mut().find(|backup| backup.id == id);
@@ -161,7 +161,7 @@ impl BackupService for Fake {
         Ok(Response::new(GetBackupResponse { backup }))
     }
 
-    /// One a page.
+    /// One backup per page.
     async fn list_backups(
         &self,
         request: Request<ListBackupsRequest>,

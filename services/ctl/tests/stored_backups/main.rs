@@ -1,4 +1,4 @@
-//! Commands for stored backups and restores, run as programs against a service that says what a test wants.
+//! Commands for stored backups and restores, run as programs against a service with prepared answers.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod create;

@@ -1,4 +1,4 @@
-//! Who types the commands.
+//! Runs the commands as an operator does.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -31,7 +31,7 @@ pub(crate) async fn run(url: &str, folder: &Path, arguments: &[&str]) -> Ended {
     ended(strongroom(url, folder, arguments).spawn().unwrap()).await
 }
 
-/// The same at a terminal of its own, where each question gets `answer`.
+/// [`run`] at its own terminal, where each question gets `answer`.
 pub(crate) async fn at_a_terminal(url: &str, folder: &Path, answer: &str, arguments: &[&str]) -> Ended {
     let mut command = Command::new("python3");
     let terminal = include_str!("../../../../tests/src/at_a_terminal.py");
@@ -47,13 +47,13 @@ pub(crate) async fn ended(child: Child) -> Ended {
     Ended { code: output.status.code().unwrap_or(-1), out: text(output.stdout), said: text(output.stderr) }
 }
 
-/// As Ctrl-C does.
+/// Does what Ctrl-C does.
 pub(crate) async fn interrupt(child: &Child) {
     let pid = child.id().unwrap().to_string();
     assert!(Command::new("kill").args(["-INT", &pid]).status().await.unwrap().success());
 }
 
-/// Waits until `is_so`.
+/// Waits until `is_so` returns true.
 pub(crate) async fn until(mut is_so: impl FnMut() -> bool) {
     for _ in 0..600 {
         if is_so() {

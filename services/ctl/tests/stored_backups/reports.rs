@@ -1,4 +1,4 @@
-//! What is printed of several backups, of a verification, a scan and an estimate.
+//! The output for several backups, a verification, a scan and an estimate.
 
 use strongroom_api::backup::v1::scan_backups_response::DestinationScan;
 use strongroom_api::backup::v1::verify_backup_response::Verdict;

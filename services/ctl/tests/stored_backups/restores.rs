@@ -1,4 +1,4 @@
-//! Commands that put archives back.
+//! Commands that restore archives.
 
 mod apply;
 mod fake;

@@ -7,6 +7,8 @@ use crate::error::{Error, Result};
 use crate::keys::check_key_name;
 use crate::store::Labels;
 
+#[cfg(test)]
+mod fuzz;
 mod list;
 
 pub(crate) use list::selectors;

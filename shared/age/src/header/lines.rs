@@ -66,7 +66,7 @@ impl<'r, R: BufRead> Lines<'r, R> {
         loop {
             let line = self.next()?;
             let decoded = stanza::decode(&line).filter(|_| line.len() <= COLUMNS);
-            body.extend(decoded.ok_or_else(|| self.problem("is no line of base64 as age writes it"))?);
+            body.extend(decoded.ok_or_else(|| self.problem("is not a line of base64 in age's form"))?);
             if line.len() < COLUMNS {
                 return Ok(body);
             }

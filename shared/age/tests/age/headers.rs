@@ -49,7 +49,7 @@ fn odd_but_right_headers_open() {
 
 #[test]
 fn lines_that_age_does_not_allow() {
-    let body = "is no line of base64 as age writes it";
+    let body = "is not a line of base64 in age's form";
     let argument = "has an empty or odd argument";
     let start = "begins neither a recipient nor the end";
     let cases = [
@@ -77,7 +77,7 @@ fn lines_that_age_does_not_allow() {
         let expected = format!("line {line} of the sealed file's header {problem}");
         assert_eq!(said(&stanzas), expected, "{stanzas:?}");
     }
-    assert_eq!(said(""), "there is nobody to seal to; give at least one recipient");
+    assert_eq!(said(""), "there are no recipients to seal to; give at least one");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 mod cctv;
 mod damage;
+mod fuzz;
 mod headers;
 mod hybrid;
 mod identities;

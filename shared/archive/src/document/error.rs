@@ -13,7 +13,7 @@ pub enum DocumentError {
     #[error("the document could not be read: {0}")]
     Read(#[source] io::Error),
     /// The receiver of the rows accepts no more of them, for this reason.
-    #[error("the rows of the document could not be handed on: {0}")]
+    #[error("the document's rows could not be passed on: {0}")]
     Sink(#[source] io::Error),
     /// It is not a document.
     #[error(
@@ -22,7 +22,7 @@ pub enum DocumentError {
     )]
     Unknown,
     /// It has the form of a later release.
-    #[error("the document has the version {0}, and this release reads version 1: use a newer release")]
+    #[error("the document has version {0}, and this release reads version 1: use a newer release")]
     Future(u64),
     /// It ends early.
     #[error("the document ends early: copy it again")]

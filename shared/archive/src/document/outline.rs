@@ -65,9 +65,9 @@ impl Visit for Sketch {
     fn field(&mut self, name: &str, value: &RawValue) -> Result<(), DocumentError> {
         match (name, self.tables.last_mut()) {
             ("strongroom_tables", _) => check_version(value)?,
-            ("app_name", _) => self.app_name = read(value, "is no text")?,
-            ("created_at", _) => self.created_at = read(value, "is no time in RFC 3339")?,
-            ("source", Some(table)) => table.source = read(value, "is no text")?,
+            ("app_name", _) => self.app_name = read(value, "is not text")?,
+            ("created_at", _) => self.created_at = read(value, "is not a time in RFC 3339")?,
+            ("source", Some(table)) => table.source = read(value, "is not text")?,
             ("schema", Some(table)) => table.schema = Some(schema(value)?),
             _ => {}
         }
@@ -76,7 +76,7 @@ impl Visit for Sketch {
 
     fn table(&mut self, name: &str) -> Result<(), DocumentError> {
         if !self.names.insert(name.to_owned()) {
-            return Err(DocumentError::Form("is there twice".to_owned()));
+            return Err(DocumentError::Form("occurs twice".to_owned()));
         }
         self.tables.push(SketchedTable { name: name.to_owned(), ..SketchedTable::default() });
         Ok(())
@@ -110,21 +110,21 @@ impl SketchedTable {
         let wrong = |problem: &str| DocumentError::Form(format!("table {}: {problem}", Quoted(&name)));
         let schema = self.schema.ok_or_else(|| wrong("its schema is missing"))?;
         if schema.name != name {
-            return Err(wrong("its schema is that of a table with another name"));
+            return Err(wrong("its schema is for a table with another name"));
         }
         if schema.source != self.source {
-            return Err(wrong("its schema is of another source"));
+            return Err(wrong("its schema is for another source"));
         }
         let mut names = HashSet::new();
         if !schema.columns.iter().all(|column| names.insert(&column.name)) {
-            return Err(wrong("its schema has two columns of one name"));
+            return Err(wrong("its schema has two columns with the same name"));
         }
         Ok(OutlinedTable { schema, rows: self.rows })
     }
 }
 
 fn check_version(value: &RawValue) -> Result<(), DocumentError> {
-    match read(value, "is no version")? {
+    match read(value, "is not a version")? {
         VERSION => Ok(()),
         other => Err(DocumentError::Future(other)),
     }

@@ -25,7 +25,7 @@ impl Columns {
     /// Splits a row into its values, in column order; the error is a verb phrase about the row.
     pub(super) fn values<'a>(&self, row: &'a str) -> Result<Vec<&'a RawValue>, String> {
         if !row.starts_with('{') {
-            return Err("is no object".to_owned());
+            return Err("is not an object".to_owned());
         }
         let mut json = serde_json::Deserializer::from_str(row);
         json.deserialize_map(Row(self)).map_err(|error| format!("is not a row of this table: {error}"))
@@ -59,7 +59,7 @@ impl<'de> Visitor<'de> for Row<'_> {
                 return Err(A::Error::custom(format_args!("its schema has no column {key}")));
             };
             if values[place].replace(map.next_value()?).is_some() {
-                return Err(A::Error::custom(format_args!("the column {} is there twice", Quoted(&key))));
+                return Err(A::Error::custom(format_args!("the column {} occurs twice", Quoted(&key))));
             }
             expected = place + 1;
         }

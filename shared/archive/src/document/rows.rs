@@ -90,5 +90,5 @@ impl Visit for Taking<'_> {
 
 /// The file changed between the two passes.
 fn other() -> DocumentError {
-    DocumentError::Form("its tables are not those of its outline".to_owned())
+    DocumentError::Form("its tables changed while it was read".to_owned())
 }

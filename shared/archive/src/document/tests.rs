@@ -11,14 +11,7 @@ use crate::rows::schema::{Column, Engine, TableSchema};
 const LIMITS: DocumentLimits = DocumentLimits { row_bytes: 200, head_bytes: 4096 };
 
 /// The vector of docs/tables.md.
-const VECTOR: &str = r#"{"strongroom_tables":1,"app_name":"Prompt Gate","created_at":"2026-11-21T10:14:22Z","tables":{
-"users":{"source":"gateway","schema":{"name":"users","source":"gateway","engine":"sqlite","table":"users","columns":[{"name":"id","type":"INTEGER","nullable":true},{"name":"name","type":"TEXT","nullable":true}],"primary_key":["id"]},"rows":[
-{"id":1,"name":"Ada"},
-{"id":2,"name":null}
-]},
-"empty":{"source":"gateway","schema":{"name":"empty","source":"gateway","engine":"sqlite","table":"empty","columns":[{"name":"id","type":"INTEGER","nullable":true}],"primary_key":["id"]},"rows":[]}
-}}
-"#;
+const VECTOR: &str = include_str!("../../tests/vectors/document.json");
 
 fn table(name: &str, columns: &[(&str, &str)]) -> TableSchema {
     let column = |(name, type_name): &(&str, &str)| Column {
@@ -107,16 +100,16 @@ fn fields_and_columns_come_in_any_order_and_with_blanks() {
 #[test]
 fn what_is_no_document_is_refused_by_name() {
     for (from, to, expected) in [
-        ("\"strongroom_tables\":1", "\"strongroom_tables\":2", "the version 2"),
-        ("\"strongroom_tables\":1", "\"strongroom_tables\":\"1\"", "\"strongroom_tables\" is no version"),
+        ("\"strongroom_tables\":1", "\"strongroom_tables\":2", "has version 2"),
+        ("\"strongroom_tables\":1", "\"strongroom_tables\":\"1\"", "\"strongroom_tables\" is not a version"),
         ("\"strongroom_tables\":1,", "", "lacks the field \"strongroom_tables\""),
         ("\"app_name\"", "\"other\"", "unknown field \"other\""),
-        ("\"app_name\"", "\"created_at\"", "\"created_at\" is no time"),
+        ("\"app_name\"", "\"created_at\"", "\"created_at\" is not a time"),
         ("\"app_name\"", "\"app_name\":\"x\",\"app_name\"", "\"app_name\" twice"),
-        ("2026-11-21T", "2026-11-41T", "\"created_at\" is no time"),
-        ("\"empty\":{", "\"users\":{", "table \"users\" is there twice"),
-        ("\"empty\":{", "\"other\":{", "table \"other\": its schema is that of a table with another name"),
-        ("{\"source\":\"gateway\"", "{\"source\":\"x\"", "its schema is of another source"),
+        ("2026-11-21T", "2026-11-41T", "\"created_at\" is not a time"),
+        ("\"empty\":{", "\"users\":{", "table \"users\" occurs twice"),
+        ("\"empty\":{", "\"other\":{", "table \"other\": its schema is for a table with another name"),
+        ("{\"source\":\"gateway\"", "{\"source\":\"x\"", "its schema is for another source"),
         ("{\"source\":\"gateway\",", "{", "lacks the field \"source\""),
         ("\"rows\":[]", "\"rows\":[],\"rows\":[]", "\"rows\" twice"),
         ("\"rows\":[]", "\"row\":[]", "unknown field \"row\""),
@@ -124,14 +117,14 @@ fn what_is_no_document_is_refused_by_name() {
         ("\"rows\":[]", "\"rows\":7", "expected an array of rows"),
         ("\"nullable\":true}", "\"nullable\":true,\"x\":1}", "unknown field `x`"),
         ("\"name\",\"type\"", "\"id\",\"type\"", "form"),
-        ("{\"id\":2,\"name\":null}", "7", "row 2 of table \"users\" is no object"),
-        ("{\"id\":2,\"name\":null}", "\"hidden\"", "row 2 of table \"users\" is no object"),
+        ("{\"id\":2,\"name\":null}", "7", "row 2 of table \"users\" is not an object"),
+        ("{\"id\":2,\"name\":null}", "\"hidden\"", "row 2 of table \"users\" is not an object"),
         (
             "{\"id\":2,\"name\":null}",
             "{\"id\":2}",
             "row 2 of table \"users\" is not a row of this table: the column \"name\" is missing",
         ),
-        ("{\"id\":2,", "{\"id\":2,\"id\":2,", "the column \"id\" is there twice"),
+        ("{\"id\":2,", "{\"id\":2,\"id\":2,", "the column \"id\" occurs twice"),
         ("{\"id\":2,", "{\"id\":2,\"x\":2,", "no column \"x\""),
         ("\n}}\n", "\n}} 1", "trailing characters"),
         ("{\"id\":1,\"name\":\"Ada\"},", "{\"id\":1,\"name\":\"Ada\"}", "expected"),
@@ -143,7 +136,7 @@ fn what_is_no_document_is_refused_by_name() {
     let none = r#"{"strongroom_tables":1,"app_name":"","created_at":"2026-11-21T10:14:22Z","tables":{}}"#;
     assert!(read(none).unwrap_err().to_string().contains("no tables"));
     let same = VECTOR.replacen("{\"name\":\"name\",\"type\"", "{\"name\":\"id\",\"type\"", 1);
-    assert!(read(&same).unwrap_err().to_string().contains("two columns of one name"));
+    assert!(read(&same).unwrap_err().to_string().contains("two columns with the same name"));
 }
 
 #[test]

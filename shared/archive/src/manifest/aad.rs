@@ -53,7 +53,7 @@ impl AadTemplate {
             push_text(&mut parts, before).map_err(refused)?;
             let (name, behind) = behind.split_once('}').ok_or_else(|| refused("has a { without its }"))?;
             if name.is_empty() || name.contains('{') {
-                return Err(refused("has braces around what is no name"));
+                return Err(refused("has braces around something that is not a name"));
             }
             parts.push(Part::of(name));
             rest = behind;
@@ -125,7 +125,7 @@ impl Part {
 
 fn push_text(parts: &mut Vec<Part>, text: &str) -> std::result::Result<(), &'static str> {
     if text.contains('}') {
-        return Err("has a } without its {");
+        return Err("has a } without a matching {");
     }
     if !text.is_empty() {
         parts.push(Part::Text(text.to_owned()));

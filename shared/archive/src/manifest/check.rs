@@ -39,7 +39,10 @@ pub(super) fn check(manifest: &Manifest) -> Result<()> {
         check_entry(entry)?;
         check_file(entry)?;
         if entry.file_path_bytes().is_some_and(|file| !files.insert(file)) {
-            return Err(refused(format!("has {} beside another entry of its file", Quoted(&entry.name))));
+            return Err(refused(format!(
+                "lists {} and another entry for the same file",
+                Quoted(&entry.name)
+            )));
         }
         let by_table = match entry.kind {
             EntryKind::Table => &mut rows,
@@ -50,7 +53,10 @@ pub(super) fn check(manifest: &Manifest) -> Result<()> {
             return Err(refused(format!("does not say which table {} belongs to", Quoted(&entry.name))));
         };
         if by_table.insert(table, entry).is_some() {
-            return Err(refused(format!("has {} beside another entry of its table", Quoted(&entry.name))));
+            return Err(refused(format!(
+                "lists {} and another entry for the same table",
+                Quoted(&entry.name)
+            )));
         }
     }
     check_tables(manifest, &rows, &schemas)?;
@@ -85,7 +91,7 @@ fn check_lists(manifest: &Manifest) -> Result<()> {
     }
     match lists.into_iter().find(|(_, length, most)| length > most) {
         Some((list, length, most)) => {
-            Err(refused(format!("has {length} elements in {list}; there may be {most}")))
+            Err(refused(format!("has {length} elements in {list}; at most {most} are allowed")))
         }
         None => Ok(()),
     }
@@ -106,7 +112,9 @@ fn check_entry(entry: &EntryRecord) -> Result<()> {
         EntryKind::Other => name != MANIFEST_ENTRY && name != SIGNATURE_ENTRY,
     };
     if !in_place {
-        return Err(refused(format!("lists {shown} as a kind of entry that does not belong there")));
+        return Err(refused(format!(
+            "lists {shown} as a kind of entry that does not belong under this name"
+        )));
     }
     if !is_digest(&entry.sha256) {
         return Err(refused(format!("gives no SHA-256 of 64 lower-case hex digits for {shown}")));
@@ -115,10 +123,10 @@ fn check_entry(entry: &EntryRecord) -> Result<()> {
     let has_table = entry.own_table.is_some() || entry.namespace.is_some();
     let has_rows = entry.rows.is_some() || entry.since.is_some();
     if has_table && !of_table || has_rows && !matches!(entry.kind, EntryKind::Table | EntryKind::Other) {
-        return Err(refused(format!("gives {shown}, which holds no rows, what only tables have")));
+        return Err(refused(format!("gives {shown}, which holds no rows, fields that only tables have")));
     }
     if matches!(entry.kind, EntryKind::Database | EntryKind::LargeObject) && entry.source.is_none() {
-        return Err(refused(format!("does not say which source {shown} is of")));
+        return Err(refused(format!("does not say which source {shown} belongs to")));
     }
     Ok(())
 }
@@ -132,7 +140,9 @@ fn check_file(entry: &EntryRecord) -> Result<()> {
     let shown = Quoted(&entry.name);
     let has_more = entry.path.is_some() || entry.mode.is_some() || entry.modified_at.is_some();
     if has_more && entry.file_path_bytes().is_none() {
-        return Err(refused(format!("gives {shown}, which is no file of a set, a path, a mode or a time")));
+        return Err(refused(format!(
+            "gives a path, a mode or a time for {shown}, which is not a file of a set"
+        )));
     }
     let is_mode = |mode: &String| mode.len() == 4 && mode.bytes().all(|digit| matches!(digit, b'0'..=b'7'));
     if !entry.mode.as_ref().is_none_or(is_mode) {
@@ -203,9 +213,7 @@ fn check_column(encrypted: &EncryptedColumn) -> std::result::Result<(), String> 
     }
     let template = AadTemplate::parse(aad).map_err(|error| format!(": {error}"))?;
     if template.least_bytes(table, column) > MOST_AAD {
-        return Err(format!(
-            ", whose additional data never has {MOST_AAD} bytes or fewer, as many as it may have"
-        ));
+        return Err(format!(", whose additional data always exceeds the limit of {MOST_AAD} bytes"));
     }
     Ok(())
 }

@@ -84,7 +84,7 @@ impl<'de> Deserialize<'de> for TruePath {
             Form::Text(text) => text.into_bytes(),
             Form::Bytes { base64 } => STANDARD.decode(base64).map_err(D::Error::custom)?,
         };
-        Self::new(bytes).ok_or_else(|| D::Error::custom("a path that does not stay below its file set"))
+        Self::new(bytes).ok_or_else(|| D::Error::custom("a path that leads out of its file set"))
     }
 }
 

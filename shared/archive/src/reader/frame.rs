@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::manifest::{MANIFEST_ENTRY, SIGNATURE_ENTRY};
 use crate::zip::{Entry, Form, end_records};
 
-const OTHER_END: Error = Error::EndRecord("it is not as an archive's writer makes it");
+const OTHER_END: Error = Error::EndRecord("it is not in the form that an archive writer gives it");
 
 /// Compares the central directory, the end records and the local headers that `zip_sha256` does not cover.
 /// `names` are in the order of the central directory, `entries` in file order. Returns the start of the

@@ -79,7 +79,7 @@ impl SqliteValue {
 
 /// Every tag is followed by a string.
 fn tagged(json: &str) -> Result<Tagged<'_>> {
-    const UNKNOWN: Error = Error::Value("is an object, but none of the known tags");
+    const UNKNOWN: Error = Error::Value("is an object without a known tag");
     let tagged: Tagged<'_> = serde_json::from_str(json).map_err(|_| UNKNOWN)?;
     let (Tagged::Real(value) | Tagged::Text(value) | Tagged::Blob(value)) = &tagged;
     if value.get().starts_with('"') { Ok(tagged) } else { Err(UNKNOWN) }

@@ -46,7 +46,7 @@ impl VaultStanza {
             return None;
         }
         let [root_key_id] = stanza.arguments() else {
-            return Some(Err(malformed("has not exactly one argument")));
+            return Some(Err(malformed("does not have exactly one argument")));
         };
         Some(Self::check(root_key_id, stanza.body().to_vec()))
     }

@@ -70,7 +70,7 @@ fn read_header<R: Read>(directory: &mut R, limits: &Limits) -> Result<String> {
     let readable = name.is_ascii() || flags & UTF8_FLAG != 0;
     let name = match String::from_utf8(name) {
         Ok(name) if readable => name,
-        _ => return Err(Error::Name { entry: shown, problem: "is not marked UTF-8, or is not" }),
+        _ => return Err(Error::Name { entry: shown, problem: "is not UTF-8, or not marked as UTF-8" }),
     };
     check_kind(&name, u32_at(&fixed, 38))?;
     check_name(&name, limits)?;

@@ -39,7 +39,7 @@ pub(crate) fn read<R: Read + Seek>(reader: &mut R) -> Result<EndRecord> {
         return Err(Error::EndRecord("it names more than one disk"));
     }
     if u16_at(&end, 8) != u16_at(&end, 10) {
-        return Err(Error::EndRecord("it has two counts of entries"));
+        return Err(Error::EndRecord("it gives two different entry counts"));
     }
     let short = EndRecord {
         entries: u64::from(u16_at(&end, 10)),
@@ -82,7 +82,7 @@ fn read_zip64<R: Read + Seek>(reader: &mut R, end_start: u64) -> Result<Option<(
         return Err(Error::EndRecord("it names more than one disk"));
     }
     if u64_at(&end64, 24) != u64_at(&end64, 32) {
-        return Err(Error::EndRecord("it has two counts of entries"));
+        return Err(Error::EndRecord("it gives two different entry counts"));
     }
     let record = EndRecord {
         entries: u64_at(&end64, 32),

@@ -74,7 +74,7 @@ fn extent<R: Read + Seek>(zip: &mut ZipArchive<R>, index: usize, name: &str) -> 
     };
     Ok(Extent {
         entry,
-        data_end: data_end.ok_or_else(|| inconsistent(name, "its size is beyond any file"))?,
+        data_end: data_end.ok_or_else(|| inconsistent(name, "its size exceeds that of any file"))?,
         has_descriptor: file.flags().is_using_data_descriptor(),
     })
 }

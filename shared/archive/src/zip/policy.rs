@@ -33,7 +33,7 @@ pub(crate) fn open_zip<R: Read + Seek>(mut reader: R, limits: &Limits) -> Result
     let config = Config { archive_offset: ArchiveOffset::Known(0) };
     let zip = ZipArchive::with_config(config, reader).map_err(Error::from_zip)?;
     if zip.len() != names.len() || zip.central_directory_start() != end.directory_start {
-        return Err(Error::EndRecord("a second one says something else"));
+        return Err(Error::EndRecord("a second one contradicts it"));
     }
     let metadata = zip.metadata();
     let (reader, entries) = layout::check(zip, &names)?;

@@ -36,7 +36,7 @@ fn a_manifest_may_grow() {
     accepted(&case);
     let mut archive = ArchiveReader::open(Cursor::new(case.build()), Limits::V1).unwrap();
     let error = archive.signature().unwrap_err().to_string();
-    assert!(error.starts_with("manifest.sig is no signature"), "{error}");
+    assert!(error.starts_with("manifest.sig is not a signature"), "{error}");
 
     case.entries[2] = deflated("more/x", b"old");
     assert!(refused(&case).contains("\"more/x\" does not have the SHA-256"));

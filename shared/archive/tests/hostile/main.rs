@@ -7,6 +7,7 @@ mod accepted;
 mod bounds;
 mod case;
 mod corpus;
+mod fuzz;
 #[path = "../../../age/tests/kept/mod.rs"]
 mod kept;
 mod memory;

@@ -38,7 +38,7 @@ fn check_id<'a>(entry: &dyn Fn() -> String, id: &'a Id, known: &mut HashSet<&'a 
         return Err(wrong(format!("is refused: the id of {} is empty", entry())));
     }
     if !known.insert(id) {
-        return Err(wrong(format!("is refused: the id {id} of {} is that of another entry too", entry())));
+        return Err(wrong(format!("is refused: the id {id} of {} is also that of another entry", entry())));
     }
     Ok(())
 }
@@ -53,7 +53,7 @@ fn check_text(entry: &dyn Fn() -> String, field: &str, text: &str) -> Result<()>
 fn check_group(entry: &dyn Fn() -> String, field: &str, id: Option<&Id>, known: &HashSet<&Id>) -> Result<()> {
     match id.filter(|id| !known.contains(id)) {
         Some(id) => {
-            Err(wrong(format!("is refused: the {field} of {} is {id}, and there is no such group", entry())))
+            Err(wrong(format!("is refused: the {field} of {} is {id}, and no group has that id", entry())))
         }
         None => Ok(()),
     }

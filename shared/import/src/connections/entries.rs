@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer};
 
 /// Gatwy's id of an entry.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
-#[serde(untagged, expecting = "an id is neither a text nor a whole number")]
+#[serde(untagged, expecting = "an id is neither text nor an integer")]
 pub enum Id {
     /// A number.
     Number(i64),
@@ -63,7 +63,7 @@ pub struct Connection {
 
 fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
     #[derive(Deserialize)]
-    #[serde(untagged, expecting = "`shared` is neither 0 or 1 nor a boolean")]
+    #[serde(untagged, expecting = "`shared` is neither 0, 1 nor a boolean")]
     enum Flag {
         Number(i64),
         Boolean(bool),

@@ -45,15 +45,15 @@ fn what_cannot_be_taken_is_refused_by_name() {
         (SAMPLE.replace("\"port\": 22,", "\"port\": 70000,"), "70000"),
         (SAMPLE.replace("\"host\"", "\"tags\""), "unknown field `tags`"),
         (SAMPLE.replace("\"shared\": 1", "\"shared\": 2"), "`shared` is 2, not 0 or 1"),
-        (SAMPLE.replace("\"shared\": 1", "\"shared\": \"1\""), "neither 0 or 1 nor a boolean"),
+        (SAMPLE.replace("\"shared\": 1", "\"shared\": \"1\""), "neither 0, 1 nor a boolean"),
         (SAMPLE.replace("\"id\": \"c-2\"", "\"id\": \"c-1\""), "the id \"c-1\" of connections[1]"),
         (
             SAMPLE.replace("\"groupId\": \"g-lab\"", "\"groupId\": \"g-none\""),
-            "\"g-none\", and there is no such group",
+            "\"g-none\", and no group has that id",
         ),
         (
             SAMPLE.replace("\"parentId\": \"g-prod\"", "\"parentId\": \"g-gone\""),
-            "\"g-gone\", and there is no such group",
+            "\"g-gone\", and no group has that id",
         ),
         (SAMPLE.replace("\"parentId\": null", "\"parentId\": \"g-prod-db-eu\""), "is inside itself"),
         (group(",\"parentId\":\"a\""), "the group \"a\" is inside itself"),

@@ -108,7 +108,7 @@ fn read_fields<R: Read>(payload: &mut Payload<'_, R>) -> Result<(Fields, u64)> {
     // A parser's message may repeat its input, and this document contains a key: only the position is
     // reported.
     let place = |error: serde_json::Error| {
-        malformed(format!("is not as Gatwy writes it: line {}, column {}", error.line(), error.column()))
+        malformed(format!("is not in Gatwy's form: line {}, column {}", error.line(), error.column()))
     };
     let version = serde_json::from_slice::<Version>(json.expose()).map_err(place)?.version;
     if version != VERSION {

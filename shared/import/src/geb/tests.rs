@@ -1,6 +1,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod damage;
+mod fuzz;
 mod sample;
 
 use std::fs;

@@ -8,7 +8,7 @@ pub enum PayloadFault {
     #[error("the value is not one that Laravel encrypted")]
     NotPayload,
     /// A cipher other than the two supported.
-    #[error("the value is under an unknown cipher: AES-256-GCM and AES-256-CBC are read")]
+    #[error("the value uses an unknown cipher: AES-256-GCM and AES-256-CBC are supported")]
     UnknownCipher,
     /// The HMAC of a CBC value does not match.
     #[error("the value's MAC does not match: it was changed, or encrypted under another APP_KEY")]
@@ -17,6 +17,6 @@ pub enum PayloadFault {
     #[error("the value's GCM tag does not match: it was changed, or encrypted under another APP_KEY")]
     Tag,
     /// The MAC matches, but the content is invalid.
-    #[error("the value is authentic but its padding is broken: it was made wrongly")]
+    #[error("the value is authentic but its padding is invalid: it was encrypted incorrectly")]
     Padding,
 }

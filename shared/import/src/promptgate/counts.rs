@@ -21,8 +21,8 @@ impl<R: Read + Seek> Export<R> {
         for (table, counted) in self.manifest.tables.iter() {
             let problem = match found.remove(table) {
                 Some(rows) if rows == counted => continue,
-                Some(rows) => format!("counts {counted} rows in {table:?}, and {rows} are there"),
-                None => format!("lists the table {table:?}, and there is no {}", entry_of(table)),
+                Some(rows) => format!("counts {counted} rows in {table:?}, but {rows} are there"),
+                None => format!("lists the table {table:?}, but there is no {}", entry_of(table)),
             };
             return Err(incomplete(&problem));
         }
@@ -39,5 +39,5 @@ impl<R: Read + Seek> Export<R> {
 }
 
 fn incomplete(problem: &str) -> crate::error::Error {
-    document(MANIFEST, format!("{problem}: the export is not whole, or was changed; make it again"))
+    document(MANIFEST, format!("{problem}: the export is incomplete or was changed; make it again"))
 }

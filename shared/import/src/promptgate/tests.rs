@@ -161,11 +161,11 @@ fn counts_that_lie_are_refused_by_table() {
     };
     check(r#"{"users":1,"credentials":2,"empty":0}"#).unwrap();
     for (counts, expected) in [
-        (r#"{"users":2,"credentials":2,"empty":0}"#, "counts 2 rows in \"users\", and 1 are there"),
-        (r#"{"users":1,"credentials":1,"empty":0}"#, "counts 1 rows in \"credentials\", and 2 are there"),
+        (r#"{"users":2,"credentials":2,"empty":0}"#, "counts 2 rows in \"users\", but 1 are there"),
+        (r#"{"users":1,"credentials":1,"empty":0}"#, "counts 1 rows in \"credentials\", but 2 are there"),
         (
             r#"{"users":1,"credentials":2,"empty":0,"more":0}"#,
-            "lists the table \"more\", and there is no tables/more.json",
+            "lists the table \"more\", but there is no tables/more.json",
         ),
         (r#"{"users":1,"credentials":2}"#, "does not list the table \"empty\", which is there"),
         (r#"{"users":1,"empty":0}"#, "does not list the table \"credentials\", which is there"),

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 
 /// The vault's admin port.
 pub const VAULT_PORT: u16 = 7611;
-/// The backup service's.
+/// The backup service's admin port.
 pub const BACKUP_PORT: u16 = 7612;
 
 /// The admin port: metrics, probes and a page for people, over plain HTTP.
@@ -23,26 +23,26 @@ pub struct AdminConfig {
 }
 
 impl AdminConfig {
-    /// The address of the vault's admin port; `None` when there is to be none.
+    /// The address of the vault's admin port; `None` if it is switched off.
     ///
     /// # Errors
-    /// [`Error::Config`] when it is no address.
+    /// [`Error::Config`] if it is not an address.
     pub fn vault(&self) -> Result<Option<SocketAddr>> {
         self.address(VAULT_PORT)
     }
 
-    /// The address of the backup service's, in a process of its own.
+    /// The address of the backup service's admin port, in its own process.
     ///
     /// # Errors
-    /// [`Error::Config`] when it is no address.
+    /// [`Error::Config`] if it is not an address.
     pub fn backup(&self) -> Result<Option<SocketAddr>> {
         self.address(BACKUP_PORT)
     }
 
-    /// The address of the backup service's, beside a vault in the same process.
+    /// The address of the backup service's admin port, in a process shared with a vault.
     ///
     /// # Errors
-    /// [`Error::Config`] when it is no address, or has the last port.
+    /// [`Error::Config`] if it is not an address, or its port is the highest one.
     pub fn backup_beside_vault(&self) -> Result<Option<SocketAddr>> {
         let Some(mut address) = self.vault()? else { return Ok(None) };
         if address.port() > 0 {

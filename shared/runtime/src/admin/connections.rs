@@ -1,4 +1,4 @@
-//! Connections of the admin port, each for a short time and few at once: a probe must get through whoever else calls.
+//! Connections of the admin port: short-lived and few at once, so that a probe gets through whatever other clients do.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -18,17 +18,17 @@ use tower::ServiceExt as _;
 
 use super::peer::Peer;
 
-/// Open at the same time. One more closes the oldest that has not asked anything yet, or is refused.
+/// Maximum number of open connections. One more closes the oldest that has not sent a request yet, or is refused.
 pub(super) const CONNECTIONS: usize = 32;
-/// How long the head of a request may take.
+/// Time limit for the head of a request.
 pub(super) const HEAD: Duration = Duration::from_secs(5);
-/// The longest life of a connection: its one request, the page's patience, and time to take the answer.
+/// Maximum lifetime of a connection: its one request, the page's time limit, and time to read the answer.
 const LIFE: Duration = Duration::from_secs(15);
-/// The longest head of a request, in bytes and in lines.
+/// Maximum size of the head of a request, in bytes and in lines.
 const HEAD_BYTES: usize = 16 << 10;
 const HEADERS: usize = 64;
 
-/// A connection, and whether its request has come.
+/// A connection, and whether its request has arrived.
 struct Open {
     task: AbortHandle,
     has_asked: Arc<AtomicBool>,
@@ -58,7 +58,7 @@ pub(super) async fn serve(listener: TcpListener, routes: Router) {
     }
 }
 
-/// Makes room. False when every connection waits for an answer.
+/// Closes the oldest silent connection. False if every connection is waiting for an answer.
 fn evict(oldest_first: &mut VecDeque<Open>) -> bool {
     let silent = oldest_first.iter().position(|open| !open.has_asked.load(Ordering::Relaxed));
     let Some(silent) = silent.and_then(|at| oldest_first.remove(at)) else { return false };
@@ -66,7 +66,7 @@ fn evict(oldest_first: &mut VecDeque<Open>) -> bool {
     true
 }
 
-/// One request a connection: with a second one, it would be neither silent nor busy between the two.
+/// One request per connection: between two requests, a connection would be neither silent nor busy.
 async fn connection(stream: TcpStream, routes: Router, has_asked: Arc<AtomicBool>) {
     let Ok(address) = stream.peer_addr() else { return };
     let service = service_fn(move |request: hyper::Request<Incoming>| {
@@ -82,6 +82,6 @@ async fn connection(stream: TcpStream, routes: Router, has_asked: Arc<AtomicBool
         .max_buf_size(HEAD_BYTES)
         .max_headers(HEADERS)
         .serve_connection(TokioIo::new(stream), service);
-    // A client that is too slow, or does not speak HTTP, sees the connection end.
+    // If the client is too slow or does not speak HTTP, its connection ends without an answer.
     let _ = timeout(LIFE, serving).await;
 }

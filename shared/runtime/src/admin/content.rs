@@ -1,12 +1,12 @@
-//! What a page consists of. Services give data; only [`super::page`] makes HTML of it, so no text of a configuration or a
-//! database gets there unescaped.
+//! The content of a page. Services supply data; only [`super::page`] turns it into HTML, so text from a configuration
+//! or a database is always escaped.
 
 /// A part of the page under a heading.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Section {
     /// The heading.
     pub title: &'static str,
-    /// From top to bottom.
+    /// Its blocks, from top to bottom.
     pub blocks: Vec<Block>,
 }
 
@@ -17,9 +17,9 @@ pub enum Block {
     Facts(Vec<(&'static str, Cell)>),
     /// Rows under headings; the first cell of a row is its name.
     Table {
-        /// One for each column.
+        /// One per column.
         headings: Vec<&'static str>,
-        /// Each as long as the headings.
+        /// Each as long as `headings`.
         rows: Vec<Vec<Cell>>,
     },
     /// A sentence.
@@ -29,9 +29,9 @@ pub enum Block {
 /// A value.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Cell {
-    /// Words; a dash when empty.
+    /// Plain text; a dash if empty.
     Text(String),
-    /// An id or another text of a machine.
+    /// An id or other machine text.
     Code(String),
     /// A count.
     Number(i64),
@@ -39,25 +39,25 @@ pub enum Cell {
     State(Tone, String),
     /// Microseconds since the epoch; a dash when there is none.
     Time(Option<i64>),
-    /// How a thing went each time, the oldest first.
+    /// Outcomes over time, oldest first.
     Timeline(Vec<Mark>),
-    /// How much of something is done.
+    /// Progress of a job.
     Progress {
-        /// So many.
+        /// Amount done.
         done: i64,
-        /// Of so many.
+        /// Total amount.
         total: i64,
     },
 }
 
-/// One time of a timeline.
+/// One outcome in a timeline.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mark {
     /// Microseconds since the epoch.
     pub time: i64,
-    /// How it went, as a colour.
+    /// The outcome, as a colour.
     pub tone: Tone,
-    /// The same in words.
+    /// The outcome, in words.
     pub text: String,
 }
 
@@ -70,12 +70,12 @@ pub enum Tone {
     Fair,
     /// Broken.
     Bad,
-    /// Neither.
+    /// Neutral.
     Quiet,
 }
 
 impl Cell {
-    /// Words.
+    /// A text cell.
     pub fn text(text: impl Into<String>) -> Self {
         Self::Text(text.into())
     }

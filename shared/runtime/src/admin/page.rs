@@ -12,9 +12,9 @@ use super::style::CSS;
 use crate::health::{Health, State};
 use crate::printable::printable;
 
-/// How long the service's own sections may take: a page without them says more than none.
+/// Time limit for the service's own sections: a page without them is better than none.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Characters of a text that stays on one line on a wide screen.
+/// Longest text, in characters, that stays on one line on a wide screen.
 const SHORT: usize = 24;
 
 /// The whole page.
@@ -104,8 +104,8 @@ fn section(out: &mut String, section: &Section, now: i64) {
     out.push_str("</section>\n");
 }
 
-/// On a narrow screen each row is a card, in which the headings stand before the values. A column without a value is left
-/// out: reasons, while all is well.
+/// On a narrow screen each row becomes a card, with the headings before the values. A column without any value is left
+/// out: the reasons, while everything is healthy.
 fn table(out: &mut String, headings: &[&str], rows: &[Vec<Cell>], now: i64) {
     let columns: Vec<(usize, &str, &str)> = headings
         .iter()
@@ -132,7 +132,7 @@ fn table(out: &mut String, headings: &[&str], rows: &[Vec<Cell>], now: i64) {
     out.push_str("</tbody>\n</table>\n");
 }
 
-/// Numbers stand right, and long texts may be broken anywhere.
+/// Numbers are right-aligned; long texts can break anywhere.
 fn class_of_column(rows: &[Vec<Cell>], column: usize) -> &'static str {
     let mut cells = rows.iter().filter_map(|row| row.get(column));
     if cells.clone().any(|cell| matches!(cell, Cell::Number(_))) {
@@ -176,7 +176,7 @@ fn cell(out: &mut String, cell: &Cell, now: i64) {
     };
 }
 
-/// Each mark says in words what its colour and its shape say.
+/// Each mark has a text that says the same as its colour and shape.
 fn timeline(marks: &[Mark]) -> String {
     let mut out = String::new();
     for mark in marks {
@@ -198,7 +198,7 @@ fn class_of(tone: Tone) -> &'static str {
 
 /// `2030-01-31 12:00:00`, in UTC.
 fn moment(micros: i64) -> String {
-    let Ok(time) = Timestamp::from_microsecond(micros) else { return "outside of time".to_owned() };
+    let Ok(time) = Timestamp::from_microsecond(micros) else { return "an impossible time".to_owned() };
     time.strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
@@ -231,7 +231,7 @@ fn grouped(number: i64) -> String {
     out
 }
 
-/// Text for an element or a quoted attribute. Characters that nobody sees, or that reorder text, become visible first.
+/// Text for an element or a quoted attribute. Invisible characters and those that reorder text are made visible first.
 fn escape(text: &str) -> String {
     let text = printable(text);
     let mut out = String::with_capacity(text.len());

@@ -1,4 +1,4 @@
-//! Who may see the page.
+//! Access to the page.
 
 use std::net::SocketAddr;
 
@@ -12,15 +12,15 @@ use crate::plaintext::{is_loopback, is_loopback_host};
 pub(super) struct Peer(pub(super) SocketAddr);
 
 impl Peer {
-    /// Lets this machine in, by an address of this machine.
+    /// Admits requests from this machine that use a loopback `Host`.
     ///
     /// # Errors
     /// The sentence to answer with.
     pub(super) fn check(self, headers: &HeaderMap) -> Result<(), &'static str> {
         if !is_loopback(self.0.ip()) {
             return Err(
-                "This page is for the machine itself: use its own browser, `kubectl port-forward`, or ssh -L. \
-                        /metrics, /livez and /readyz answer everybody.",
+                "This page is shown only to requests from its own machine: use a browser there, `kubectl \
+                        port-forward`, or ssh -L. /metrics, /livez and /readyz answer everybody.",
             );
         }
         if !names_loopback(headers) {

@@ -1,4 +1,4 @@
-//! The page's style sheet, and the policy that lets the browser use it and nothing else.
+//! The page's style sheet, and the content security policy that allows nothing else.
 
 use std::sync::LazyLock;
 
@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 /// Everything between `<style>` and `</style>`.
 pub(super) const CSS: &str = include_str!("style.css");
 
-/// No script, no image, no font, no form, no frame: the one style sheet, by its digest.
+/// No scripts, images, fonts, forms or frames: only the one style sheet, by its digest.
 static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
     let digest = STANDARD.encode(Sha256::digest(CSS));
     let policy = format!(

@@ -27,7 +27,7 @@ impl Fixture {
         Self { address, health, site, _task: task }
     }
 
-    /// The whole answer to `head`, whose lines end here.
+    /// The whole answer to `head`, which this completes.
     async fn ask(&self, head: &str) -> String {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
         stream.write_all(format!("{head}\r\nConnection: close\r\n\r\n").as_bytes()).await.unwrap();
@@ -73,7 +73,7 @@ async fn there_is_nothing_else() {
     let fixture = Fixture::start().await;
     for head in ["GET /admin", "GET /metrics/", "POST /", "POST /metrics", "DELETE /readyz", "GET //"] {
         let answer = fixture.ask(&format!("{head} HTTP/1.1\r\nHost: localhost")).await;
-        assert!(answer.starts_with("HTTP/1.1 404 ") && answer.contains("/metrics here."), "{head}: {answer}");
+        assert!(answer.starts_with("HTTP/1.1 404 ") && answer.contains("/metrics only."), "{head}: {answer}");
     }
 }
 
@@ -110,7 +110,7 @@ async fn a_flood_ends_no_answer_that_is_under_way() {
         stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
         asking.push(stream);
         if asking.len() == CONNECTIONS - 1 {
-            // The last place goes to whoever is silent, and from there to a probe.
+            // A silent connection takes the last place, and then gives it up to a probe.
             let _silent = TcpStream::connect(fixture.address).await.unwrap();
             assert!(fixture.get("/livez").await.starts_with("HTTP/1.1 200 "));
         }

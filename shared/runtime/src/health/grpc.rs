@@ -1,4 +1,4 @@
-//! `grpc.health.v1.Health`: follows [`Health`], for each service and for the empty name, which means the process.
+//! `grpc.health.v1.Health`: follows [`Health`] for each service, and for the empty name, which stands for the process.
 
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
@@ -7,7 +7,7 @@ use super::Health;
 
 /// Publishes `health` under `services` and the empty name, now and at each change. Never ends.
 ///
-/// Without it the library would say SERVING for the empty name from the start.
+/// Without it, the library would report SERVING for the empty name from the start.
 pub(crate) async fn follow(health: Health, reporter: HealthReporter, services: &'static [&'static str]) {
     let mut changes = health.0.changes.subscribe();
     loop {
@@ -15,7 +15,7 @@ pub(crate) async fn follow(health: Health, reporter: HealthReporter, services: &
         for name in services.iter().copied().chain([""]) {
             reporter.set_service_status(name, status).await;
         }
-        // The sender is in `health`.
+        // Cannot fail: the sender is in `health`.
         let _ = changes.changed().await;
     }
 }

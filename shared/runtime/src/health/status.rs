@@ -14,13 +14,13 @@ use crate::server::GZIP;
 /// Its full name, for health and reflection.
 pub const SERVICE: &str = "strongroom.status.v1.StatusService";
 
-/// What a service says beside the state of its dependencies.
+/// Status that a service reports besides the state of its dependencies.
 pub trait Report: Send + Sync + 'static {
-    /// Adds it.
+    /// Adds it to `status`.
     fn add(&self, status: &mut proto::Status);
 }
 
-/// Nothing.
+/// Adds nothing.
 impl Report for () {
     fn add(&self, _: &mut proto::Status) {}
 }
@@ -33,7 +33,7 @@ pub struct StatusApi {
 }
 
 impl StatusApi {
-    /// For `health`, with what `report` adds.
+    /// A server for `health`, plus the status that `report` adds.
     #[must_use]
     pub fn server(health: Health, report: Arc<dyn Report>) -> StatusServiceServer<Self> {
         StatusServiceServer::new(Self { health, report }).accept_compressed(GZIP)
@@ -54,7 +54,7 @@ impl StatusService for StatusApi {
             dependencies: self.health.dependencies().iter().map(Into::into).collect(),
             ..proto::Status::default()
         };
-        // It names what a selector may hide.
+        // The report names things that a selector may hide.
         if Caller::of(&request)?.principal.selectors.is_everything() {
             self.report.add(&mut status);
         }

@@ -7,7 +7,7 @@ use tokio::time::advance;
 use super::*;
 use crate::clock::SystemClock;
 
-/// Works, or hangs for ever.
+/// A check that succeeds, or hangs for ever.
 struct Switch(AtomicBool);
 
 #[async_trait]

@@ -1,7 +1,7 @@
-//! Calls by method: how many run, how they ended, how long they took.
+//! Calls by method: calls in progress, status codes and durations.
 //!
-//! This is on the way of every call, so a method's children are made at its first call and found by its name, without
-//! hashing sets of labels. Methods that were never called make no series.
+//! Every call passes through here, so a method's children are created at its first call and found by its name, without
+//! hashing label sets. Methods that were never called create no series.
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
@@ -14,20 +14,20 @@ use super::Metrics;
 use crate::rpc::{OTHER, methods};
 use crate::status::code_name;
 
-/// From a cached look-up to the longest export; closer where calls are.
+/// From a cached look-up to the longest export; finer where most calls are.
 const BUCKETS: [f64; 15] =
     [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0, 300.0, 3600.0];
 
-/// Status codes: 0 to 16.
+/// Number of status codes: 0 to 16.
 const CODES: usize = 17;
 
-/// Counts the calls of one service. Clones count together.
+/// Counts the calls of one service. Clones share the counts.
 #[derive(Clone)]
 pub struct Rpc(Arc<Inner>);
 
 struct Inner {
     families: Families,
-    /// By name.
+    /// By method name.
     methods: HashMap<&'static str, Method>,
     other: Method,
 }
@@ -40,7 +40,7 @@ struct Families {
 
 #[derive(Default)]
 struct Method {
-    /// Made at the first call.
+    /// Created at the first call.
     children: OnceLock<Children>,
 }
 
@@ -51,7 +51,7 @@ struct Children {
 }
 
 impl Rpc {
-    /// For the methods of `services` (full names), and those that every service has: health and reflection.
+    /// Counts the methods of `services` (full names), and those of health and reflection, which every service has.
     #[must_use]
     pub fn new(metrics: &Metrics, services: &[&str]) -> Self {
         let served = |name: &&str| {
@@ -62,7 +62,7 @@ impl Rpc {
         Self(Arc::new(Inner { families: Families::new(metrics), methods, other: Method::default() }))
     }
 
-    /// The name under which the call of `path` (`/package.Service/Method`) is counted: `_OTHER` where the service has no
+    /// The name under which a call of `path` (`/package.Service/Method`) is counted: `_OTHER` if the service has no
     /// such method.
     #[must_use]
     pub fn method(&self, path: &str) -> &'static str {
@@ -70,16 +70,16 @@ impl Rpc {
         self.0.methods.get_key_value(name).map_or(OTHER, |(name, _)| *name)
     }
 
-    /// A call of `method` begins: one that [`Self::method`] returned.
+    /// Begins a call of `method`, a name that [`Self::method`] returned.
     pub fn begin(&self, method: &'static str) {
         self.0.find(method).1.in_flight.inc();
     }
 
-    /// It has ended with `code`, after `elapsed`, with the last byte of its answer.
+    /// Ends a call with `code`, after `elapsed`, when the last byte of its answer has been sent.
     pub fn end(&self, method: &'static str, code: Code, elapsed: Duration) {
         let (method, children) = self.0.find(method);
         children.in_flight.dec();
-        // A refusal takes no time, and would make a server that refuses look fast.
+        // A refusal takes no time, and would make a refusing server look fast.
         if code != Code::ResourceExhausted {
             children.seconds.observe(elapsed.as_secs_f64());
         }
@@ -108,7 +108,7 @@ impl Inner {
 impl Families {
     fn new(metrics: &Metrics) -> Self {
         let help =
-            "Time from a call's first byte to the last byte of its answer, of calls that were not refused.";
+            "Time from a call's first byte to the last byte of its answer, for calls that were not refused.";
         let seconds = HistogramOpts::new("strongroom_rpc_duration_seconds", help).buckets(BUCKETS.to_vec());
         Self {
             in_flight: metrics.gauges("strongroom_rpc_in_flight", "Calls that are running.", &["method"]),

@@ -1,11 +1,11 @@
-//! Numbers that somebody else keeps: read when they are scraped.
+//! Values that are kept elsewhere and read at each scrape.
 
 use std::collections::HashMap;
 
 use prometheus::core::{Collector, Desc};
 use prometheus::proto;
 
-/// What kind of number it is.
+/// Kind of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// It only rises.
@@ -14,17 +14,17 @@ pub enum Kind {
     Gauge,
 }
 
-/// One number with the values of its labels, in the order in which they were named.
+/// One value with its label values, in the order in which the labels were named.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sample {
-    /// As many as there are labels.
+    /// One per label.
     pub labels: Vec<String>,
-    /// The number.
+    /// The value.
     pub value: f64,
 }
 
 impl Sample {
-    /// A number without labels.
+    /// A value without labels.
     #[must_use]
     pub fn plain(value: f64) -> Self {
         Self { labels: Vec::new(), value }
@@ -33,7 +33,7 @@ impl Sample {
 
 type Read = Box<dyn Fn() -> Vec<Sample> + Send + Sync>;
 
-/// A family whose samples a closure gives.
+/// A family whose samples come from a closure.
 pub(super) struct Sampled {
     kind: Kind,
     desc: Desc,

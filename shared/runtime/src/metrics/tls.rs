@@ -5,18 +5,19 @@ use super::{Kind, Metrics, Sample};
 /// State of a listener's certificates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Certificates {
-    /// The end of the certificate in use, in seconds since the epoch.
+    /// Expiry of the certificate in use, in seconds since the epoch.
     pub not_after: i64,
-    /// How often it was replaced.
+    /// Number of replacements.
     pub reloads: u64,
-    /// How often a new one could not be used, so that the old one stayed.
+    /// Number of new certificates that could not be used, so that the old one stayed.
     pub failed_reloads: u64,
 }
 
 pub(super) type ReadCertificates = dyn Fn() -> Certificates + Send + Sync;
 
 impl Metrics {
-    /// Publishes what `read` tells at each scrape; it must not wait. To be called once, by a server with certificates.
+    /// Publishes the result of `read` at each scrape; `read` must not block. Call this once, for a server with
+    /// certificates.
     pub fn publish_certificates(&self, read: impl Fn() -> Certificates + Send + Sync + 'static) {
         if self.certificates.set(Box::new(read)).is_err() {
             return;
@@ -26,7 +27,7 @@ impl Metrics {
         self.sampled(
             Kind::Gauge,
             "strongroom_tls_certificate_expiry_timestamp_seconds",
-            "End of the certificate that the service shows, in seconds since the epoch.",
+            "Expiry time of the certificate that the service presents, in seconds since the epoch.",
             &[],
             move || expiry().map(Sample::plain).into_iter().collect(),
         );
@@ -46,7 +47,7 @@ impl Metrics {
         );
     }
 
-    /// Publishes the failed handshakes that `read` counts by reason. To be called once, by a server with certificates.
+    /// Publishes the failed handshakes that `read` counts by reason. Call this once, for a server with certificates.
     pub(crate) fn publish_handshakes(
         &self,
         read: impl Fn() -> Vec<(&'static str, u64)> + Send + Sync + 'static,
@@ -62,7 +63,7 @@ impl Metrics {
         );
     }
 
-    /// What was published last; `None` without certificates.
+    /// The current state of the published certificates; `None` without certificates.
     #[must_use]
     pub fn certificates(&self) -> Option<Certificates> {
         self.certificates.get().map(|read| read())

@@ -1,4 +1,4 @@
-//! A client's channel that passes the trace on, and records each call in it.
+//! A client channel that passes the trace on, and records each call in it.
 
 use std::error::Error;
 use std::pin::Pin;
@@ -14,12 +14,12 @@ use super::methods::method_of;
 use crate::status::code_name;
 use crate::telemetry::{TARGET, is_recorded, write_context};
 
-/// `S` with a span for each call of a trace that is recorded.
+/// `S` with a span for each call in a recorded trace.
 #[derive(Debug, Clone)]
 pub struct Traced<S>(S);
 
 impl<S> Traced<S> {
-    /// Around `channel`.
+    /// Wraps `channel`.
     pub fn new(channel: S) -> Self {
         Self(channel)
     }
@@ -55,7 +55,7 @@ where
     }
 }
 
-/// What an error of the transport amounts to: its own timer, or a peer that is not there.
+/// The code for a transport error: its own timeout, or an unreachable peer.
 fn code_of(error: &(dyn Error + 'static)) -> Code {
     let mut causes = std::iter::successors(Some(error), |error| (*error).source());
     match causes.any(|cause| cause.is::<TimeoutExpired>()) {
@@ -81,14 +81,14 @@ fn span(path: &str) -> Span {
     )
 }
 
-/// A call until its end.
+/// A call in progress.
 struct Call {
     span: Span,
     ended: bool,
 }
 
 impl Call {
-    /// With the code that came, or without one.
+    /// Ends the call with the received code, if any.
     fn end(mut self, code: Option<Code>) {
         self.record(code);
     }
@@ -98,7 +98,7 @@ impl Call {
             return;
         }
         self.span.record("rpc.response.status_code", code_name(code.unwrap_or(Code::Cancelled)));
-        // Who stops taking an answer has enough of it.
+        // A client that stops reading an answer has enough of it: not an error.
         if !matches!(code, None | Some(Code::Ok)) {
             self.span.record("otel.status_code", "ERROR");
         }

@@ -1,4 +1,4 @@
-//! The end of a call: the code in its trailers, or none where it is dropped before.
+//! The end of a call: the code in its trailers, or none if it is dropped first.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -9,12 +9,12 @@ use http_body::{Frame, SizeHint};
 use tonic::body::Body;
 use tonic::{Code, Status};
 
-/// `response`, whose end calls `ended` once: at its trailers, at an error, or when it is dropped before.
+/// `response`, which calls `ended` once: at its trailers, at an error, or when it is dropped before either.
 pub(super) fn at_end<F>(response: Response<Body>, ended: F) -> Response<Body>
 where
     F: FnOnce(Option<Code>) + Send + Unpin + 'static,
 {
-    // A refusal without a body has its code in the headers.
+    // A refusal without a body carries its code in the headers.
     if let Some(code) = code_of(response.headers()) {
         ended(Some(code));
         return response;
@@ -55,7 +55,7 @@ impl<F: FnOnce(Option<Code>) + Unpin> http_body::Body for Ending<F> {
                 }
             }
             Poll::Ready(Some(Err(status))) => self.end(Some(status.code())),
-            // A gRPC answer has trailers.
+            // A complete gRPC answer has trailers; this one has none.
             Poll::Ready(None) => self.end(Some(Code::Unknown)),
             Poll::Pending => {}
         }
@@ -86,7 +86,7 @@ mod tests {
 
     use super::*;
 
-    /// The ends that were seen.
+    /// The recorded ends.
     type Ends = Arc<Mutex<Vec<Option<Code>>>>;
 
     fn observed(body: Body) -> (Response<Body>, Ends) {

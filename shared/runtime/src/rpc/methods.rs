@@ -1,4 +1,4 @@
-//! The methods that a server knows: their names, and how many messages each takes and gives. The protos say so.
+//! The methods that a server knows, by name, and which sides stream messages. Both come from the protos.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -6,17 +6,17 @@ use std::sync::LazyLock;
 use prost::Message as _;
 use prost_types::FileDescriptorSet;
 
-/// Whether each side sends a stream.
+/// Which sides send a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Shape {
     pub(crate) client_streams: bool,
     pub(crate) server_streams: bool,
 }
 
-/// The name of every method that is not known: whoever calls chooses it, and it must not become a label.
+/// Name of every unknown method: the caller chooses the real name, so it must not become a label.
 pub(crate) const OTHER: &str = "_OTHER";
 
-/// Of the two versions of reflection, whose descriptors are not published.
+/// Both versions of reflection, whose descriptors are not published.
 const REFLECTION: [&str; 2] = [
     "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
@@ -30,7 +30,7 @@ static SHAPES: LazyLock<HashMap<String, Shape>> = LazyLock::new(|| {
     sets.into_iter().flat_map(shapes).chain(reflection).collect()
 });
 
-/// The shape of the method at `path`; that of a unary one where it is not known.
+/// The shape of the method at `path`; unary if the method is unknown.
 pub(crate) fn shape_of(path: &str) -> Shape {
     SHAPES.get(path).copied().unwrap_or_default()
 }
@@ -40,13 +40,13 @@ pub(crate) fn method_of(path: &str) -> &'static str {
     SHAPES.get_key_value(path).map_or(OTHER, |(known, _)| &known[1..])
 }
 
-/// Every method that is known, as `package.Service/Method`, in no order.
+/// Every known method, as `package.Service/Method`, in no particular order.
 pub(crate) fn methods() -> impl Iterator<Item = &'static str> {
     SHAPES.keys().map(|path| &path[1..])
 }
 
 fn shapes(descriptors: &[u8]) -> Vec<(String, Shape)> {
-    // The build made them.
+    // The build generates the descriptors, so they decode.
     let set = FileDescriptorSet::decode(descriptors).unwrap_or_default();
     let mut shapes = Vec::new();
     for file in &set.file {

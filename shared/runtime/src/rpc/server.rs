@@ -65,8 +65,8 @@ where
     }
 }
 
-/// The trace that a call comes with. Where callers record more than is joined, it goes on without being recorded, and so do
-/// probes.
+/// The trace that a call arrives with. It continues without being recorded for probes, and if callers record more
+/// traces than this process joins.
 fn context(method: &str, headers: &HeaderMap) -> Option<opentelemetry::Context> {
     let context = read_context(headers)?;
     if context.span().span_context().is_sampled() && (is_probe(method) || !joins_trace()) {
@@ -75,12 +75,12 @@ fn context(method: &str, headers: &HeaderMap) -> Option<opentelemetry::Context> 
     Some(context)
 }
 
-/// Anybody may probe, as often as they like: probes are never recorded, and take no caller's share of what is.
+/// Anybody can probe at any rate: probes are never recorded, and do not count towards the limit of recorded traces.
 fn is_probe(method: &str) -> bool {
     method.starts_with("grpc.health.")
 }
 
-/// The span of a call that is recorded.
+/// The span of a recorded call.
 fn span(method: &'static str) -> Span {
     tracing::info_span!(
         target: TARGET,
@@ -95,12 +95,12 @@ fn span(method: &'static str) -> Span {
     )
 }
 
-/// A call until its end. Its future is dropped when the client leaves before it is answered.
+/// A call in progress. Its future is dropped if the client leaves before the answer.
 struct Call {
     metrics: Rpc,
     method: &'static str,
     began: Instant,
-    /// How long its client waits.
+    /// How long the client waits.
     deadline: Option<Duration>,
     span: Span,
     ended: bool,
@@ -112,7 +112,7 @@ impl Call {
         Self { metrics, method, began: Instant::now(), deadline, span: Span::none(), ended: false }
     }
 
-    /// With the code that was sent, or without one.
+    /// Ends the call with the code that was sent, if any.
     fn end(mut self, code: Option<Code>) {
         match code {
             Some(code) => self.record(code),
@@ -120,7 +120,7 @@ impl Call {
         }
     }
 
-    /// The transport drops a call whose deadline has passed, as it does one whose client has left.
+    /// The transport drops a call both when its deadline has passed and when its client has left.
     fn record_drop(&mut self) {
         let late = self.deadline.is_some_and(|deadline| self.began.elapsed() >= deadline);
         self.record(if late { Code::DeadlineExceeded } else { Code::Cancelled });
@@ -160,7 +160,7 @@ fn deadline(headers: &HeaderMap) -> Option<Duration> {
     }
 }
 
-/// Codes that are a server's own failure, not its caller's.
+/// Codes that are the server's own failure, not the caller's.
 fn is_fault(code: Code) -> bool {
     use Code::{DataLoss, DeadlineExceeded, Internal, Unavailable, Unimplemented, Unknown};
     matches!(code, Unknown | DeadlineExceeded | Unimplemented | Internal | Unavailable | DataLoss)

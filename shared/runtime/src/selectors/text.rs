@@ -7,13 +7,13 @@ use strongroom_api::vault::v1::selector::Selector as Kind;
 const EXPECTED: &str =
     "expected provider=NAME, label.NAME=VALUE, kind=NAME, kind=PREFIX*, kind=* or key=NAME";
 
-/// Begins the name of a label, which may be any of the other names too.
+/// Prefix of a label's name, which can equal any of the other names.
 const LABEL: &str = "label.";
 
 /// One selector; a label's value may be empty and may contain further `=`.
 ///
 /// # Errors
-/// What was expected, in a sentence.
+/// The expected form, as a sentence.
 pub fn parse(text: &str) -> Result<Selector, String> {
     let (name, value) = text.split_once('=').ok_or(EXPECTED)?;
     let kind = match name {
@@ -33,12 +33,13 @@ fn parse_label(name: &str, value: &str) -> Result<Selector, String> {
         Some(label) if !label.is_empty() => {
             Ok(Selector { selector: Some(Kind::Label(format!("{label}={value}"))) })
         }
-        // The likeliest slip: a label alone.
+        // The most likely mistake: a label without the prefix.
         _ => Err(format!("{EXPECTED}; a label is written {LABEL}{name}={value}")),
     }
 }
 
-/// As [`parse`] takes it. What this release does not know is not passed over: the token is narrowed by it.
+/// The selector in the form that [`parse`] reads. One that this release does not know is shown too, because it narrows
+/// the token.
 #[must_use]
 pub fn shown(selector: &Selector) -> String {
     match &selector.selector {

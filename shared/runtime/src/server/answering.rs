@@ -1,10 +1,10 @@
-//! Answers: they count as well, until somebody has taken them.
+//! Answers: they count too, until the client has read them.
 //!
-//! HTTP/2 lets a client take nothing. hyper hands a chunk of a body to the transport as soon as a single byte may be
-//! sent, and forgets the body with its last chunk. So the last byte of a long answer is a chunk of its own: it is asked
-//! for when everything before it was taken.
+//! HTTP/2 lets a client read nothing. hyper hands a chunk of a body to the transport as soon as a single byte can be
+//! sent, and drops the body with its last chunk. So the last byte of a long answer is a chunk of its own: it is
+//! requested once everything before it has been read.
 //!
-//! A stream that still runs when the service has to end is told so: a connection that breaks off says nothing.
+//! A stream that still runs when the service must end gets an error: a broken connection gives no reason.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -22,29 +22,30 @@ use super::budget::{CALL, Charge};
 use crate::rpc::Shape;
 use crate::status::unavailable;
 
-const STOPPING: &str = "the service stops, and this stream with it; call again, another process may answer";
-/// Until another process is there.
+const STOPPING: &str =
+    "the service is stopping and has ended this stream; call again, another process may answer";
+/// Time until another process should be available.
 const RETRY: Duration = Duration::from_secs(2);
 
-/// An answer's body, with what its call is charged.
+/// The body of an answer, with its call's charge.
 pub(super) struct Answering {
     body: Body,
-    /// Of a stream only its end would be held back, which is short.
+    /// Whether to hold back the last byte. The last byte of a stream would cover only its short end.
     single: bool,
     last: Option<Bytes>,
     charge: Arc<Charge>,
-    /// Of a stream: until when it may run.
+    /// For a stream: when it must end.
     end: Option<End>,
 }
 
-/// When a stream has to end, and of which service it is.
+/// When a stream must end, and the domain of its error.
 struct End {
     domain: &'static str,
     reached: Pin<Box<WaitForCancellationFutureOwned>>,
 }
 
 impl Answering {
-    /// `body`, which is cut off at `end` if it is a stream; the error is of `domain`.
+    /// `body`, which is cut off at `end` if it is a stream, with an error of `domain`.
     pub(super) fn new(
         body: Body,
         shape: Shape,
@@ -57,7 +58,7 @@ impl Answering {
         Self { body, single: !shape.server_streams, last: None, charge, end }
     }
 
-    /// The trailers of a stream that has to end now. What fills it is dropped.
+    /// The trailers of a stream that must end now. Its source is dropped.
     fn poll_end(&mut self, context: &mut Context<'_>) -> Option<Frame<Bytes>> {
         let end = self.end.as_mut()?;
         if end.reached.as_mut().poll(context).is_pending() {
@@ -67,7 +68,7 @@ impl Answering {
         self.body = Body::empty();
         self.end = None;
         let mut trailers = HeaderMap::new();
-        // Fails only for texts that cannot be in a header; ours can.
+        // Fails only for texts that a header cannot carry; a header can carry these.
         let _ = refusal.add_header(&mut trailers);
         Some(Frame::trailers(trailers))
     }
@@ -124,7 +125,7 @@ mod tests {
 
     fn answering(shape: Shape, end: &CancellationToken) -> Answering {
         let charge = Budget::new("test.strongroom", 1 << 20, 1 << 20).begin("token:a", CALL, None).unwrap();
-        // It never ends by itself.
+        // The body never ends on its own.
         let body = Body::new(http_body_util::StreamBody::new(tokio_stream::pending::<
             Result<Frame<Bytes>, Status>,
         >()));

@@ -1,7 +1,7 @@
-//! Bytes of requests in progress: who has how many, and when it is enough.
+//! Bytes of requests in progress, limited for each principal and in total.
 //!
-//! A call counts from its first byte to the end of its answer, because until then its message, what is computed from it
-//! and an answer that nobody takes are all in memory.
+//! A call counts from its first byte to the end of its answer, because until then its message, the data computed from
+//! it and an unread answer are all in memory.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,14 +14,14 @@ use super::connections::{AnonymousCall, Peer};
 use super::places::Place;
 use crate::status::exhausted;
 
-/// What a call is charged at its start: it holds about that much beside its message, and small messages are in it.
+/// Initial charge of a call: it holds about that much besides its message, and the charge covers a small message.
 pub(super) const CALL: usize = 4 << 10;
-/// Longest message of a call without a token, a health check: the name of a service.
+/// Maximum message size of a call without a token, a health check: its message is the name of a service.
 const ANONYMOUS_MESSAGE: usize = 1 << 10;
-/// When another try makes sense: requests in progress are done within milliseconds, unless somebody is slow.
+/// Retry delay: requests in progress finish within milliseconds, unless a client is slow.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// The bytes of one server.
+/// The byte budget of one server.
 #[derive(Debug)]
 pub(crate) struct Budget {
     domain: &'static str,
@@ -33,17 +33,17 @@ pub(crate) struct Budget {
 #[derive(Debug, Default)]
 struct Used {
     total: usize,
-    /// Principals with calls in progress only.
+    /// Only principals with calls in progress.
     principals: HashMap<Arc<str>, usize>,
 }
 
 impl Budget {
-    /// `limit` bytes in all, `principal_limit` for each principal; errors are of `domain`.
+    /// A budget of `limit` bytes in total and `principal_limit` for each principal, with errors of `domain`.
     pub(crate) fn new(domain: &'static str, principal_limit: usize, limit: usize) -> Arc<Self> {
         Arc::new(Self { domain, principal_limit, limit, used: Mutex::default() })
     }
 
-    /// Begins a call of `principal`, which has `place` until it ends.
+    /// Begins a call of `principal`, which holds `place` until it ends.
     ///
     /// # Errors
     /// RESOURCE_EXHAUSTED.
@@ -66,7 +66,7 @@ impl Budget {
     pub(super) fn begin_anonymous(self: &Arc<Self>, peer: Option<&Peer>) -> Result<Arc<Charge>, Status> {
         let call = match peer {
             Some(peer) => Some(peer.anonymous_call().ok_or_else(|| {
-                self.refusal("this connection has enough calls without a token; wait for their answers")
+                self.refusal("this connection has as many calls without a token as it may have; wait for their answers")
             })?),
             None => None,
         };
@@ -81,13 +81,15 @@ impl Budget {
             drop(used);
             let limit = self.principal_limit >> 10;
             return Err(self.refusal(&format!(
-                "this caller's calls in progress may have {limit} KiB of requests, and have them; wait for answers before \
-                 sending more"
+                "the requests of this caller's calls in progress have reached the limit of {limit} KiB; wait \
+                 for answers before sending more"
             )));
         }
         if used.total + bytes > self.limit {
             drop(used);
-            return Err(self.refusal("the service receives as many requests as it has room for; try again"));
+            return Err(
+                self.refusal("the service is receiving as many requests as it has room for; try again")
+            );
         }
         used.add(principal, bytes);
         Ok(())
@@ -116,7 +118,7 @@ impl Used {
     }
 }
 
-/// What a call has of the budget; given back when the last clone is dropped.
+/// A call's share of the budget; returned when the last clone is dropped.
 #[derive(Debug)]
 pub(super) struct Charge {
     budget: Arc<Budget>,
@@ -131,8 +133,8 @@ enum Payer {
 }
 
 impl Charge {
-    /// Takes room for a message of `length` bytes, of which the first [`CALL`] are paid. One that is longer than any
-    /// principal may have counts as that much: the service refuses it, and names its limit.
+    /// Takes room for a message of `length` bytes, of which the first [`CALL`] are already charged. A message longer
+    /// than a principal's limit counts as that limit: the service refuses it, and names its own limit.
     ///
     /// # Errors
     /// RESOURCE_EXHAUSTED.
@@ -151,7 +153,7 @@ impl Charge {
         }
     }
 
-    /// Gives back what [`Self::begin_message`] took.
+    /// Returns what [`Self::begin_message`] took.
     pub(super) fn end_message(&self, length: usize) {
         let bytes = self.unpaid(length);
         if let Payer::Principal { id: principal, .. } = &self.payer
@@ -162,8 +164,8 @@ impl Charge {
         }
     }
 
-    /// Counts an answer of `length` bytes. It is never refused, because the work is done; who takes none of its answers
-    /// is refused the next call.
+    /// Counts an answer of `length` bytes. It is never refused, because the work is done; a client that does not read
+    /// its answers has its next call refused.
     pub(super) fn add_answer(&self, length: usize) {
         if let Payer::Principal { id: principal, .. } = &self.payer {
             self.budget.used.lock().unwrap_or_else(PoisonError::into_inner).add(principal, length);

@@ -1,4 +1,4 @@
-//! A connection as TCP has it: one that says nothing hears nothing and is closed, with TLS above it and without.
+//! A TCP connection below HTTP/2, with or without TLS. A silent peer is sent nothing, and its connection is closed.
 
 use std::io;
 use std::pin::Pin;
@@ -12,29 +12,29 @@ use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use super::connections::Peer;
 
-/// What HTTP/2 begins with (RFC 9113, 3.4); a TLS handshake begins with more.
+/// Length of the preface with which HTTP/2 begins (RFC 9113, 3.4); a TLS handshake begins with more.
 pub(super) const PREFACE: usize = 24;
 
-/// A connection with a place. It is watched until a call on it was let through.
+/// A connection with a place. It is watched until one of its calls is admitted.
 pub(super) struct Connection {
     stream: TcpStream,
     peer: Peer,
     watch: Option<Watch>,
-    /// What was written before the peer said who it is: most scanners never learn who listens.
+    /// Bytes written before the peer's greeting arrived: most scanners never learn which server listens.
     unsent: Vec<u8>,
 }
 
-/// What ends a connection that has not authenticated.
+/// Conditions that end a connection that has not authenticated.
 struct Watch {
     evicted: Pin<Box<WaitForCancellationFutureOwned>>,
     /// `None` after the first call.
     deadline: Option<Pin<Box<Sleep>>>,
-    /// Bytes of the greeting that have not arrived.
+    /// Bytes of the greeting that have not arrived yet.
     missing: usize,
     first_call: Instant,
 }
 
-/// HTTP/2's settings, which the server writes before it reads.
+/// Room for HTTP/2's settings, which the server writes before it reads.
 const MAX_UNSENT: usize = 1 << 10;
 
 impl Connection {
@@ -54,7 +54,7 @@ impl Connection {
         &self.peer
     }
 
-    /// Waits for the first byte, and leaves it there. `None` when none will come.
+    /// Waits for the first byte without consuming it. `None` if the connection ends first.
     pub(super) async fn first_byte(&self) -> io::Result<Option<u8>> {
         let mut first = [0];
         let peeked = self.stream.peek(&mut first).await?;
@@ -65,7 +65,7 @@ impl Connection {
         self.watch.as_ref().is_none_or(|watch| watch.missing == 0)
     }
 
-    /// Takes `bytes` for later.
+    /// Buffers `bytes` until the peer has greeted.
     fn put_off(&mut self, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let length = bytes.len().min(MAX_UNSENT.saturating_sub(self.unsent.len()));
         if length == 0 && !bytes.is_empty() {
@@ -75,7 +75,7 @@ impl Connection {
         Poll::Ready(Ok(length))
     }
 
-    /// Ready when everything that was put off is sent.
+    /// Ready when all buffered bytes have been sent.
     fn poll_unsent(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.unsent.is_empty() {
             let sent = ready!(Pin::new(&mut self.stream).poll_write(context, &self.unsent))?;
@@ -87,7 +87,7 @@ impl Connection {
         Poll::Ready(Ok(()))
     }
 
-    /// Writes with `write`, after what was put off.
+    /// Writes with `write`, after the buffered bytes.
     fn poll_write_with(
         &mut self,
         context: &mut Context<'_>,
@@ -101,8 +101,8 @@ impl Connection {
         self.watched(polled, context)
     }
 
-    /// Also ends a pending read or write when the connection must end: a peer that takes no answer is not read from
-    /// either.
+    /// Also ends a pending read or write when the connection must end: a peer that does not read answers is not read
+    /// from either.
     fn watched<T>(&mut self, polled: Poll<io::Result<T>>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
         if polled.is_ready() || self.watch.is_none() {
             return polled;
@@ -119,7 +119,10 @@ impl Connection {
 impl Watch {
     fn poll_end(&mut self, peer: &Peer, context: &mut Context<'_>) -> Poll<io::Error> {
         if self.evicted.as_mut().poll(context).is_ready() {
-            return Poll::Ready(io::Error::new(io::ErrorKind::ConnectionAborted, "its place was needed"));
+            return Poll::Ready(io::Error::new(
+                io::ErrorKind::ConnectionAborted,
+                "its place was given to another connection",
+            ));
         }
         if peer.has_called() {
             self.deadline = None;
@@ -129,7 +132,7 @@ impl Watch {
             return Poll::Pending;
         }
         if self.missing > 0 || Instant::now() >= self.first_call {
-            return Poll::Ready(io::Error::new(io::ErrorKind::TimedOut, "no call came"));
+            return Poll::Ready(io::Error::new(io::ErrorKind::TimedOut, "no call arrived"));
         }
         deadline.as_mut().reset(self.first_call);
         deadline.as_mut().poll(context).map(|()| io::ErrorKind::TimedOut.into())
@@ -148,7 +151,8 @@ impl AsyncRead for Connection {
             watch.missing = watch.missing.saturating_sub(buffer.filled().len() - before);
         }
         if self.has_greeted() && !self.unsent.is_empty() {
-            // Now, because a peer that speaks another protocol is closed next, and what it hears tells it so.
+            // Sent now, because the connection of a peer that speaks another protocol is closed next, and these bytes
+            // tell it why.
             let _ = self.poll_unsent(context)?;
         }
         self.watched(polled, context)

@@ -1,6 +1,6 @@
-//! Who is connected. When there is no room, the oldest connection that has not authenticated makes it.
+//! Open connections. If there is no room, the oldest connection that has not authenticated is ended.
 //!
-//! So a flood of silent connections takes the place of its own members, and of nobody who calls.
+//! So a flood of silent connections displaces its own members, and never a caller.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
-/// Calls without a token, health checks, that a connection may have at the same time.
+/// Maximum number of concurrent calls without a token, health checks, on a connection.
 const ANONYMOUS_CALLS: usize = 4;
 
 /// The connections of a server.
@@ -24,17 +24,17 @@ struct State {
     /// The next connection's number.
     next: u64,
     open: usize,
-    /// Those that have not authenticated, the oldest first.
+    /// Connections that have not authenticated, oldest first.
     strangers: BTreeMap<u64, CancellationToken>,
 }
 
 impl Connections {
-    /// At most `limit` at the same time.
+    /// At most `limit` connections at the same time.
     pub(crate) fn new(limit: usize) -> Arc<Self> {
         Arc::new(Self { limit, state: Mutex::default() })
     }
 
-    /// A place for a new connection; `None` when all are taken by callers who have authenticated.
+    /// A place for a new connection; `None` if authenticated callers hold all places.
     pub(crate) fn admit(self: &Arc<Self>, address: SocketAddr) -> Option<Peer> {
         let mut state = self.state();
         if state.open >= self.limit && !state.evict_oldest() {
@@ -57,7 +57,7 @@ impl Connections {
         })))
     }
 
-    /// Makes room for what needs a descriptor. False when there is no connection to end.
+    /// Ends the oldest unauthenticated connection to free a descriptor. False if there is none.
     pub(crate) fn evict_oldest(&self) -> bool {
         self.state().evict_oldest()
     }
@@ -76,7 +76,7 @@ impl State {
     }
 }
 
-/// The other end of a connection: found in the extensions of its requests.
+/// The other end of a connection, found in the extensions of its requests.
 #[derive(Debug, Clone)]
 pub(crate) struct Peer(Arc<Connection>);
 
@@ -89,28 +89,28 @@ struct Connection {
     called: AtomicBool,
     authenticated: AtomicBool,
     anonymous: AtomicUsize,
-    /// In its certificate.
+    /// The names in its certificate.
     names: OnceLock<Vec<String>>,
 }
 
 impl Peer {
-    /// Its address, as the transport has it: behind a proxy it is the proxy's.
+    /// Its address as the transport sees it: behind a proxy, the proxy's.
     pub(crate) fn address(&self) -> IpAddr {
         self.0.address.ip()
     }
 
-    /// It has shown a certificate with these names, and its handshake has succeeded.
+    /// Records the names in its certificate, after a successful handshake.
     pub(crate) fn identify(&self, names: Vec<String>) {
         // The handshake happens once.
         let _ = self.0.names.set(names);
     }
 
-    /// The names of its certificate; `None` when it has shown none.
+    /// The names in its certificate; `None` if it has shown none.
     pub(crate) fn names(&self) -> Option<&[String]> {
         self.0.names.get().map(Vec::as_slice)
     }
 
-    /// A call has arrived.
+    /// Records that a call has arrived.
     pub(crate) fn called(&self) {
         if !self.has_called() {
             self.0.called.store(true, Ordering::Relaxed);
@@ -121,9 +121,9 @@ impl Peer {
         self.0.called.load(Ordering::Relaxed)
     }
 
-    /// A call was let through: this connection is never ended for another's sake.
+    /// Records that a call was admitted: this connection is never ended to make room.
     pub(crate) fn authenticated(&self) {
-        // Once a connection, not once a call.
+        // Once per connection, not once per call.
         if !self.is_authenticated() && !self.0.authenticated.swap(true, Ordering::Relaxed) {
             self.0.connections.state().strangers.remove(&self.0.number);
         }
@@ -133,30 +133,30 @@ impl Peer {
         self.0.authenticated.load(Ordering::Relaxed)
     }
 
-    /// Ready when this connection has to make room.
+    /// Ready when this connection must make room.
     pub(crate) fn evicted(&self) -> WaitForCancellationFutureOwned {
         self.0.evicted.clone().cancelled_owned()
     }
 
-    /// A place for a call without a token; `None` when the connection has enough of them.
+    /// A place for a call without a token; `None` if the connection has too many in progress.
     pub(crate) fn anonymous_call(&self) -> Option<AnonymousCall> {
         let add = |calls| (calls < ANONYMOUS_CALLS).then_some(calls + 1);
         self.0.anonymous.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add).ok()?;
         Some(AnonymousCall(self.clone()))
     }
 
-    /// The connection has ended. Clones of its peer may live on in its calls.
+    /// Records the end of the connection. Clones of its peer may live on in its calls.
     pub(crate) fn closed(&self) {
         let mut state = self.0.connections.state();
         state.strangers.remove(&self.0.number);
-        // The place of one that had to make room is taken already.
+        // The place of an evicted connection is already taken.
         if !self.0.evicted.is_cancelled() {
             state.open -= 1;
         }
     }
 }
 
-/// Given back when dropped.
+/// The place of a call without a token; returned when dropped.
 #[derive(Debug)]
 pub(crate) struct AnonymousCall(Peer);
 
@@ -179,7 +179,7 @@ mod tests {
         peer.0.evicted.is_cancelled()
     }
 
-    /// Of all and of strangers.
+    /// Number of all connections, and of those that have not authenticated.
     fn counts(connections: &Connections) -> (usize, usize) {
         let state = connections.state();
         (state.open, state.strangers.len())

@@ -1,41 +1,41 @@
-//! The frames of gRPC messages in a body, in whatever pieces it arrives: a flag, a length, a message.
+//! Frames of gRPC messages in a body that arrives in arbitrary pieces: a flag, a length, a message.
 
-/// A flag and a length.
+/// Bytes of the flag and the length.
 const HEADER: usize = 5;
 
 /// The flag of a compressed message.
 const COMPRESSED: u8 = 1;
 
-/// How much larger than itself a compressed message may be: deflate encodes at most 258 bytes in two bits.
+/// Maximum ratio of a message to its compressed form: deflate encodes at most 258 bytes in two bits.
 const MOST_INFLATED: usize = 1032;
 
-/// More than any service takes of one message; it refuses what is larger while it inflates it.
+/// More than any service accepts in one message; a service refuses a larger one while inflating it.
 const LARGEST: usize = 8 << 20;
 
-/// Where in a frame the next byte stands.
+/// Position of the next byte in a frame.
 #[derive(Debug, Default)]
 pub(super) struct Framing {
     header: [u8; HEADER],
-    /// Bytes of the header that were read.
+    /// Bytes of the header read so far.
     read: usize,
-    /// The message's size, while it arrives, and how many of its bytes are missing.
+    /// While a message arrives: its size, and the number of its missing bytes.
     message: Option<(usize, usize)>,
 }
 
-/// What a piece of a body brings.
+/// An event in a piece of a body.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Event {
-    /// A message begins that takes at most so many bytes of memory.
+    /// A message begins that takes at most this many bytes of memory.
     Begin(usize),
-    /// The same message is complete.
+    /// The message of this size is complete.
     End(usize),
 }
 
 impl Framing {
-    /// Reads on in `data`.
+    /// Continues with `data`.
     ///
     /// # Errors
-    /// Those of `tell`; nothing is read behind one.
+    /// Those of `tell`; nothing is read after one.
     pub(super) fn read<E>(
         &mut self,
         mut data: &[u8],
@@ -72,7 +72,7 @@ impl Framing {
         self.read = 0;
         let [flag, length @ ..] = self.header;
         let length = u32::from_be_bytes(length) as usize;
-        // Both forms are in memory at once.
+        // The compressed and the inflated form are in memory at once.
         let inflated = if flag == COMPRESSED { length.saturating_mul(MOST_INFLATED).min(LARGEST) } else { 0 };
         let size = length.saturating_add(inflated);
         tell(Event::Begin(size))?;

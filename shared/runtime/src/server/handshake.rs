@@ -1,4 +1,4 @@
-//! The TLS handshake of a new connection, by the certificates of that moment.
+//! The TLS handshake of a new connection, with the certificates current at that moment.
 
 use std::io;
 use std::sync::Arc;
@@ -13,12 +13,12 @@ use super::unencrypted;
 use crate::identity;
 use crate::tls::{Reason, ServerTls};
 
-/// How a TLS record of the handshake begins.
+/// First byte of a TLS handshake record.
 const HANDSHAKE: u8 = 22;
-/// Bytes that are read from a client that was refused.
+/// Maximum number of bytes to read from a refused client.
 const LEFT_OVER: u64 = 64 << 10;
 
-/// The connection after its handshake; `None` when that failed, took longer than `limit`, or its place was needed.
+/// The connection after its handshake; `None` if that failed or took longer than `limit`, or its place was needed.
 pub(super) async fn shake_hands(
     tls: Arc<ServerTls>,
     connection: Connection,
@@ -34,7 +34,7 @@ pub(super) async fn shake_hands(
         tracing::debug!(%address, %error, "TLS handshake failed");
         tls.handshakes().failed(address, reason);
         if let Some(connection) = connection {
-            // A client that does not read the reason does without.
+            // A client that does not read the reason goes without it.
             let _ = timeout(limit, part(connection, reason)).await;
         }
         None
@@ -45,7 +45,7 @@ pub(super) async fn shake_hands(
     }
 }
 
-/// A handshake that failed, and the connection where the other end may still be told why.
+/// A failed handshake, with the connection if the other end can still be told why.
 struct Failed {
     error: io::Error,
     reason: Reason,
@@ -70,7 +70,7 @@ async fn handshake(tls: &ServerTls, connection: Connection) -> Result<Transport,
         }
     };
     let (connection, session) = stream.get_ref();
-    // rustls has checked it against the authorities.
+    // rustls has verified it against the authorities.
     if let Some(certificate) = session.peer_certificates().and_then(<[_]>::first) {
         connection.peer().identify(identity::names(certificate));
     }
@@ -84,7 +84,8 @@ async fn part(connection: Connection, reason: Reason) -> io::Result<()> {
     }
 }
 
-/// Closing what was not read would reset the connection, and what was said last, a reason, would be lost.
+/// Reads the client's remaining bytes: closing the connection with unread bytes would reset it, and lose the last
+/// reply, the reason.
 pub(super) async fn take_leave(mut connection: Connection) -> io::Result<()> {
     connection.shutdown().await?;
     tokio::io::copy(&mut connection.take(LEFT_OVER), &mut tokio::io::sink()).await?;

@@ -1,5 +1,5 @@
-//! Accepting connections. A lack of descriptors is waited out; a TLS handshake has a task of its own, so that one that
-//! crawls delays nobody.
+//! Accepting connections. A shortage of descriptors is waited out; each TLS handshake has its own task, so that a slow
+//! one delays nobody.
 
 use std::io;
 use std::sync::Arc;
@@ -17,11 +17,11 @@ use super::limits::Limits;
 use super::transport::Transport;
 use crate::tls::ServerTls;
 
-/// Between two tries when the system has nothing left to accept with. Without it, the loop would spin: the connection
-/// stays in the queue and the listener ready.
+/// Pause between two attempts to accept when the system is out of resources. Without it, the loop would spin: the
+/// connection stays queued, and the listener stays ready.
 const BACK_OFF: Duration = Duration::from_millis(100);
 
-/// Every connection that finds a place and, with `tls`, shakes hands. It never ends and never fails.
+/// Every connection that gets a place and, with `tls`, completes its handshake. The stream never ends and never fails.
 pub(super) fn incoming(
     listener: TcpListener,
     connections: Arc<Connections>,
@@ -30,7 +30,7 @@ pub(super) fn incoming(
 ) -> impl Stream<Item = io::Result<Transport>> + use<> {
     let (greeting, first_call) = (limits.greeting, limits.first_call);
     async_stream::stream! {
-        // Dropped with the stream: who has not finished shaking hands then is not served.
+        // Dropped with the stream: a client whose handshake is unfinished at that point is not served.
         let mut handshakes = JoinSet::new();
         loop {
             let accepted = tokio::select! {
@@ -45,12 +45,12 @@ pub(super) fn incoming(
             let connection = match accepted {
                 Ok((stream, address)) => match connections.admit(address) {
                     Some(peer) => {
-                        // Without it answers wait for acknowledgements. They still arrive.
+                        // Without `TCP_NODELAY`, answers wait for acknowledgements, but still arrive.
                         let _ = stream.set_nodelay(true);
                         Connection::new(stream, peer, greeting, first_call)
                     }
                     None => {
-                        tracing::debug!(%address, "no place: all connections belong to callers");
+                        tracing::debug!(%address, "no room for another connection: authenticated callers hold them all");
                         continue;
                     }
                 },
@@ -67,7 +67,7 @@ pub(super) fn incoming(
     }
 }
 
-/// Makes room and waits, unless the next connection may be fine.
+/// Makes room and waits, unless the next connection may succeed.
 async fn wait_out(error: &io::Error, connections: &Connections) {
     if is_about_one(error) {
         return;
@@ -77,7 +77,7 @@ async fn wait_out(error: &io::Error, connections: &Connections) {
     tokio::time::sleep(BACK_OFF).await;
 }
 
-/// Whether the connection in question is gone, and the next one may be fine (accept(2)).
+/// Whether only the connection in question is gone, so that the next one may succeed (accept(2)).
 fn is_about_one(error: &io::Error) -> bool {
     matches!(
         Errno::from_io_error(error),

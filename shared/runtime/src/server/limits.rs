@@ -5,47 +5,47 @@ use std::time::Duration;
 
 use rustix::process::{Resource, getrlimit};
 
-/// Descriptors that stay free for databases, sources, staged files and logs. Two pools of a database take some 50.
+/// Descriptors reserved for databases, sources, staged files and logs. Two database pools take about 50.
 const RESERVED: u64 = 256;
-/// More connections are not taken, however many descriptors there are: idle ones take some 40 KiB each with TLS.
+/// Maximum number of connections, however many descriptors there are: an idle one takes about 40 KiB with TLS.
 const MOST_CONNECTIONS: u64 = 2048;
-/// Fewer are not meant: a process with hardly any descriptors says so itself, when it lacks them.
+/// Minimum number of connections: a process with hardly any descriptors reports the shortage itself when it occurs.
 const FEWEST_CONNECTIONS: u64 = 16;
 
-/// Of calls that mostly wait for a commit that many share.
+/// Calls per processor; they mostly wait for a commit that many of them share.
 const CALLS_A_PROCESSOR: usize = 176;
 
-/// Limits of one server. They are chosen so that no number of callers makes a process use 128 MiB more than when
-/// it is idle.
+/// Limits of one server. With them, no number of callers makes a process use 128 MiB more than when it is idle.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// Connections at the same time, from everybody together. There is no limit per address: behind a NAT, a proxy or a
-    /// Kubernetes service all callers have one. By default half the descriptors that are free (`dev` runs two
-    /// servers), at most 2,048.
+    /// Maximum number of concurrent connections of all peers together. There is no limit per address: behind a NAT, a
+    /// proxy or a Kubernetes service, all callers share one address. By default half of the free descriptors (`dev`
+    /// runs two servers), at most 2,048.
     pub connections: usize,
-    /// How long a new connection may keep silent before HTTP/2's preface, or take for TLS.
+    /// How long a new connection may stay silent before HTTP/2's preface, or take for its TLS handshake.
     pub greeting: Duration,
-    /// How long it may take for its first call.
+    /// How long a connection may take until its first call.
     pub first_call: Duration,
-    /// When a connection is asked to end after its running calls, so that replicas behind one address share the load. Up
-    /// to a tenth is added at random, once a process, so that replicas that start together do not end theirs together.
+    /// Age at which a connection is asked to end after its running calls, so that replicas behind one address share the
+    /// load. Up to a tenth is added at random, once per process, so that replicas that start together do not end their
+    /// connections together.
     pub connection_age: Duration,
-    /// Calls at the same time on a connection.
+    /// Maximum number of concurrent calls on a connection.
     pub streams: u32,
-    /// How long a request may stand still while it is received.
+    /// How long a request may stall while it is received.
     pub receive_idle: Duration,
-    /// How long it may be received in all: 5 MiB, the longest, in a minute are 700 kbit/s.
+    /// How long it may take to receive in total: 5 MiB, the longest request, in one minute is 700 kbit/s.
     pub receive_total: Duration,
-    /// Bytes of requests in progress that one principal may have here: three batches of the largest size. Four
-    /// principals are needed to use up [`Self::process_bytes`].
+    /// Bytes of requests in progress that one principal may hold: three batches of the largest size. It takes four
+    /// principals to use up [`Self::process_bytes`].
     pub principal_bytes: usize,
-    /// Bytes of requests in progress that all have together.
+    /// Bytes of requests in progress that all principals together may hold.
     pub process_bytes: usize,
-    /// Unary calls in progress at the same time. A principal alone may have three quarters of them, the last quarter is
-    /// for those who have few. By default 176 for each processor: on two, a principal alone has 264, about as many as
-    /// saturate the vault. More would only wait for each other, and longer.
+    /// Maximum number of unary calls in progress. A principal alone gets at most three quarters of them; the last
+    /// quarter is for principals with few calls. By default 176 per processor: on two processors, a principal alone
+    /// gets 264, about as many as saturate the vault. More would only wait for each other, and longer.
     pub calls: usize,
-    /// Streams at the same time, shared in the same way. Jobs behind them have limits of their own.
+    /// Maximum number of concurrent streams, shared in the same way. The jobs behind them have their own limits.
     pub streamed: usize,
 }
 
@@ -74,7 +74,7 @@ fn connections(descriptors: Option<u64>) -> usize {
     usize::try_from(connections).unwrap_or(usize::MAX)
 }
 
-/// From 0 to 1, another one at each call. Nothing secret depends on it.
+/// A random number from 0 to 1. Nothing secret depends on it.
 fn fraction() -> f64 {
     f64::from(RandomState::new().hash_one(0) as u32) / f64::from(u32::MAX)
 }

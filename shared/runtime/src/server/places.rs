@@ -1,8 +1,9 @@
-//! Places for calls, shared among principals: a flood of one leaves room for the others.
+//! Places for calls, shared among principals: a flood from one leaves room for the others.
 //!
-//! Whoever comes gets a place while a quarter is free. Of the last quarter, a principal gets places only as long as it has
-//! fewer than its share: of n principals with calls in progress, one part in n + 1. So a flood never has more than three
-//! quarters, whoever comes finds the rest, and as the flood's calls end their places go to those below their share.
+//! Any call gets a place while more than a quarter of them is free. In the last quarter, a principal gets a place only
+//! while it has fewer than its share: one part in n + 1, for n principals with calls in progress. So a flood never has
+//! more than three quarters, newcomers get the rest, and as the flood's calls end, their places go to principals below
+//! their share.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,7 +22,7 @@ pub(crate) struct CallPlaces {
 }
 
 impl CallPlaces {
-    /// Places for `calls` unary calls and for `streams`; errors are of `domain`.
+    /// Places for `calls` unary calls and `streams` streams, with errors of `domain`.
     pub(super) fn new(domain: &'static str, calls: usize, streams: usize) -> Self {
         let (calls, streams) = (Places::new(domain, "calls", calls), Places::new(domain, "streams", streams));
         Self { calls, streams }
@@ -43,7 +44,7 @@ impl CallPlaces {
 #[derive(Debug)]
 struct Places {
     domain: &'static str,
-    /// As messages name it.
+    /// Its name in messages.
     kind: &'static str,
     room: usize,
     taken: Mutex<Taken>,
@@ -52,20 +53,20 @@ struct Places {
 #[derive(Debug, Default)]
 struct Taken {
     total: usize,
-    /// Principals with calls in progress only.
+    /// Only principals with calls in progress.
     principals: HashMap<Arc<str>, Own>,
 }
 
-/// What one principal has.
+/// The calls of one principal.
 #[derive(Debug, Default)]
 struct Own {
     calls: usize,
-    /// When the last of those who were refused is told to come back.
+    /// When the caller of the last refused call was told to retry.
     back: Option<Instant>,
 }
 
 impl Places {
-    /// `room` places for calls of `kind`; errors are of `domain`.
+    /// `room` places for calls of `kind`, with errors of `domain`.
     fn new(domain: &'static str, kind: &'static str, room: usize) -> Arc<Self> {
         Arc::new(Self { domain, kind, room, taken: Mutex::default() })
     }
@@ -80,7 +81,7 @@ impl Places {
         let principals = taken.principals.len() + usize::from(own == 0);
         let share = (self.room / (principals + 1)).max(1);
         let is_scarce = taken.total >= self.room - self.room / 4;
-        // One that has nothing gets a place even beyond the room: there are few principals, and many calls.
+        // A principal without any call gets a place even beyond the room: there are few principals, and many calls.
         if own > 0 && (taken.total >= self.room || (is_scarce && own >= share)) {
             let delay = taken.principals.get_mut(principal).map_or(SOONEST, |own| own.delay(self.room));
             drop(taken);
@@ -93,21 +94,21 @@ impl Places {
 
     fn refusal(&self, own: usize, delay: Duration) -> Status {
         let message = format!(
-            "the service has as many {} in progress as it answers in time, {own} of them of this caller; wait for \
-             answers before calling again",
+            "the service has as many {} in progress as it can answer in time, {own} of them from this \
+             caller; wait for answers before calling again",
             self.kind
         );
         exhausted(self.domain, "TOO_MANY_CALLS", &message, delay)
     }
 }
 
-/// Before that, nobody who was refused comes back, and after [`LATEST`] everybody may.
+/// Shortest and longest retry delay of a refused call.
 const SOONEST: Duration = Duration::from_millis(500);
 const LATEST: Duration = Duration::from_secs(10);
 
 impl Own {
-    /// When the next one of those who are refused comes back. Each has a turn of its own, `room` of them in a second: those
-    /// who were refused together do not come back together, and refusals do not become the work that is done.
+    /// Time until the refused call should be retried. Each has its own turn, with `room` turns a second: calls that
+    /// were refused together are not retried together, and refusals do not become the bulk of the work.
     fn delay(&mut self, room: usize) -> Duration {
         let now = Instant::now();
         let turn = Duration::from_secs(1) / u32::try_from(room).unwrap_or(u32::MAX).max(1);
@@ -118,7 +119,7 @@ impl Own {
     }
 }
 
-/// A call's place; given back when dropped.
+/// A call's place; returned when dropped.
 #[derive(Debug)]
 pub(crate) struct Place {
     places: Arc<Places>,
@@ -150,7 +151,7 @@ mod tests {
         Places::new("test.strongroom", "calls", room)
     }
 
-    /// As many as it gets.
+    /// Takes places for `principal` until it is refused.
     fn flood(places: &Arc<Places>, principal: &str) -> Vec<Place> {
         let principal = Arc::from(principal);
         std::iter::from_fn(|| places.take(&principal).ok()).collect()
@@ -195,7 +196,7 @@ mod tests {
         let _place = places.take(&principal).unwrap();
         let refusal = places.take(&principal).unwrap_err();
         assert_eq!(refusal.code(), Code::ResourceExhausted);
-        assert!(refusal.message().contains("1 of them of this caller"), "{}", refusal.message());
+        assert!(refusal.message().contains("1 of them from this caller"), "{}", refusal.message());
         let delay = refusal.get_details_retry_info().unwrap().retry_delay.unwrap();
         assert_eq!(delay, SOONEST);
         for _ in 0..3 {

@@ -1,8 +1,8 @@
-//! Receiving requests: each has a deadline, and all of them a number of bytes.
+//! Receiving requests: each has a deadline, and all share a byte budget.
 //!
-//! A message is counted when its length is announced, because its buffer is made then. Of a unary request it counts
-//! until the answer was taken, of a stream until the handler has it. The deadline of a stream covers its first message;
-//! what comes later is its handler's affair.
+//! A message counts from the moment its length is announced, because its buffer is allocated then. The message of a
+//! unary request counts until the answer has been read; that of a stream, until the handler has it. The deadline of a
+//! stream covers its first message; later ones are up to its handler.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -26,34 +26,34 @@ use crate::auth::Caller;
 use crate::rpc::{Shape, shape_of};
 use crate::status::status;
 
-/// Bytes of a stream that wait in the transport for a handler that is busy. The receiver's window limits the sender:
-/// 512 KiB at 10 ms are 50 MB/s. A stream is charged as much, in either direction: hyper keeps 400 KiB of answers.
+/// Bytes of a stream that can wait in the transport for a busy handler. The receiver's window limits the sender:
+/// 512 KiB at 10 ms is 50 MB/s. A stream is charged as much in either direction: hyper buffers 400 KiB of answers.
 pub(super) const STREAM_WINDOW: u32 = 512 << 10;
 
-/// How tonic's own refusals of messages that are too large begin, before and while they are inflated.
+/// Beginnings of tonic's own refusals of oversized messages, before and during inflation.
 const OVERSIZED: [&str; 2] = ["Error, decoded message length too large", "Error decompressing: size limit"];
 
-/// Bytes of metadata that one request may carry, counted as HTTP/2 counts them (RFC 9113 §6.5.2). The transport ends a request
-/// with more than twice as much by HTTP status 431, before any of our code sees it.
+/// Maximum bytes of a request's metadata, counted as HTTP/2 counts them (RFC 9113 §6.5.2). The transport answers a
+/// request with more than twice as much with HTTP status 431, before any of our code sees it.
 pub(super) const METADATA: u32 = 16 << 10;
 
-/// Puts limits in front of a router; the caller is known already.
+/// Puts limits in front of a router; the caller is already known.
 #[derive(Clone)]
 pub(super) struct ReceiveLayer {
     pub(super) budget: Arc<Budget>,
     pub(super) patience: Patience,
-    /// Cancelled when streams have to end.
+    /// Cancelled when streams must end.
     pub(super) end: CancellationToken,
 }
 
-/// How long receiving may take.
+/// Time limits for receiving.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Patience {
-    /// With no byte received.
+    /// Without any byte received.
     pub(super) idle: Duration,
-    /// In all.
+    /// In total.
     pub(super) total: Duration,
-    /// Of the errors.
+    /// Domain of the errors.
     pub(super) domain: &'static str,
 }
 
@@ -107,7 +107,7 @@ where
 }
 
 fn size_of(headers: &HeaderMap) -> usize {
-    /// What each field adds to its name and its value.
+    /// Bytes that each field counts besides its name and its value.
     const OVERHEAD: usize = 32;
     headers.iter().map(|(name, value)| name.as_str().len() + value.len() + OVERHEAD).sum()
 }
@@ -119,7 +119,7 @@ fn metadata_too_large(domain: &'static str) -> Status {
     status(Code::ResourceExhausted, domain, "METADATA_TOO_LARGE", &message, &[])
 }
 
-/// The refusal of a message that is larger than its service takes has no reason where tonic makes it.
+/// Adds a reason to tonic's refusal of an oversized message, which has none.
 fn with_reason(response: Response<Body>, domain: &'static str) -> Response<Body> {
     let refused = Status::from_header_map(response.headers()).filter(|status| {
         status.details().is_empty() && OVERSIZED.iter().any(|text| status.message().starts_with(text))
@@ -127,8 +127,7 @@ fn with_reason(response: Response<Body>, domain: &'static str) -> Response<Body>
     let Some(refused) = refused else { return response };
     let limit = refused.message().split(' ').filter_map(|word| word.parse::<usize>().ok()).next_back();
     let limit = limit.map(|bytes| format!(" of {bytes} bytes")).unwrap_or_default();
-    let message =
-        format!("the request is larger than the limit{limit} of its service; send less in one call");
+    let message = format!("the request is larger than its service's limit{limit}; send less in one call");
     status(Code::ResourceExhausted, domain, "REQUEST_TOO_LARGE", &message, &[]).into_http()
 }
 
@@ -151,9 +150,9 @@ struct Receiving {
     framing: Framing,
     charge: Arc<Charge>,
     patience: Patience,
-    /// Made when there is something to wait for: most requests arrive whole.
+    /// Created when there is something to wait for: most requests arrive whole.
     clock: Option<Clock>,
-    /// Whether the deadline holds no longer.
+    /// Whether the deadline no longer applies.
     complete: bool,
 }
 
@@ -186,7 +185,7 @@ impl Receiving {
         })
     }
 
-    /// Ready with the refusal of a sender that is too slow.
+    /// Ready with a refusal if the sender is too slow.
     fn poll_deadline(&mut self, context: &mut Context<'_>) -> Poll<Status> {
         if self.complete {
             self.clock = None;
@@ -197,7 +196,7 @@ impl Receiving {
     }
 }
 
-/// The time since a request had to be waited for.
+/// Times of a request that had to be waited for.
 struct Clock {
     sleep: Pin<Box<Sleep>>,
     began: Instant,
@@ -210,7 +209,7 @@ impl Clock {
         Self { sleep: Box::pin(sleep(idle)), began: now, heard: now }
     }
 
-    /// It is not set anew at each piece that arrives, but looked at when it rings.
+    /// The timer is not reset for each piece that arrives; the times are checked when it fires.
     fn poll_end(&mut self, patience: Patience, context: &mut Context<'_>) -> Poll<Status> {
         loop {
             ready!(self.sleep.as_mut().poll(context));
@@ -220,7 +219,7 @@ impl Clock {
                 return Poll::Ready(patience.refusal("after", patience.total));
             }
             if now >= idle {
-                return Poll::Ready(patience.refusal("and nothing more came for", patience.idle));
+                return Poll::Ready(patience.refusal("and nothing more arrived for", patience.idle));
             }
             self.sleep.as_mut().reset(idle.min(total));
         }
@@ -230,8 +229,9 @@ impl Clock {
 impl Patience {
     fn refusal(&self, when: &str, time: Duration) -> Status {
         let seconds = time.as_secs_f32();
-        let message =
-            format!("the request was not complete {when} {seconds} s; send it again over a faster line");
+        let message = format!(
+            "the request was not complete {when} {seconds} s; send it again over a faster connection"
+        );
         status(Code::DeadlineExceeded, self.domain, "REQUEST_TOO_SLOW", &message, &[])
     }
 }

@@ -1,4 +1,4 @@
-//! What HTTP/2 is spoken on: a connection, with TLS or without.
+//! The connection below HTTP/2, with or without TLS.
 
 use std::io;
 use std::pin::Pin;
@@ -11,13 +11,13 @@ use tonic::transport::server::Connected;
 use super::connection::Connection;
 use super::connections::Peer;
 
-/// A connection that is ready to be spoken on.
+/// A connection that is ready for HTTP/2.
 pub(super) enum Transport {
     Plain(Connection),
     Tls(Box<TlsStream<Connection>>),
 }
 
-/// `$call` on whichever of the two it is.
+/// Evaluates `$call` on either variant.
 macro_rules! either {
     ($transport:expr, $stream:ident => $call:expr) => {
         match $transport.get_mut() {

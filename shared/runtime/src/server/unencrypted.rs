@@ -1,4 +1,4 @@
-//! Refusing a client that speaks HTTP without TLS, in HTTP: a closed connection would leave its user to guess.
+//! Refuses a client that speaks HTTP without TLS, in HTTP: a closed connection would leave its user guessing.
 
 use std::io;
 use std::time::Duration;
@@ -9,24 +9,24 @@ use tokio::time::timeout;
 use super::connection::{Connection, PREFACE};
 use super::handshake::take_leave;
 
-/// An empty SETTINGS (RFC 9113, 6.5): some clients call only after it.
+/// An empty SETTINGS (RFC 9113, 6.5): some clients call only after receiving it.
 const SETTINGS: &[u8] = b"\0\0\0\x04\0\0\0\0\0";
-/// GOAWAY with PROTOCOL_ERROR and a sentence that clients show.
+/// GOAWAY with PROTOCOL_ERROR and a message that clients show.
 const GOAWAY: &[u8] = b"\0\0\x32\x07\0\0\0\0\0\0\0\0\0\0\0\0\x01this port speaks TLS; use an https address";
 const HTTP1_ANSWER: &[u8] = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-type: text/plain\r\n\
     content-length: 38\r\n\r\nthis port speaks TLS; use an https URL";
 
-/// The type of the frame that begins a call.
+/// Type of the frame that begins a call.
 const HEADERS: u8 = 1;
-/// How long a client may wait with its first call and still be sure to hear the reason.
+/// How long a client may take for its first call and still get the reason.
 const FIRST_CALL: Duration = Duration::from_secs(2);
-/// Frames and bytes that may come before the first call.
+/// Maximum number of frames before the first call, and maximum bytes of each.
 const MAX_FRAMES: usize = 16;
 const MAX_FRAME: u64 = 16 << 10;
 
-/// Says that this port speaks TLS, in the version of HTTP that the client speaks.
+/// Says that this port speaks TLS, in the client's version of HTTP.
 pub(super) async fn refuse(mut connection: Connection) -> io::Result<()> {
-    // As much as a connection has to say before it hears anything.
+    // The bytes that any client sends before it gets an answer.
     let mut first = [0; PREFACE];
     connection.read_exact(&mut first).await?;
     match &first[..4] {
@@ -39,15 +39,16 @@ pub(super) async fn refuse(mut connection: Connection) -> io::Result<()> {
     take_leave(connection).await
 }
 
-/// A client that hears GOAWAY before it has called drops the reason with the connection, and its call is merely cancelled.
+/// A client that receives GOAWAY before its first call drops the reason along with the connection, and its call is
+/// merely cancelled.
 async fn go_away(connection: &mut Connection) -> io::Result<()> {
     connection.write_all(SETTINGS).await?;
-    // One that waits longer than that has no call that could fail.
+    // A client that waits longer has no call that could fail.
     let _ = timeout(FIRST_CALL, first_call(connection)).await;
     connection.write_all(GOAWAY).await
 }
 
-/// Reads frames up to the header of the one that begins a call.
+/// Reads frames up to the header of the frame that begins a call.
 async fn first_call(connection: &mut (impl AsyncRead + Unpin)) -> io::Result<()> {
     for _ in 0..MAX_FRAMES {
         let mut header = [0; 9];

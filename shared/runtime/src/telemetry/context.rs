@@ -1,4 +1,4 @@
-//! The trace that a call belongs to, as W3C headers carry it (w3.org/TR/trace-context).
+//! The trace of a call, in W3C headers (w3.org/TR/trace-context).
 
 use http::HeaderMap;
 use http::header::{HeaderName, HeaderValue};
@@ -17,14 +17,14 @@ pub(crate) fn read_context(headers: &HeaderMap) -> Option<Context> {
     context.has_active_span().then_some(context)
 }
 
-/// The same from a variable of the environment, which has the form of the header `traceparent`.
+/// The trace in an environment variable, which has the form of the header `traceparent`.
 pub(super) fn read_variable(name: &str) -> Context {
     let value = std::env::var(name).ok().and_then(|value| HeaderValue::try_from(value).ok());
     let headers = value.map(|value| (HeaderName::from_static("traceparent"), value));
     read_context(&HeaderMap::from_iter(headers)).unwrap_or_default()
 }
 
-/// The trace of `context`, which from here on is not recorded.
+/// The trace of `context`, which is not recorded from here on.
 pub(crate) fn unrecorded(context: &Context) -> Context {
     let span = context.span();
     let id = span.span_context();
@@ -42,7 +42,7 @@ pub(crate) fn write_context(headers: &mut HeaderMap) {
     });
 }
 
-/// Whether what happens now belongs to a trace that is recorded.
+/// Whether the current trace is recorded.
 pub(crate) fn is_recorded() -> bool {
     Context::map_current(|context| context.has_active_span() && context.span().span_context().is_sampled())
 }
@@ -57,8 +57,8 @@ pub fn trace_id() -> String {
     })
 }
 
-/// `future` in the trace of whoever calls this, for a task of its own. It does not hold the caller's span, which ends when
-/// the call does.
+/// `future` in the current trace of the caller, for a separate task. It does not hold the caller's span, which ends
+/// with the call.
 pub fn inherited<F: Future>(future: F) -> impl Future<Output = F::Output> {
     future.with_current_context()
 }

@@ -1,4 +1,4 @@
-//! Sending spans to a collector: OTLP over gRPC, in batches, from a thread of its own.
+//! Sends spans to a collector: OTLP over gRPC, in batches, from a separate thread.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,11 +12,11 @@ use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider, SpanData, SpanExporte
 use crate::client::Target;
 use crate::error::{Error, Result};
 
-/// How long the collector may take for a batch. The exporter's own timeout does not end a call.
+/// Time limit for a batch. The exporter's own timeout does not end a call.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Makes spans of the program `name` and sends them to `target`. Every span that is made is sent: what is not recorded
-/// is not made.
+/// Creates spans of the program `name` and sends them to `target`. Every created span is sent: a trace that is not
+/// recorded creates none.
 pub(super) fn provider(name: &'static str, target: &Target) -> Result<SdkTracerProvider> {
     let otlp = Otlp::builder()
         .with_tonic()
@@ -36,7 +36,7 @@ pub(super) fn provider(name: &'static str, target: &Target) -> Result<SdkTracerP
         .build())
 }
 
-/// Says once that the collector is away, and once that it is back.
+/// Logs once that the collector is unavailable, and once that it is back.
 struct Reporting {
     otlp: Otlp,
     collector: String,
@@ -57,10 +57,10 @@ impl SpanExporter for Reporting {
         match &sent {
             Err(error) if !was_failing => {
                 let collector = &self.collector;
-                tracing::warn!(collector, count, %error, "spans are lost: the collector does not take them");
+                tracing::warn!(collector, count, %error, "spans are lost: the collector does not accept them");
             }
             Ok(()) if was_failing => {
-                tracing::info!(collector = self.collector, "the collector takes spans again");
+                tracing::info!(collector = self.collector, "the collector accepts spans again");
             }
             _ => {}
         }

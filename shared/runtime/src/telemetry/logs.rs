@@ -1,8 +1,8 @@
-//! Logs on standard error that a terminal can show: JSON lines for collectors, or text for people.
+//! Logs on standard error that are safe to show in a terminal: JSON lines for collectors, or text for people.
 //!
-//! JSON itself escapes only what is below U+0020. Delete, C1 and the characters that reorder or hide text would reach
-//! an operator's terminal as somebody sent them; here they are escaped too, so that a parser still reads the same
-//! text. Text lines are escaped in the same way.
+//! JSON itself escapes only characters below U+0020. Delete, C1 and the characters that reorder or hide text would
+//! reach an operator's terminal unchanged; here they are escaped too, in a way that a parser reads as the same text.
+//! Text lines are escaped in the same way.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -29,7 +29,7 @@ pub struct LogConfig {
 }
 
 /// How log lines look.
-// Serialised only as the default in the reference of the configuration.
+// Serialised only to show the default in the configuration reference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
@@ -46,7 +46,7 @@ impl Default for LogConfig {
     }
 }
 
-/// Writes events, of which the configuration selects the levels.
+/// Writes events at the levels that the configuration selects.
 pub(super) fn layer<S>(config: &LogConfig) -> Result<Box<dyn Layer<S> + Send + Sync>>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
@@ -62,16 +62,17 @@ where
     let lines = tracing_subscriber::fmt::layer().with_writer(writer);
     let lines: Box<dyn Layer<S> + Send + Sync> = match config.format {
         LogFormat::Json => lines.json().with_current_span(false).with_span_list(false).boxed(),
-        // Colours are control characters, and are escaped with the others; a line for people needs none.
+        // Colours are control characters and would be escaped like the others; a line for people does not need them.
         LogFormat::Text => lines.with_ansi(false).boxed(),
     };
-    // Spans are not written: one that is recorded is in its trace. One filter, not two layers of them: those disagree
-    // about places in other programs' code, which are then asked about each time. That cost a fifth of a reveal.
+    // Spans are not written: a recorded one is in its trace. One filter instead of two filtered layers: two would
+    // disagree about call sites in other crates, which are then evaluated each time. That cost a fifth of a reveal.
     let events = filter_fn(|metadata: &Metadata<'_>| metadata.is_event());
     Ok(lines.with_filter(events.and(levels)).boxed())
 }
 
-/// Escapes what passes through. Each call gets a complete line, which is how `tracing_subscriber` writes.
+/// Escapes everything written through it. Each call gets a complete line, because that is how `tracing_subscriber`
+/// writes.
 struct Escaping<W>(W);
 
 impl<W: Write> Write for Escaping<W> {
@@ -88,7 +89,7 @@ impl<W: Write> Write for Escaping<W> {
     }
 }
 
-/// A line whose unseen characters are `\uXXXX`. In JSON they occur in strings only.
+/// The line with its invisible characters as `\uXXXX`. In JSON they occur only in strings.
 fn escaped(line: &str) -> Cow<'_, str> {
     let escape = |character| character != '\n' && is_unseen(character);
     if !line.chars().any(escape) {

@@ -1,27 +1,27 @@
-//! Which traces are recorded: of those that begin here a part, by chance, and those that callers record; of either at most
-//! a number a second.
+//! Which traces are recorded: a random share of those that begin here, and those that callers record; at most a fixed
+//! number of each kind per second.
 //!
-//! So what traces cost does not grow with the calls, and a caller's flag, which is read before the caller is known, does
-//! not decide alone what this process spends.
+//! So the cost of traces does not grow with the number of calls, and a caller's flag, which is read before the caller
+//! is known, does not decide alone what this process spends.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
-/// Of 2^32 traces. 0 while nothing is traced.
+/// Recorded traces out of 2^32. 0 while nothing is traced.
 static RECORDED: AtomicU64 = AtomicU64::new(0);
 
 /// Whether there is a collector.
 static TRACING: AtomicBool = AtomicBool::new(false);
 
-/// From now on, `part` of the traces that begin here are recorded: 0 to 1; and those that callers record.
+/// From now on, records `part` (0 to 1) of the traces that begin here, and those that callers record.
 pub(super) fn begin(part: f64) {
     TRACING.store(true, Ordering::Relaxed);
     RECORDED.store((part * 2f64.powi(32)) as u64, Ordering::Relaxed);
 }
 
-/// Whether a call that comes without a trace begins one.
+/// Whether a call without a trace begins one.
 pub(crate) fn begins_trace() -> bool {
     match RECORDED.load(Ordering::Relaxed) {
         0 => false,
@@ -29,15 +29,15 @@ pub(crate) fn begins_trace() -> bool {
     }
 }
 
-/// Traces of a kind that are recorded in a second. One of a reveal takes about 0.1 ms of a processor (`tests/bench
-/// telemetry`, five spans), so a hundred take 1 % of it.
+/// Maximum number of traces of a kind recorded per second. Recording a reveal takes about 0.1 ms of a processor
+/// (`tests/bench telemetry`, five spans), so a hundred take 1 % of it.
 const A_SECOND: u64 = 100;
 
 static BEGUN: PerSecond = PerSecond(AtomicU64::new(0));
 static JOINED: PerSecond = PerSecond(AtomicU64::new(0));
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
-/// The second in the upper half, and in the lower half how many traces there were in it.
+/// The second in the upper half, and its number of traces in the lower half.
 struct PerSecond(AtomicU64);
 
 impl PerSecond {
@@ -50,7 +50,7 @@ impl PerSecond {
     }
 }
 
-/// Since this was first asked.
+/// Seconds since the first call.
 fn second() -> u64 {
     START.elapsed().as_secs()
 }
@@ -60,12 +60,12 @@ pub(super) fn is_on() -> bool {
     TRACING.load(Ordering::Relaxed)
 }
 
-/// Whether one more trace is joined that its caller records.
+/// Whether to join one more trace that its caller records.
 pub(crate) fn joins_trace() -> bool {
     is_on() && JOINED.one_more(second())
 }
 
-/// Below 2^32, another one at each call. Nothing secret depends on it.
+/// A random number below 2^32. Nothing secret depends on it.
 fn chance() -> u64 {
     RandomState::new().hash_one(0) & u64::from(u32::MAX)
 }

@@ -1,4 +1,4 @@
-//! The spans that a program makes itself. Those of calls and statements are made for it.
+//! The spans that a program creates itself. Those of calls and statements are created automatically.
 
 use opentelemetry::Context;
 use opentelemetry::trace::FutureExt as _;
@@ -8,11 +8,11 @@ use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use super::context::{is_recorded, read_variable};
 use super::sampling::{begins_trace, is_on};
 
-/// Target of the spans of traces. They are made only where a trace is recorded: to be asked each time whether a span is
-/// wanted costs more than to look at the current trace first.
+/// Target of the spans of traces. They are created only in a recorded trace: asking the subscriber about each span
+/// costs more than checking the current trace first.
 pub(crate) const TARGET: &str = "strongroom::trace";
 
-/// A part of a call that takes time of its own, in the current trace.
+/// A stage of a call that takes time of its own, in the current trace.
 #[must_use]
 pub fn stage(name: &'static str) -> Span {
     if !is_recorded() {
@@ -21,7 +21,7 @@ pub fn stage(name: &'static str) -> Span {
     tracing::info_span!(target: TARGET, "stage", otel.name = name, otel.status_code = tracing::field::Empty)
 }
 
-/// The same of one thing among several: a source, a table. Its name comes from a configuration or a database.
+/// [`stage`] for one of several subjects: a source, a table. Its name comes from a configuration or a database.
 #[must_use]
 pub fn stage_of(name: &'static str, subject: &str) -> Span {
     if !is_recorded() {
@@ -36,7 +36,7 @@ pub fn stage_of(name: &'static str, subject: &str) -> Span {
     )
 }
 
-/// A part of a call that goes on in a task of its own when the call has ended: the call's span does not wait for it.
+/// A stage of a call that continues in a separate task after the call has ended: the call's span does not wait for it.
 #[must_use]
 pub fn task(name: &'static str) -> Span {
     if !is_recorded() {
@@ -49,12 +49,12 @@ pub fn task(name: &'static str) -> Span {
         otel.name = name,
         otel.status_code = tracing::field::Empty,
     );
-    // Fails for a span that was entered, which this one was not.
+    // Fails only for a span that has been entered; this one has not.
     let _ = span.set_parent(Context::current());
     span
 }
 
-/// A piece of work that no call waits for: a trace of its own, by chance as for calls.
+/// Work that no call waits for: its own trace, sampled like those of calls.
 #[must_use]
 pub fn job(name: &'static str) -> Span {
     if !begins_trace() {
@@ -63,13 +63,13 @@ pub fn job(name: &'static str) -> Span {
     tracing::info_span!(target: TARGET, "job", otel.name = name, otel.status_code = tracing::field::Empty)
 }
 
-/// Marks the current span as failed. The reason is in the answer and in the log, not here.
+/// Marks the current span as failed. The answer and the log hold the reason.
 pub fn failed() {
     Span::current().record("otel.status_code", "ERROR");
 }
 
-/// `main` of a command: it goes on with the trace of the environment's `TRACEPARENT`
-/// (opentelemetry.io/docs/specs/otel/context/env-carriers), or begins one where there is a collector.
+/// `main` of a command: it continues the trace in the environment's `TRACEPARENT`
+/// (opentelemetry.io/docs/specs/otel/context/env-carriers), or begins one if there is a collector.
 pub async fn command<F: Future>(name: &str, main: F) -> F::Output {
     let context = read_variable("TRACEPARENT");
     let span = if is_on() {

@@ -1,7 +1,7 @@
-//! Spans of database statements, made from the event by which sqlx reports each.
+//! Spans of database statements, created from the event that sqlx emits for each.
 //!
-//! So every statement of every store and source is in a trace, and no store says so. The span has the statement's first
-//! four words, as sqlx cuts them; values are bound and never part of it.
+//! So every statement of every store and source is in a trace, without any code in the stores. The span has the
+//! statement's first four words, as sqlx cuts them; values are bound and never part of it.
 
 use std::time::{Duration, SystemTime};
 
@@ -21,7 +21,7 @@ use crate::clock::{Clock as _, SystemClock};
 /// The target of sqlx's events.
 const TARGET: &str = "sqlx::query";
 
-/// Makes spans with a tracer.
+/// Creates spans with a tracer.
 pub(super) struct Statements<T>(T);
 
 impl<T> Statements<T> {
@@ -30,7 +30,7 @@ impl<T> Statements<T> {
     }
 }
 
-/// Events of sqlx in traces that are recorded. sqlx asks before it writes one.
+/// Events of sqlx in recorded traces. sqlx checks this before it emits one.
 pub(super) fn filter() -> impl Filter<Registry> {
     let of_a_trace =
         |metadata: &Metadata<'_>, _: &Context<'_, Registry>| metadata.target() == TARGET && is_recorded();
@@ -53,12 +53,12 @@ impl<S: Subscriber, T: Tracer + 'static> Layer<S> for Statements<T> {
             KeyValue::new("db.response.returned_rows", statement.returned),
             KeyValue::new("strongroom.rows_affected", statement.affected),
         ]);
-        // Its parent is the current span; dropped, it has ended.
+        // Its parent is the current span; dropping it ends it.
         drop(self.0.build(builder));
     }
 }
 
-/// What is taken of an event.
+/// The fields taken from an event.
 #[derive(Default)]
 struct Statement {
     summary: String,

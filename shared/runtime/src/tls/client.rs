@@ -1,7 +1,7 @@
-//! Whom a client trusts, and the certificate that it shows.
+//! The authorities that a client trusts, and the certificate that it shows.
 //!
-//! The files are looked at before each connection, which is seldom. Files that cannot be used any more leave the former ones
-//! in use, so that a renewal in two steps breaks nothing.
+//! The files are checked before each connection, which is rare. If they become unusable, the previous ones stay in use,
+//! so a renewal in two steps breaks nothing.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,11 +13,11 @@ use super::provider;
 use super::reload::{Built, Material, Reloaded};
 use crate::error::{Error, Result};
 
-/// A client's side of TLS as it is now.
+/// The current state of a client's side of TLS.
 pub(crate) struct ClientTls(Reloaded<ClientFiles>);
 
 impl ClientTls {
-    /// Reads the files; without `authorities` the system's are trusted. `protocols` are offered to servers (ALPN).
+    /// Reads the files; without `authorities`, the system's are trusted. `protocols` are offered to servers (ALPN).
     ///
     /// # Errors
     /// [`Error::File`], [`Error::Exposed`] for a key that others can read, [`Error::Transport`].
@@ -30,7 +30,7 @@ impl ClientTls {
         Ok(Arc::new(Self(Reloaded::load(files)?)))
     }
 
-    /// For a new connection, after a look at the files.
+    /// The configuration for a new connection, after a check of the files.
     pub(super) async fn fresh(self: Arc<Self>) -> Arc<ClientConfig> {
         let tls = Arc::clone(&self);
         let _ = tokio::task::spawn_blocking(move || tls.0.look()).await;
@@ -82,7 +82,7 @@ fn system_roots() -> Result<RootCertStore> {
     if roots.is_empty() {
         let why = found.errors.first().map(|error| format!(" ({error})")).unwrap_or_default();
         return Err(Error::Transport(format!(
-            "this machine trusts no certificate authority of its own{why}; name a CA file"
+            "this machine has no trusted certificate authorities{why}; name a CA file"
         )));
     }
     Ok(roots)

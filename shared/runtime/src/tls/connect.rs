@@ -1,7 +1,7 @@
-//! A client's connections: TCP, then a handshake with the certificates as they are at that moment.
+//! A client's connections: TCP, then a handshake with the certificates current at that moment.
 //!
-//! tonic's own TLS reads its certificates once. This connector stands below it; tonic calls it with an `http:` address, so
-//! that it adds no TLS of its own ([`address`]).
+//! tonic's own TLS reads its certificates once. This connector works below it; tonic calls it with an `http:` address,
+//! and so adds no TLS of its own ([`address`]).
 
 use std::io;
 use std::pin::Pin;
@@ -24,9 +24,10 @@ use tower::Service;
 use super::{ALPN, ClientTls};
 use crate::error::{Error, Result};
 
-/// The longest that a handshake may take.
+/// Time limit for a handshake.
 const HANDSHAKE: Duration = Duration::from_secs(5);
-/// How long a server may take for its first word. Ours speak at once; one that waits for its client is not waited for.
+/// Time limit for a server's first bytes. Our servers send at once; a server that waits for its client is not waited
+/// for.
 const FIRST_WORD: Duration = Duration::from_millis(500);
 const HTTPS: u16 = 443;
 
@@ -44,7 +45,7 @@ impl Connector {
     /// For the service at `url`, whose certificate must carry the host's name.
     ///
     /// # Errors
-    /// [`Error::Transport`] when the host is none.
+    /// [`Error::Transport`] if the host is invalid.
     pub(crate) fn new(url: &Uri, tls: Arc<ClientTls>, connect_timeout: Duration) -> Result<Self> {
         let host = url.host().unwrap_or_default();
         let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
@@ -57,7 +58,7 @@ impl Connector {
     }
 }
 
-/// Where to connect for `url`: the same host and port, with the scheme that keeps tonic from adding TLS.
+/// The address to connect to for `url`: the same host and port, with the scheme that keeps tonic from adding TLS.
 pub(crate) fn address(url: &Uri) -> Result<Uri> {
     let invalid =
         |error: &dyn std::fmt::Display| Error::Transport(format!("{url} is not an address ({error})"));
@@ -88,7 +89,7 @@ impl Service<Uri> for Connector {
             let shaken = timeout(HANDSHAKE, connector.connect(name, stream)).await;
             let mut stream = shaken.map_err(|_| "the TLS handshake took longer than five seconds")??;
             if stream.get_ref().1.alpn_protocol() != Some(ALPN) {
-                return Err("the server speaks TLS, but not HTTP/2; it is no gRPC service".into());
+                return Err("the server speaks TLS, but not HTTP/2; it is not a gRPC service".into());
             }
             hear(&mut stream).await?;
             Ok(TokioIo::new(stream))
@@ -96,9 +97,9 @@ impl Service<Uri> for Connector {
     }
 }
 
-/// Waits for the first word of the server, and leaves it there. In TLS 1.3 a client believes in its connection before the
-/// server has seen the client's certificate: a refusal is that first word, and would otherwise be lost while the first
-/// call is sent.
+/// Waits for the server's first bytes without consuming them. In TLS 1.3 a client considers its connection established
+/// before the server has seen the client's certificate: a refusal is in those first bytes, and would otherwise be lost
+/// while the first call is sent.
 async fn hear(stream: &mut TlsStream<TcpStream>) -> io::Result<()> {
     match timeout(FIRST_WORD, stream.fill_buf()).await {
         Ok(Ok([])) => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the server closed the connection")),

@@ -12,7 +12,7 @@ use x509_parser::prelude::{FromDer as _, X509Certificate};
 use crate::error::{Error, Result};
 use crate::secret_file;
 
-/// More than any chain, and than any bundle of authorities.
+/// Larger than any chain and any bundle of authorities.
 const MAX_BYTES: u64 = 4 << 20;
 
 /// The files of one side.
@@ -24,7 +24,7 @@ pub(super) struct Paths {
     pub(super) authorities: Option<PathBuf>,
 }
 
-/// What is in them.
+/// The contents of the files.
 #[derive(Clone, Hash)]
 pub(super) struct Contents {
     own: Option<(Vec<u8>, Vec<u8>)>,
@@ -32,12 +32,12 @@ pub(super) struct Contents {
 }
 
 impl Contents {
-    /// Whether certificate and key are those of `other`.
+    /// Whether certificate and key equal those of `other`.
     pub(super) fn has_own_of(&self, other: &Self) -> bool {
         self.own == other.own
     }
 
-    /// Its own certificate and key with the authorities of `newer`; `None` where those are the same.
+    /// This certificate and key with the authorities of `newer`; `None` if the authorities are the same.
     pub(super) fn with_authorities_of(&self, newer: &Self) -> Option<Self> {
         let authorities = newer.authorities.clone();
         (self.authorities != authorities).then(|| Self { own: self.own.clone(), authorities })
@@ -48,12 +48,12 @@ impl Contents {
 pub(super) struct Own {
     pub(super) chain: Vec<CertificateDer<'static>>,
     pub(super) key: PrivateKeyDer<'static>,
-    /// When the first of the chain ends, in seconds since 1970.
+    /// Expiry of the first certificate in the chain, in seconds since 1970.
     pub(super) not_after: i64,
 }
 
 impl Paths {
-    /// Reads all of them.
+    /// Reads all files.
     ///
     /// # Errors
     /// [`Error::File`], and [`Error::Exposed`] for a key that others can read.
@@ -65,25 +65,25 @@ impl Paths {
         Ok(Contents { own, authorities: self.authorities.as_deref().map(read).transpose()? })
     }
 
-    /// The own certificate in `contents`.
+    /// The side's own certificate in `contents`.
     ///
     /// # Errors
-    /// [`Error::Transport`] naming the file in which no certificate, or no key, can be found.
+    /// [`Error::Transport`] naming the file that holds no certificate, or no key.
     pub(super) fn own(&self, contents: &Contents) -> Result<Option<Own>> {
         let (Some((chain_file, key_file)), Some((chain, key))) = (&self.own, &contents.own) else {
             return Ok(None);
         };
         let chain = certificates(chain_file, chain)?;
         let key = PrivateKeyDer::from_pem_slice(key)
-            .map_err(|error| unusable(key_file, &format!("it holds no private key as PEM ({error})")))?;
+            .map_err(|error| unusable(key_file, &format!("it holds no PEM private key ({error})")))?;
         let first = chain.first().map(AsRef::as_ref).unwrap_or_default();
         let (_, parsed) = X509Certificate::from_der(first)
-            .map_err(|error| unusable(chain_file, &format!("its first certificate is broken ({error})")))?;
+            .map_err(|error| unusable(chain_file, &format!("its first certificate is invalid ({error})")))?;
         let not_after = parsed.validity().not_after.timestamp();
         Ok(Some(Own { chain, key, not_after }))
     }
 
-    /// The authorities in `contents`; `None` when no file names them.
+    /// The authorities in `contents`; `None` if no file is configured.
     ///
     /// # Errors
     /// [`Error::Transport`] naming the file that holds none.
@@ -98,11 +98,11 @@ impl Paths {
         Ok(Some(roots))
     }
 
-    /// What rustls finds wrong with the own certificate.
+    /// The error for a certificate or key that rustls refuses.
     pub(super) fn refused(&self, error: &rustls::Error) -> Error {
         match (&self.own, error) {
             (Some((chain, key)), rustls::Error::InconsistentKeys(_)) => {
-                unusable(key, &format!("it is not the key of the certificate in {}", chain.display()))
+                unusable(key, &format!("it does not belong to the certificate in {}", chain.display()))
             }
             (Some((chain, _)), error) => unusable(chain, &error.to_string()),
             (None, error) => Error::Transport(error.to_string()),
@@ -110,7 +110,7 @@ impl Paths {
     }
 }
 
-/// Tells one state of the files from another, broken ones included.
+/// A hash that distinguishes states of the files, unreadable ones included.
 pub(super) fn mark(contents: &Result<Contents>) -> u64 {
     let mut hasher = DefaultHasher::new();
     match contents {
@@ -122,9 +122,9 @@ pub(super) fn mark(contents: &Result<Contents>) -> u64 {
 
 fn certificates(file: &Path, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>> {
     let parsed: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
-    let certificates = parsed.map_err(|error| unusable(file, &format!("it is no PEM ({error})")))?;
+    let certificates = parsed.map_err(|error| unusable(file, &format!("it is not PEM ({error})")))?;
     if certificates.is_empty() {
-        return Err(unusable(file, "it holds no certificate as PEM"));
+        return Err(unusable(file, "it holds no PEM certificate"));
     }
     Ok(certificates)
 }

@@ -1,4 +1,4 @@
-//! Handshakes that fail: counted by reason, and in the log once a minute for each peer, because anybody can cause them.
+//! Failed handshakes: counted by reason, and logged once a minute for each peer, because anybody can cause them.
 
 use std::io;
 use std::net::IpAddr;
@@ -13,11 +13,11 @@ pub(crate) enum Reason {
     Plaintext,
     /// The client showed no certificate, or one that is not valid here.
     Certificate,
-    /// The peer refused, this server's certificate above all.
+    /// The peer refused, usually this server's certificate.
     Alert,
     /// It took too long.
     Timeout,
-    /// The peer left without a word: a port scanner, or a probe of the port.
+    /// The peer closed the connection without sending anything: a port scanner, or a probe of the port.
     Closed,
     /// Anything else: another version of TLS, broken records.
     Protocol,
@@ -27,7 +27,7 @@ impl Reason {
     const ALL: [Self; 6] =
         [Self::Plaintext, Self::Certificate, Self::Alert, Self::Timeout, Self::Closed, Self::Protocol];
 
-    /// As the metric's label.
+    /// The label of the metric.
     fn as_str(self) -> &'static str {
         match self {
             Self::Plaintext => "plaintext",
@@ -66,7 +66,7 @@ impl Default for Handshakes {
 }
 
 impl Handshakes {
-    /// Counts one of `peer`. One that only left is no news.
+    /// Counts a failure of `peer`. A peer that merely closed the connection is not logged.
     pub(crate) fn failed(&self, peer: IpAddr, reason: Reason) {
         self.failed[reason as usize].fetch_add(1, Ordering::Relaxed);
         if reason != Reason::Closed {
@@ -74,7 +74,7 @@ impl Handshakes {
         }
     }
 
-    /// How many failed, for each reason.
+    /// Number of failures for each reason.
     pub(crate) fn counts(&self) -> Vec<(&'static str, u64)> {
         let count = |reason: Reason| (reason.as_str(), self.failed[reason as usize].load(Ordering::Relaxed));
         Reason::ALL.map(count).into()

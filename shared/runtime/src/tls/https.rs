@@ -1,4 +1,4 @@
-//! Connections of clients that speak HTTP/1.1, with the certificate authorities as they are at that moment.
+//! Connections of HTTP/1.1 clients, with the certificate authorities current at that moment.
 
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -28,8 +28,8 @@ pub struct HttpsConnector {
 }
 
 impl HttpsConnector {
-    /// Trusts `authorities`, a PEM file that is read again when it changes, or those of the system. A connection must be
-    /// there, and its handshake done, within `limit` each.
+    /// Trusts `authorities`, a PEM file that is reloaded when it changes, or those of the system. Connecting and the
+    /// handshake are each limited to `limit`.
     ///
     /// # Errors
     /// [`Error::File`](crate::Error::File) and [`Error::Transport`](crate::Error::Transport) for unusable authorities.

@@ -1,8 +1,8 @@
 //! A TLS configuration that follows its files.
 //!
-//! Files are compared by content: Kubernetes replaces a mounted Secret by turning a link, which leaves times and names of
-//! the files as they like. A renewal that cannot be used changes nothing but [`State`], and is logged once. Its authorities are
-//! applied all the same where they can be: one that was removed must not wait for a good certificate.
+//! Files are compared by content: Kubernetes replaces a mounted Secret by switching a symbolic link, so the files'
+//! times and names say nothing. A renewal that cannot be used changes nothing but [`State`], and is logged once. Its
+//! authorities are still applied if possible: the removal of an authority must not wait for a good certificate.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,24 +16,24 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::error::{Error, Result};
 
 const DAY: i64 = 24 * 60 * 60;
-/// A certificate that ends sooner is logged once a day.
+/// A certificate that expires sooner is logged once a day.
 const SOON: i64 = 7 * DAY;
-/// How often files are read that change all the time.
+/// Maximum number of reads of files that keep changing.
 const TRIES: usize = 5;
 
 /// A configuration as rustls takes it.
 pub(crate) struct Built<C> {
     pub(super) config: C,
-    /// When its own certificate ends, in seconds since 1970; `None` without one.
+    /// Expiry of its own certificate, in seconds since 1970; `None` without one.
     pub(super) not_after: Option<i64>,
 }
 
-/// What a side makes of its files.
+/// The configuration that one side builds from its files.
 pub(crate) trait Material: Send + Sync + 'static {
-    /// What rustls takes.
+    /// The rustls configuration.
     type Config: Send + Sync;
 
-    /// As log lines name it: `the certificate of this service`.
+    /// Its name in log lines: `the certificate of this service`.
     fn what(&self) -> &'static str;
 
     /// Its files.
@@ -44,26 +44,26 @@ pub(crate) trait Material: Send + Sync + 'static {
     fn build(&self, contents: &Contents) -> Result<Built<Self::Config>>;
 }
 
-/// The current configuration made of a [`Material`].
+/// The current configuration built from a [`Material`].
 pub(crate) struct Reloaded<M: Material> {
     material: M,
     current: ArcSwap<M::Config>,
     seen: Mutex<Seen>,
     state: Arc<State>,
-    /// When the end of the certificate was logged last, in seconds since 1970.
+    /// When the expiry of the certificate was last logged, in seconds since 1970.
     reminded: AtomicI64,
 }
 
-/// The files at the last look.
+/// The files at the last check.
 struct Seen {
     mark: u64,
-    /// What the current configuration is made of.
+    /// The files that the current configuration is built from.
     used: Contents,
 }
 
 impl<M: Material> Reloaded<M> {
-    /// Reads the files for the first time. A certificate that has expired is taken, and complained about: its service
-    /// says more than one that does not start.
+    /// Reads the files for the first time. An expired certificate is accepted and logged: a service with one is more
+    /// informative than a service that does not start.
     ///
     /// # Errors
     /// [`Error::File`], [`Error::Exposed`], [`Error::Transport`].
@@ -90,9 +90,9 @@ impl<M: Material> Reloaded<M> {
         &self.state
     }
 
-    /// Reads the files again, and replaces the configuration where they have changed.
+    /// Reads the files again, and replaces the configuration if they have changed.
     pub(super) fn look(&self) {
-        // Held until the end, so that the later of two looks has the last word.
+        // Held until the end, so that the later of two checks has the last word.
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let contents = self.material.paths().read();
         if seen.mark != mark(&contents) {
@@ -101,7 +101,7 @@ impl<M: Material> Reloaded<M> {
         self.remind(now());
     }
 
-    /// The same at the request of an operator, who finds the result in the log.
+    /// [`Self::look`] at the request of an operator, who finds the result in the log.
     pub(super) fn look_when_asked(&self) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let contents = self.material.paths().read();
@@ -121,7 +121,7 @@ impl<M: Material> Reloaded<M> {
         match read {
             Err(error) => self.failed(&error),
             Ok((contents, built)) => {
-                // The one in use may have expired meanwhile, and stays until there is another.
+                // The certificate in use may have expired meanwhile; it stays until there is another.
                 let renewed = !contents.has_own_of(&seen.used);
                 match built.and_then(|built| if renewed { not_expired(built) } else { Ok(built) }) {
                     Ok(built) => self.renewed(seen, contents, built),
@@ -148,7 +148,7 @@ impl<M: Material> Reloaded<M> {
         tracing::error!(%error, "{what}: the new files cannot be used; the former ones stay in use");
     }
 
-    /// Where the new certificate cannot be used, the former one is used with the new authorities.
+    /// If the new certificate cannot be used, the previous one is used with the new authorities.
     fn replace_authorities(&self, seen: &mut Seen, newer: &Contents) {
         let Some(mixed) = seen.used.with_authorities_of(newer) else { return };
         let Ok(Built { config, .. }) = self.material.build(&mixed) else { return };
@@ -160,7 +160,7 @@ impl<M: Material> Reloaded<M> {
         );
     }
 
-    /// Says once a day that the certificate ends soon, or has ended.
+    /// Logs once a day that the certificate expires soon, or has expired.
     fn remind(&self, now: i64) {
         let Some(not_after) = self.state.not_after().filter(|end| end - now < SOON) else { return };
         let last = self.reminded.load(Ordering::Relaxed);
@@ -169,15 +169,15 @@ impl<M: Material> Reloaded<M> {
         }
         self.reminded.store(now, Ordering::Relaxed);
         let (what, not_after) = (self.material.what(), shown(not_after));
-        tracing::warn!(not_after, "{what} has expired or ends within seven days; renew it");
+        tracing::warn!(not_after, "{what} has expired or expires within seven days; renew it");
     }
 }
 
-/// Files that could be read, and what is made of them.
+/// Files that could be read, and the configuration built from them.
 type Read<C> = Result<(Contents, Result<Built<C>>)>;
 
-/// What is made of `contents`, and their mark. Files that were replaced while they were read, one before and one after,
-/// do not fit together, and are read again.
+/// The configuration built from `contents`, and their mark. Files that were replaced while they were read, one before
+/// and one after, do not fit together, and are read again.
 fn build<M: Material>(material: &M, mut contents: Result<Contents>) -> (u64, Read<M::Config>) {
     let mut tries = 1;
     loop {
@@ -199,9 +199,7 @@ fn build<M: Material>(material: &M, mut contents: Result<Contents>) -> (u64, Rea
 
 fn not_expired<C>(built: Built<C>) -> Result<Built<C>> {
     match built.not_after.filter(|end| *end <= now()) {
-        Some(end) => {
-            Err(Error::Transport(format!("the new certificate has expired already, at {}", shown(end))))
-        }
+        Some(end) => Err(Error::Transport(format!("the new certificate expired already, at {}", shown(end)))),
         None => Ok(built),
     }
 }

@@ -1,4 +1,4 @@
-//! The certificates of a listener, and those that it asks of its clients.
+//! A listener's certificates, and the client certificates that it asks for.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use super::state::State;
 use super::{ALPN, provider};
 use crate::error::{Error, Result};
 
-/// Between two looks at the files.
+/// Default time between two checks of the files.
 const LOOK: Duration = Duration::from_secs(5);
 
 /// Certificates of a server. Without them it speaks plain HTTP/2: on loopback, and where that is allowed.
@@ -43,7 +43,7 @@ pub struct TlsConfig {
     pub reload: Duration,
 }
 
-/// What a server with `client_ca_file` asks of its clients.
+/// Whether a server with `client_ca_file` insists on client certificates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ClientCerts {
@@ -54,7 +54,7 @@ pub enum ClientCerts {
 }
 
 impl TlsConfig {
-    /// These files, and no certificates of clients.
+    /// A configuration with these files, without client certificates.
     #[must_use]
     pub fn new(cert_file: PathBuf, key_file: PathBuf) -> Self {
         Self { cert_file, key_file, client_ca_file: None, client_certs: None, reload: LOOK }
@@ -71,7 +71,7 @@ fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Er
     duration.ok_or_else(|| serde::de::Error::custom("reload_seconds must be more than 0"))
 }
 
-/// The certificates of a listener as they are now.
+/// A listener's current certificates.
 pub struct ServerTls {
     reloaded: Reloaded<ServerFiles>,
     reload: Duration,
@@ -96,23 +96,23 @@ impl ServerTls {
         Ok(Arc::new(Self { reloaded, reload: config.reload, handshakes: Arc::default() }))
     }
 
-    /// What is known about them.
+    /// The state of the certificates.
     #[must_use]
     pub fn state(&self) -> Arc<State> {
         Arc::clone(self.reloaded.state())
     }
 
-    /// The handshakes that failed.
+    /// The failed handshakes.
     pub(crate) fn handshakes(&self) -> &Arc<Handshakes> {
         &self.handshakes
     }
 
-    /// Shakes hands by the files as they were last read.
+    /// An acceptor with the files as last read.
     pub(crate) fn acceptor(&self) -> TlsAcceptor {
         TlsAcceptor::from(self.reloaded.current())
     }
 
-    /// Looks at the files now and then, and at each SIGHUP. It never ends.
+    /// Checks the files at regular intervals, and at each SIGHUP. It never ends.
     pub(crate) async fn follow(self: Arc<Self>) {
         let mut hangups = signal(SignalKind::hangup())
             .inspect_err(|error| tracing::warn!(%error, "SIGHUP does not reload certificates"))
@@ -125,7 +125,7 @@ impl ServerTls {
                 () = hung_up(&mut hangups) => true,
             };
             let tls = Arc::clone(&self);
-            // A file system may be slow.
+            // A file system can be slow.
             let looking = tokio::task::spawn_blocking(move || {
                 if asked { tls.reloaded.look_when_asked() } else { tls.reloaded.look() }
             });
@@ -146,7 +146,7 @@ async fn hung_up(hangups: &mut Option<Signal>) {
 
 struct ServerFiles {
     paths: Paths,
-    /// Whether a client may have no certificate.
+    /// Whether clients may connect without a certificate.
     optional: bool,
 }
 

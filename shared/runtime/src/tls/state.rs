@@ -1,13 +1,13 @@
-//! What is known about the certificates in use, cheap to read: for metrics and pages.
+//! State of the certificates in use, cheap to read: for metrics and pages.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use arc_swap::ArcSwapOption;
 
-/// How the certificates of a listener are.
+/// State of a listener's certificates.
 #[derive(Debug, Default)]
 pub struct State {
-    /// 0 stands for no certificate.
+    /// 0 means no certificate.
     not_after: AtomicI64,
     reloads: AtomicU64,
     failed_reloads: AtomicU64,
@@ -15,13 +15,13 @@ pub struct State {
 }
 
 impl State {
-    /// When the certificate in use ends, in seconds since 1970; `None` without a certificate.
+    /// Expiry of the certificate in use, in seconds since 1970; `None` without a certificate.
     #[must_use]
     pub fn not_after(&self) -> Option<i64> {
         Some(self.not_after.load(Ordering::Relaxed)).filter(|seconds| *seconds != 0)
     }
 
-    /// How often changed files were taken over since the start.
+    /// How often changed files were loaded since the start.
     #[must_use]
     pub fn reloads(&self) -> u64 {
         self.reloads.load(Ordering::Relaxed)

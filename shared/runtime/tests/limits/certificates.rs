@@ -1,4 +1,4 @@
-//! A server with certificates that a test can change, and its clients.
+//! A server whose certificates a test can change, and its clients.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,24 +16,24 @@ use crate::server::{Server, limits};
 
 pub(crate) type Client = SourceServiceClient<AuthorizedChannel>;
 
-/// A server whose files are looked at all the time.
+/// A server that checks its files frequently.
 pub(crate) struct Certified {
     pub(crate) server: Server,
-    /// `tls.crt` and `tls.key`, and in `ca.crt` the authorities of clients.
+    /// `tls.crt` and `tls.key`, and in `ca.crt` the clients' authorities.
     pub(crate) own: Mounted,
     /// The authority of its certificate.
     pub(crate) authority: Authority,
     folder: tempfile::TempDir,
 }
 
-/// A client's files: `tls.crt` and `tls.key`, and in `ca.crt` the authorities of the server.
+/// A client's files: `tls.crt` and `tls.key`, and in `ca.crt` the server's authorities.
 pub(crate) struct ClientFiles {
     pub(crate) files: Mounted,
     url: String,
 }
 
 impl Certified {
-    /// Clients must have a certificate of `clients`, or may.
+    /// By `certs`, clients must or can have a certificate of `clients`.
     pub(crate) async fn start(clients: &Authority, certs: ClientCerts, limits: Limits) -> Self {
         let reload = Duration::from_millis(50);
         Self::with(Some((clients, certs)), limits, reload).await
@@ -74,7 +74,7 @@ impl Certified {
         self.server.tls.as_ref().unwrap().state()
     }
 
-    /// Waits until the server has taken over files `reloads` times.
+    /// Waits until the server has reloaded its files `reloads` times.
     pub(crate) async fn reloaded(&self, reloads: u64) {
         let state = self.state();
         eventually(|| state.reloads() >= reloads).await;
@@ -83,7 +83,7 @@ impl Certified {
 }
 
 impl ClientFiles {
-    /// A client with a connection of its own; without a token when that is empty.
+    /// A client with its own connection; without a token if `token` is empty.
     pub(crate) fn client(&self, token: &str) -> Client {
         let has_certificate = self.files.path("tls.crt").exists();
         let target = Target {
@@ -97,13 +97,13 @@ impl ClientFiles {
         SourceServiceClient::new(target.authorized(bearer).unwrap())
     }
 
-    /// Whom the server takes the caller for.
+    /// The caller's identity as the server sees it.
     pub(crate) async fn call(&self, token: &str) -> Result<String, Status> {
         call(&mut self.client(token)).await
     }
 }
 
-/// Whom the server takes the client for.
+/// The client's identity as the server sees it.
 pub(crate) async fn call(client: &mut Client) -> Result<String, Status> {
     let call = client.describe_source(DescribeSourceRequest {});
     let answer = tokio::time::timeout(Duration::from_secs(10), call).await.expect("nobody is served")?;
@@ -120,7 +120,7 @@ pub(crate) fn roomy() -> Limits {
     }
 }
 
-/// A status with everything that led to it.
+/// A status with all its causes.
 pub(crate) fn chain(status: &Status) -> String {
     let mut text = format!("{:?}: {}", status.code(), status.message());
     let mut source = std::error::Error::source(status);
@@ -131,7 +131,7 @@ pub(crate) fn chain(status: &Status) -> String {
     text
 }
 
-/// Waits for what is only a matter of time.
+/// Waits until `come` returns true.
 pub(crate) async fn eventually(mut come: impl FnMut() -> bool) {
     let waiting = async {
         while !come() {

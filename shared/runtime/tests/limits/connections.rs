@@ -1,4 +1,4 @@
-//! Connections that say nothing, stop speaking, or are too many.
+//! Connections that stay silent, fall silent, or are too many.
 
 use std::time::{Duration, Instant};
 
@@ -11,15 +11,15 @@ use crate::server::{HEALTH, Server, assert_serves, header, limits};
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
 
-/// How long the server keeps a connection on which `sent` was said, and how many bytes it answers. Pings are not
-/// answered.
+/// How long the server keeps a connection on which `sent` was sent, and how many bytes it answers. The client does not
+/// answer pings.
 async fn lifetime(server: &Server, sent: &[u8]) -> (Duration, usize) {
     let mut stream = TcpStream::connect(server.address).await.unwrap();
     stream.write_all(sent).await.unwrap();
     let began = Instant::now();
     let mut answer = Vec::new();
     let closed = tokio::time::timeout(Duration::from_secs(5), stream.read_to_end(&mut answer)).await;
-    // It is reset when the server has not read everything.
+    // The connection is reset if the server has not read everything.
     let _ = closed.expect("the server keeps it");
     (began.elapsed(), answer.len())
 }
@@ -58,7 +58,7 @@ async fn a_connection_with_calls_stays_and_may_be_idle() {
 
 #[tokio::test]
 async fn a_flood_of_silent_connections_locks_nobody_out() {
-    // They are patient here: what makes room is their number.
+    // The time limits are generous here: only the number of connections makes room.
     let patient = Limits { greeting: Duration::from_secs(60), ..limits() };
     let server = Server::start(patient).await;
     let mut early = server.client("early");
@@ -85,7 +85,7 @@ async fn a_flood_of_silent_connections_locks_nobody_out() {
     assert!(open <= 8, "{open} are still open, and 8 may be");
 }
 
-/// Of the strangers' places none is lost when they leave by themselves.
+/// No place is lost when strangers leave on their own.
 #[tokio::test]
 async fn places_are_given_back() {
     let server = Server::start(limits()).await;

@@ -1,4 +1,4 @@
-//! Client certificates: who needs one, and whom it stands for.
+//! Client certificates: who needs one, and which caller it identifies.
 
 use std::time::Duration;
 
@@ -67,7 +67,7 @@ async fn who_speaks_plaintext_to_a_tls_port_is_told_so() {
     assert!(answer.starts_with("HTTP/1.1 400 ") && answer.ends_with("use an https URL"), "{answer}");
 }
 
-/// A client that hears the reason before its call has no call to show it with.
+/// A client that gets the reason before its call has no call to report it with.
 #[tokio::test]
 async fn a_refused_call_over_plaintext_hears_why_and_not_only_its_connection() {
     let clients = Authority::new("of clients");
@@ -100,7 +100,7 @@ async fn who_speaks_tls_to_a_plaintext_port_is_told_so() {
     assert!(refused.message().contains("InvalidContentType"), "{}", refused.message());
 }
 
-/// The reason of a refusal arrives every time, not only where the client happens to read before it writes.
+/// The reason of a refusal arrives every time, not only if the client happens to read before it writes.
 #[tokio::test]
 async fn a_refused_certificate_is_always_told_so() {
     let clients = Authority::new("of clients");

@@ -1,5 +1,5 @@
-//! What callers may take of a server: connections, time and memory; and that others are served meanwhile. And TLS:
-//! certificates that change, and whom they admit.
+//! Limits on the connections, time and memory that callers can take from a server while it serves others. And TLS:
+//! certificates that change, and the callers they admit.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod certificates;

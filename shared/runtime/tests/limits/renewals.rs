@@ -80,7 +80,8 @@ async fn certificates_and_authorities_are_renewed_and_no_call_fails() {
     server.own.put_certificate(&server.authority.issue(&["localhost"]));
     server.reloaded(1).await;
     load.go_on().await;
-    // Another authority of the server: clients trust both, then the server changes, then clients trust the new one.
+    // Another authority of the server: clients trust both, then the server changes, then clients trust only the new
+    // one.
     files.files.put_authorities(&[&server.authority, &next]);
     load.go_on().await;
     server.own.put_certificate(&next.issue(&["localhost"]));
@@ -93,7 +94,7 @@ async fn certificates_and_authorities_are_renewed_and_no_call_fails() {
     server.reloaded(3).await;
     files.files.put_certificate(&new.issue(&[GATEWAY]));
     load.go_on().await;
-    // Until the last connection with the old certificate is old enough.
+    // Until the last connection with the old certificate has reached its maximum age.
     tokio::time::sleep(Duration::from_millis(500)).await;
     server.own.put_authorities(&[&new]);
     server.reloaded(4).await;
@@ -102,7 +103,7 @@ async fn certificates_and_authorities_are_renewed_and_no_call_fails() {
     assert_eq!(files.call("").await.unwrap(), format!("identity:{GATEWAY}"));
 }
 
-/// A client of rustls, which resumes sessions where the server lets it.
+/// A rustls client that resumes sessions if the server lets it.
 struct Resuming {
     connector: TlsConnector,
     address: std::net::SocketAddr,
@@ -120,7 +121,7 @@ impl Resuming {
         Self { connector: Arc::new(config).into(), address: server.server.address }
     }
 
-    /// Whether the server lets it in: a refusal comes after the client's half of the handshake.
+    /// Whether the server admits it: a refusal comes after the client's half of the handshake.
     async fn connects(&self) -> bool {
         let stream = TcpStream::connect(self.address).await.unwrap();
         let name = ServerName::try_from("localhost").unwrap();
@@ -130,7 +131,7 @@ impl Resuming {
     }
 }
 
-/// Whether there is something to hear, or nothing yet, and no refusal.
+/// Whether there are bytes to read, or none yet and no refusal.
 async fn hears(stream: &mut TlsStream<TcpStream>) -> bool {
     let heard = tokio::time::timeout(Duration::from_millis(500), stream.read(&mut [0; 100])).await;
     heard.is_err() || heard.is_ok_and(|read| read.is_ok_and(|length| length > 0))
@@ -172,11 +173,14 @@ async fn a_renewal_that_cannot_be_used_changes_nothing() {
     let state = server.state();
     let not_after = state.not_after();
     for (at, (broken, said)) in [
-        (vec![("tls.crt", "no certificate")], "tls.crt cannot be used for TLS: it holds no certificate"),
-        (vec![("tls.key", "no key")], "tls.key cannot be used for TLS: it holds no private key"),
-        (vec![("tls.key", other.key.as_str())], "tls.key cannot be used for TLS: it is not the key of"),
+        (vec![("tls.crt", "no certificate")], "tls.crt cannot be used for TLS: it holds no PEM certificate"),
+        (vec![("tls.key", "no key")], "tls.key cannot be used for TLS: it holds no PEM private key"),
+        (
+            vec![("tls.key", other.key.as_str())],
+            "tls.key cannot be used for TLS: it does not belong to the certificate",
+        ),
         (vec![("tls.crt", expired.chain.as_str()), ("tls.key", &expired.key)], "expired already"),
-        (vec![("ca.crt", "")], "ca.crt cannot be used for TLS: it holds no certificate"),
+        (vec![("ca.crt", "")], "ca.crt cannot be used for TLS: it holds no PEM certificate"),
     ]
     .into_iter()
     .enumerate()
@@ -185,7 +189,7 @@ async fn a_renewal_that_cannot_be_used_changes_nothing() {
         eventually(|| state.failed_reloads() > at as u64).await;
         let error = state.last_error().unwrap();
         assert!(error.contains(said), "{error}");
-        // It is complained of once.
+        // It is logged once.
         tokio::time::sleep(Duration::from_millis(150)).await;
         assert_eq!(state.failed_reloads(), at as u64 + 1, "{said}");
         assert_eq!(state.not_after(), not_after);
@@ -219,7 +223,7 @@ async fn a_removed_authority_does_not_wait_for_a_good_certificate() {
     assert_eq!((state.reloads(), state.not_after()), (0, not_after), "the former certificate is in use");
 }
 
-/// A client keeps what it has, too, and takes over the next good files.
+/// A client also keeps its files in use, and loads the next good ones.
 #[tokio::test]
 async fn a_client_outlives_a_renewal_that_cannot_be_used() {
     let clients = Authority::new("of clients");
@@ -242,12 +246,12 @@ async fn a_client_outlives_a_renewal_that_cannot_be_used() {
 
 #[tokio::test]
 async fn sighup_reloads() {
-    // From now on SIGHUP does not end this process.
+    // From here on, SIGHUP does not end this process.
     let _shutdown = Shutdown::of_service();
     let server = Certified::with(None, roomy(), Duration::from_secs(3600)).await;
     let (state, files) = (server.state(), server.files(&server.authority, &[]));
     files.call("t").await.unwrap();
-    // Its first look, at the start, may come late.
+    // The server's first check, at its start, can come late.
     tokio::time::sleep(Duration::from_millis(300)).await;
     kill_process(getpid(), Signal::HUP).unwrap();
     tokio::time::sleep(Duration::from_millis(300)).await;

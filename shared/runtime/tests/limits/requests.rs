@@ -1,4 +1,4 @@
-//! Requests that do not end, that are too many, or that crawl.
+//! Requests that do not end, are too many, or are slow.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -14,10 +14,10 @@ use crate::server::{
     COMMIT, DESCRIBE, HEALTH, READ, Raw, RawCall, STAGE, Server, header, limits, unknown_field,
 };
 
-/// Three of them are what a principal may have here.
+/// A principal may have three of this size in progress here.
 const LENGTH: usize = 300 << 10;
 
-/// For tests in which nothing ends by its deadline, however busy the machine is.
+/// For tests in which nothing reaches its deadline, however busy the machine is.
 fn patient() -> Limits {
     Limits { receive_idle: Duration::from_secs(60), receive_total: Duration::from_secs(60), ..limits() }
 }
@@ -35,7 +35,7 @@ async fn unfinished_requests_are_refused_beyond_the_budget_and_others_are_served
     let server = Server::start(limits()).await;
     let mut attacker = server.raw("attacker").await;
     let mut held = hold(&mut attacker, 3).await;
-    // It has to announce more only: no byte is buffered for what is refused.
+    // Announcing more is enough: nothing is buffered for a refused request.
     let refused = attacker.begin(COMMIT, LENGTH, 0).await;
     let (code, message, _) = refused.status().await;
     assert_eq!(code, Code::ResourceExhausted, "{message}");
@@ -45,7 +45,7 @@ async fn unfinished_requests_are_refused_beyond_the_budget_and_others_are_served
     for call in held.drain(..) {
         let (code, message, time) = call.status().await;
         assert_eq!(code, Code::DeadlineExceeded, "{message}");
-        assert!(message.contains("nothing more came for 0.5 s"), "{message}");
+        assert!(message.contains("nothing more arrived for 0.5 s"), "{message}");
         assert!(time < Duration::from_secs(3), "{time:?}");
     }
     let mut again = hold(&mut attacker, 3).await;
@@ -74,7 +74,7 @@ async fn a_refusal_says_when_to_try_again() {
     let server = Server::start(patient()).await;
     let mut attacker = server.raw("t").await;
     let _held = hold(&mut attacker, 3).await;
-    // They are sent, and have to be received.
+    // They have been sent, but must also be received.
     tokio::time::sleep(Duration::from_millis(300)).await;
     let request = CommitStageRequest { stage_id: "x".repeat(LENGTH) };
     let refusal = server.client("t").commit_stage(request.clone()).await.unwrap_err();
@@ -90,7 +90,7 @@ async fn a_compressed_request_is_served_and_counts_as_what_it_becomes() {
     let small = CommitStageRequest { stage_id: "x".repeat(1000) };
     client("t").commit_stage(small).await.unwrap();
 
-    // On the wire it has some hundred bytes.
+    // On the wire it takes a few hundred bytes.
     let request = CommitStageRequest { stage_id: format!("wait{}", "x".repeat(LENGTH)) };
     let mut waiting = Vec::new();
     for _ in 0..2 {
@@ -98,7 +98,7 @@ async fn a_compressed_request_is_served_and_counts_as_what_it_becomes() {
         waiting.push(tokio::spawn(async move { client.commit_stage(request).await }));
     }
     tokio::time::sleep(Duration::from_millis(300)).await;
-    // One that is not refused is answered at once.
+    // If not refused, it would be answered at once.
     let more = CommitStageRequest { stage_id: "x".repeat(LENGTH) };
     let refusal = client("t").commit_stage(more).await.unwrap_err();
     assert_eq!(reason_of(&refusal), "REQUEST_BYTES");
@@ -137,7 +137,7 @@ async fn metadata_that_is_too_large_is_refused_with_the_limit() {
     assert!(refusal.message().contains("16384 bytes"), "{refusal}");
 }
 
-/// Complete requests are in memory as well, as long as they are worked on.
+/// Complete requests also take memory while they are processed.
 #[tokio::test]
 async fn a_request_counts_until_it_is_answered() {
     let server = Server::start(patient()).await;
@@ -148,7 +148,7 @@ async fn a_request_counts_until_it_is_answered() {
         waiting.push(tokio::spawn(async move { client.commit_stage(request).await }));
     }
     tokio::time::sleep(Duration::from_millis(300)).await;
-    // One that is not refused is answered at once.
+    // If not refused, it would be answered at once.
     let more = CommitStageRequest { stage_id: "x".repeat(LENGTH) };
     let refusal = server.client("t").commit_stage(more).await.unwrap_err();
     assert_eq!(reason_of(&refusal), "REQUEST_BYTES");
@@ -168,7 +168,7 @@ async fn a_request_that_crawls_is_ended_too() {
     assert!(message.contains("not complete after 2 s"), "{message}");
 }
 
-/// A message that is complete does not make the request so.
+/// A complete message does not complete the request.
 #[tokio::test]
 async fn a_request_without_its_end_is_ended() {
     let server = Server::start(limits()).await;
@@ -189,7 +189,7 @@ async fn a_stream_must_begin_and_may_then_take_its_time() {
     assert_eq!(patient.status().await.0, Code::Ok);
 }
 
-/// What a stream's handler has not read waits in its window, which counts therefore.
+/// Data that a stream's handler has not read waits in the stream's window, so the window counts.
 #[tokio::test]
 async fn streams_count_with_their_windows() {
     let server = Server::start(patient()).await;
@@ -219,7 +219,7 @@ async fn streams_of_answers_count_as_well() {
     assert_eq!(second.status().await.0, Code::ResourceExhausted);
 }
 
-/// Four answers, of which ten bytes each are taken.
+/// Four answers, of which the client reads ten bytes each.
 #[tokio::test]
 async fn answers_that_nobody_takes_count() {
     let server = Server::start(patient()).await;

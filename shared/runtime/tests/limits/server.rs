@@ -1,4 +1,4 @@
-//! A server of a test, and clients of two kinds: one that behaves, and one that sends what it likes.
+//! A test server, and two kinds of clients: one that behaves, and one that can send anything.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -30,14 +30,14 @@ use zeroize::Zeroizing;
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     shutdown: Shutdown,
-    /// Lets calls of `CommitStage` end whose stage is `wait`.
+    /// Lets calls of `CommitStage` with the stage `wait` end.
     pub(crate) gate: Arc<Semaphore>,
-    /// The length of answers of `DescribeSource`.
+    /// Length of the answers of `DescribeSource`.
     pub(crate) answer: Arc<AtomicUsize>,
     pub(crate) tls: Option<Arc<ServerTls>>,
 }
 
-/// Limits that a test need not wait for.
+/// Limits short enough for a test to wait for.
 pub(crate) fn limits() -> Limits {
     Limits {
         connections: 8,
@@ -79,14 +79,14 @@ impl Server {
         Self { address, shutdown, gate, answer, tls: loaded }
     }
 
-    /// A client that behaves, with a connection of its own.
+    /// A well-behaved client with its own connection.
     pub(crate) fn client(&self, token: &str) -> SourceServiceClient<AuthorizedChannel> {
         let target = Target { url: format!("http://{}", self.address), ..Target::default() };
         let channel = target.authorized(Bearer::new(token).unwrap()).unwrap();
         SourceServiceClient::new(channel)
     }
 
-    /// That a client is served within a second.
+    /// Asserts that a client is served within a second.
     pub(crate) async fn assert_serves(&self, token: &str) {
         assert_serves(&mut self.client(token)).await;
     }
@@ -95,7 +95,7 @@ impl Server {
         self.raw_with_window(token, 65_535).await
     }
 
-    /// A client that takes `window` bytes of each answer.
+    /// A client that reads `window` bytes of each answer.
     pub(crate) async fn raw_with_window(&self, token: &str, window: u32) -> Raw {
         let stream = TcpStream::connect(self.address).await.unwrap();
         let mut builder = h2::client::Builder::new();
@@ -120,7 +120,7 @@ impl Drop for Server {
 pub(crate) struct Raw {
     sender: h2::client::SendRequest<Bytes>,
     token: String,
-    /// True when it ended in order.
+    /// True if it ended in order.
     pub(crate) ended: tokio::task::JoinHandle<bool>,
 }
 
@@ -154,12 +154,12 @@ impl Raw {
 }
 
 impl RawCall {
-    /// Sends as the windows allow.
+    /// Sends as the flow-control windows allow.
     pub(crate) async fn send(&mut self, mut data: &[u8], end: bool) {
         while !data.is_empty() {
             self.body.reserve_capacity(data.len());
             let granted = std::future::poll_fn(|context| self.body.poll_capacity(context)).await;
-            // Refused already: the answer says why.
+            // Refused already: the answer gives the reason.
             let Some(Ok(granted)) = granted else { return };
             let (now, later) = data.split_at(granted.min(data.len()));
             let last = end && later.is_empty();
@@ -170,13 +170,13 @@ impl RawCall {
         }
     }
 
-    /// The status, and how long it took, within 5 s.
+    /// The status, and how long it took; at most 5 s.
     pub(crate) async fn status(self) -> Answer {
         let Self { response, body: _body } = self;
         answer(response).await
     }
 
-    /// The same while a byte is sent again and again.
+    /// [`Self::status`] while a byte is sent repeatedly.
     pub(crate) async fn crawl(self, pause: Duration) -> Answer {
         let Self { response, mut body } = self;
         let crawling = tokio::spawn(async move {
@@ -189,7 +189,7 @@ impl RawCall {
         answer
     }
 
-    /// Whether no answer has come after `time`.
+    /// Whether no answer has arrived after `time`.
     pub(crate) async fn is_open_after(&mut self, time: Duration) -> bool {
         tokio::time::timeout(time, &mut self.response).await.is_err()
     }
@@ -226,7 +226,7 @@ pub(crate) fn unknown_field(length: usize) -> Vec<u8> {
     message
 }
 
-/// What stands before a message of `length` bytes.
+/// The header of a message of `length` bytes.
 pub(crate) fn header(length: usize) -> [u8; 5] {
     let [a, b, c, d] = u32::try_from(length).unwrap().to_be_bytes();
     [0, a, b, c, d]
@@ -238,7 +238,7 @@ pub(crate) const COMMIT: &str = "/strongroom.source.v1.SourceService/CommitStage
 pub(crate) const STAGE: &str = "/strongroom.source.v1.SourceService/StageTables";
 pub(crate) const HEALTH: &str = "/grpc.health.v1.Health/Check";
 
-/// Takes any token for a principal of that name.
+/// Accepts any token, for a principal of that name.
 pub(crate) struct Everybody;
 
 static ALL: LazyLock<Arc<std::collections::BTreeSet<String>>> = LazyLock::new(|| {
@@ -266,7 +266,7 @@ impl Authenticator for Everybody {
         Ok((*token != "stranger").then(|| everybody(&token)))
     }
 
-    /// Nobody has the name of a server.
+    /// No principal has the name of a server.
     async fn identity(&self, names: &[String]) -> Result<Option<Principal>, Status> {
         let known = names.iter().find(|name| *name != "dns:localhost");
         Ok(known.map(|name| Principal { id: format!("identity:{name}"), ..everybody(name) }))

@@ -1,4 +1,4 @@
-//! The same behind TLS: the handshake has its time, and a connection after it too.
+//! The same limits with TLS: on the handshake, and on a connection after it.
 
 use std::path::Path;
 use std::time::{Duration, Instant};

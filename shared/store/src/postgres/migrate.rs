@@ -46,8 +46,8 @@ pub async fn migrate(options: &PgConnectOptions, migrations: Migrator) -> Result
         }
         if !has_waited {
             tracing::warn!(
-                "the database's schema is not up to date yet: another session holds a lock, such as an export's or another \
-                 process that migrates; trying again until it ends"
+                "the database's schema is not up to date yet: another session, such as an export or another \
+                 process that migrates, holds a lock; trying again until it ends"
             );
             has_waited = true;
         }

@@ -270,6 +270,9 @@ fn write_hex(out: &mut Vec<u8>, bytes: &[u8]) {
 }
 
 #[cfg(test)]
+mod fuzz;
+
+#[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;

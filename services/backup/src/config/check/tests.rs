@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod fuzz;
+
 use std::io::Write as _;
 
 use serde_json::Value;

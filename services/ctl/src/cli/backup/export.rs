@@ -1,4 +1,4 @@
-//! What goes into an archive, and how it is sealed: the same for one that is streamed and one that is stored.
+//! The contents and the sealing of an archive: the same for a streamed and a stored one.
 
 use std::path::PathBuf;
 
@@ -11,10 +11,9 @@ use crate::time::Since;
 
 #[derive(Debug, Args)]
 pub(crate) struct Export {
-    /// Where to write it; a folder takes the server's file name, - is standard output.
+    /// Where to write it; for a folder, the server's file name is used; - is standard output.
     ///
-    /// With -, check the exit code: discard the output of a
-    /// failed export.
+    /// With -, check the exit code: discard the output of a failed export.
     #[arg(long, value_name = "FILE|-")]
     pub(crate) out: PathBuf,
     #[command(flatten)]
@@ -25,18 +24,18 @@ pub(crate) struct Export {
     pub(crate) sealing: Sealing,
 }
 
-/// What goes into it.
+/// The contents of an archive.
 #[derive(Debug, Args)]
 pub(crate) struct Selection {
     #[command(flatten)]
     pub(crate) tables: TableSelection,
-    /// Of groups with a time column, only rows since then: an age such as 2w, 30d, 12h or 15m, or a time in
-    /// RFC 3339.
+    /// For groups with a time column, only rows since this time: an age such as 2w, 30d, 12h or 15m, or a time in RFC
+    /// 3339.
     #[arg(long, value_name = "T")]
     pub(crate) since: Option<Since>,
 }
 
-/// Which tables.
+/// The tables of an archive.
 #[derive(Debug, Args)]
 pub(crate) struct TableSelection {
     /// An optional group to include, such as gateway_logs or audit; may be repeated.
@@ -47,17 +46,17 @@ pub(crate) struct TableSelection {
     pub(crate) tables: Vec<String>,
 }
 
-/// How it is sealed; as the server is configured where nothing is given.
+/// The sealing of an archive; by default, as the server is configured.
 #[derive(Debug, Args)]
 pub(crate) struct Sealing {
     /// Do not seal the archive. Encrypted columns stay encrypted, everything else is readable.
     #[arg(long, conflicts_with_all = ["passphrase_file", "recipients"])]
     pub(crate) plain: bool,
-    /// Seal with the passphrase in this file alone; - is standard input. Neither the vault nor a recovery key
-    /// opens such an archive.
+    /// Seal only with the passphrase in this file; - is standard input. Neither the vault nor a recovery key opens such
+    /// an archive.
     #[arg(long, value_name = "FILE|-", conflicts_with = "recipients")]
     pub(crate) passphrase_file: Option<PathBuf>,
-    /// Seal to the vault and to this recipient (age1…) instead of the server's; may be repeated.
+    /// Seal to the vault and to this recipient (age1…) instead of the server's recipients; may be repeated.
     #[arg(long = "recipient", value_name = "AGE1…", value_parser = recipient)]
     pub(crate) recipients: Vec<PublicKey>,
 }

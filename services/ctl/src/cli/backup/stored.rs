@@ -9,7 +9,7 @@ use super::export::{Sealing, Selection, TableSelection};
 use crate::cli::confirmation::Confirmation;
 use crate::cli::values::backup_id;
 
-/// One of them.
+/// A stored backup.
 #[derive(Debug, Args)]
 pub(crate) struct StoredBackup {
     /// The backup's id, as in `strongroom backup list`.
@@ -23,7 +23,7 @@ pub(crate) struct CreateBackup {
     pub(crate) selection: Selection,
     #[command(flatten)]
     pub(crate) sealing: Sealing,
-    /// A destination of the server's configuration; may be repeated. All of them where none is given.
+    /// A destination of the server's configuration; may be repeated. By default, all of them.
     #[arg(long = "destination", value_name = "NAME", value_delimiter = ',')]
     pub(crate) destinations: Vec<String>,
     /// Print the backup as soon as it has begun.
@@ -33,7 +33,7 @@ pub(crate) struct CreateBackup {
 
 #[derive(Debug, Args)]
 pub(crate) struct ListBackups {
-    /// Only backups in this state; may be repeated. All but deleted ones where none is given.
+    /// Only backups in this state; may be repeated. By default, all but deleted ones.
     #[arg(long = "state", value_name = "S", value_enum, value_delimiter = ',', ignore_case = true)]
     pub(crate) states: Vec<ListedState>,
     /// Deleted backups too.
@@ -41,7 +41,7 @@ pub(crate) struct ListBackups {
     pub(crate) deleted: bool,
 }
 
-/// States as they are typed.
+/// States as typed on the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ListedState {
     /// It is being made.
@@ -75,15 +75,15 @@ impl From<ListedState> for BackupState {
 pub(crate) struct DownloadBackup {
     #[command(flatten)]
     pub(crate) backup: StoredBackup,
-    /// Where to write it; a folder takes the backup's file name, - is standard output.
+    /// Where to write it; for a folder, the backup's file name is used; - is standard output.
     ///
     /// With -, check the exit code: discard the output of a failed download.
     #[arg(long, value_name = "FILE|-")]
     pub(crate) out: PathBuf,
-    /// The destination to read from; the first that has it where none is given.
+    /// The destination to read from; by default, the first that has the backup.
     #[arg(long, value_name = "NAME")]
     pub(crate) destination: Option<String>,
-    /// Go on with the FILE.partial of an interrupted download; begin where there is none.
+    /// Continue the FILE.partial of an interrupted download; start at the beginning if there is none.
     #[arg(long)]
     pub(crate) resume: bool,
     /// Replace FILE once the download is complete, and a FILE.partial of another backup at once.
@@ -93,10 +93,10 @@ pub(crate) struct DownloadBackup {
 
 #[derive(Debug, Args)]
 pub(crate) struct VerifyBackup {
-    /// The file of an archive, sealed or plain (- is standard input); or the id of a stored backup.
+    /// An archive file, sealed or plain (- is standard input), or the id of a stored backup.
     #[arg(value_name = "ID|FILE|-")]
     pub(crate) archive: PathBuf,
-    /// Of a stored backup: the destination to read from; the first that has it where none is given.
+    /// For a stored backup: the destination to read from; by default, the first that has the backup.
     #[arg(long, value_name = "NAME")]
     pub(crate) destination: Option<String>,
 }
@@ -117,7 +117,7 @@ pub(crate) struct DeleteBackup {
 
 #[derive(Debug, Args)]
 pub(crate) struct ScanBackups {
-    /// A destination of the server's configuration; may be repeated. All of them where none is given.
+    /// A destination of the server's configuration; may be repeated. By default, all of them.
     #[arg(long = "destination", value_name = "NAME", value_delimiter = ',')]
     pub(crate) destinations: Vec<String>,
 }

@@ -1,4 +1,4 @@
-//! An archive as it lies on this machine: plain, or sealed and opened at any place with what the operator holds.
+//! An archive on this machine: plain, or sealed and opened at any position with the operator's keys.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
@@ -19,10 +19,10 @@ use crate::secret_input;
 const GIVE_A_KEY: &str =
     "give a recovery key with --identity, or set STRONGROOM_TOKEN_FILE for the vault to be asked";
 
-/// Longest identity file that is looked at.
+/// Longest identity file that is read.
 const MAX_IDENTITY_BYTES: u64 = 2 << 20;
 
-/// The ZIP, whatever it is in.
+/// The ZIP, plain or sealed.
 pub(in crate::commands) enum Content {
     Plain(BufReader<File>),
     Sealed(Box<SealedFile<File>>),
@@ -57,7 +57,7 @@ pub(in crate::commands) async fn open(
     Ok((archive, size))
 }
 
-/// The same without looking at the ZIP.
+/// [`open`] without reading the ZIP.
 pub(super) async fn open_content(input: &Input, keys: &ArchiveKeys) -> Result<(Content, u64)> {
     let named = || input.name();
     let file = input.open()?;
@@ -103,7 +103,7 @@ async fn ask(vault: &Connection, header: &Header, stanzas: &[VaultStanza]) -> Re
     Ok(header.unlock_with(file_key)?)
 }
 
-/// What the operator gave to open archives with; nothing where nothing was given.
+/// The operator's keys to open archives; empty if none were given.
 fn identities(keys: &ArchiveKeys) -> Result<Vec<Identity>> {
     let passphrase = keys.passphrase_file.as_deref().map(secret_input::passphrase);
     let Some(path) = &keys.identity else {

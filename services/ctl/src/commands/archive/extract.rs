@@ -1,4 +1,5 @@
-//! `strongroom archive open`: what is in an archive, as files. Nothing has its name before all of it is right.
+//! `strongroom archive open`: the content of an archive, as files. Nothing gets its name before everything has been
+//! checked.
 
 use std::ffi::OsStr;
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
@@ -40,7 +41,7 @@ pub(super) async fn run(command: OpenArchive, format: Format) -> Result<()> {
         (None, Some(out)) => {
             match verify(&mut archive, &mut |_| {}) {
                 Ok(_) => {}
-                // What refers to it is right, and may be the last copy.
+                // The referring rows are intact, and can be the last copy.
                 Err(error @ Error::Dangling(_)) => {
                     message(&format!("warning: {}", printable(&error.to_string())));
                 }
@@ -61,7 +62,7 @@ fn report(out: &Path, entries: usize, format: Format) -> Result<()> {
     })
 }
 
-/// Its rows and its schema.
+/// The table's rows and its schema.
 fn entries_of(archive: &ArchiveReader<Content>, table: &str) -> Result<Vec<EntryRecord>> {
     let of_table = |entry: &&EntryRecord| entry.table.as_deref() == Some(table);
     let entries: Vec<EntryRecord> = archive.entries().iter().filter(of_table).cloned().collect();
@@ -69,7 +70,7 @@ fn entries_of(archive: &ArchiveReader<Content>, table: &str) -> Result<Vec<Entry
     Ok(entries)
 }
 
-/// Standard output is judged by the exit code, as with every stream.
+/// Standard output is valid only with exit code 0, as for every stream.
 fn print_table(archive: &mut ArchiveReader<Content>, table: &str) -> Result<()> {
     let is_rows =
         |entry: &&EntryRecord| entry.kind == EntryKind::Table && entry.table.as_deref() == Some(table);

@@ -25,7 +25,7 @@ pub(super) async fn run(command: Reseal, format: Format) -> Result<()> {
     let input = Input::of(&file)?;
     refuse_itself(&file, out.file(&file_name).as_deref())?;
     let named = || input.name();
-    // Read twice: first to check that this is an archive, then to copy its bytes.
+    // Read twice: first to check that it is an archive, then to copy its bytes.
     let (mut content, _) = open_content(&input, &keys).await?;
     let archive = ArchiveReader::open(&mut content, Limits::V1).with_context(named)?;
     let archive_id = archive.manifest().archive_id.clone();
@@ -56,7 +56,7 @@ pub(super) async fn run(command: Reseal, format: Format) -> Result<()> {
     })
 }
 
-/// The copy's name where `--out` is a folder.
+/// The copy's name if `--out` is a folder.
 fn file_name(file: &Path) -> String {
     if is_stdin(file) {
         return "archive.zip.age".to_owned();
@@ -64,7 +64,7 @@ fn file_name(file: &Path) -> String {
     file.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// A copy that replaces its original leaves nothing if its new recipients turn out to be wrong.
+/// A copy that replaces its original would leave nothing if its new recipients turned out to be wrong.
 fn refuse_itself(file: &Path, out: Option<&Path>) -> Result<()> {
     let identity = |path: &Path| path.metadata().ok().map(|known| (known.dev(), known.ino()));
     let is_itself = out.and_then(identity).is_some_and(|out| Some(out) == identity(file));

@@ -1,4 +1,4 @@
-//! Who made an archive: its signature against the signing keys that the operator kept apart from it.
+//! The origin of an archive: checks its signature against signing keys that the operator stored apart from it.
 
 use std::io::Read as _;
 use std::path::Path;
@@ -13,7 +13,7 @@ use crate::cli::SignerFile;
 use crate::error::UnknownSigner;
 use crate::input;
 
-/// Longest signer file that is read, in bytes: some 12,000 keys.
+/// Longest signer file that is read, in bytes: about 12,000 keys.
 const MAX_BYTES: u64 = 1 << 20;
 
 /// Public halves of a vault's signing key.
@@ -22,12 +22,12 @@ pub(in crate::commands) struct Signer {
 }
 
 impl Signer {
-    /// `None` where no file was given.
+    /// `None` if no file was given.
     pub(super) fn read(signer: &SignerFile) -> Result<Option<Self>> {
         signer.signer.as_deref().map(Self::read_file).transpose()
     }
 
-    /// Reads lines as `key export-public` writes them; empty ones and those that begin with `#` are skipped.
+    /// Reads lines as `key export-public` writes them; skips empty lines and those that begin with `#`.
     pub(in crate::commands) fn read_file(path: &Path) -> Result<Self> {
         let named = || format!("the signer file {}", input::name(path));
         let mut text = String::new();
@@ -50,11 +50,11 @@ impl Signer {
         Ok(Self { keys })
     }
 
-    /// The version that signed the archive.
+    /// The key version that signed the archive.
     ///
     /// # Errors
-    /// [`UnknownSigner`] where it is not signed, or not by one of these keys; another error where it says to be and
-    /// is not.
+    /// [`UnknownSigner`] if the archive is not signed, or not by one of these keys; another error if its signature is
+    /// not valid.
     pub(super) fn check(&self, archive: &mut ArchiveReader<Content>) -> Result<String> {
         let Some(signature) = archive.signature()? else {
             return Err(UnknownSigner::unsigned().into());
@@ -77,7 +77,7 @@ impl Signer {
     }
 }
 
-/// The version that signed it; empty where no signer was given.
+/// The key version that signed the archive; empty if no signer was given.
 pub(super) fn check_signer(signer: Option<&Signer>, archive: &mut ArchiveReader<Content>) -> Result<String> {
     signer.map_or(Ok(String::new()), |signer| signer.check(archive))
 }

@@ -1,11 +1,12 @@
-//! A manifest as people read it.
+//! A manifest for people.
 
 use strongroom_archive::manifest::{Snapshot, SourceRecord};
 use strongroom_archive::{EntryKind, EntryRecord, Manifest};
 
 use crate::output::{Table, key_values};
 
-/// What the archive says of itself; `size` is the file's, in bytes, `signature` what is known of it.
+/// The archive's statements about itself; `size` is the size of the file in bytes, `signature` the result of checking
+/// it.
 pub(super) fn text(manifest: &Manifest, size: u64, signature: &str) -> String {
     let rows: u64 = manifest.tables.iter().map(|(_, rows)| rows).sum();
     let mut text = key_values([
@@ -43,7 +44,7 @@ fn files(manifest: &Manifest) -> impl Iterator<Item = &EntryRecord> {
     manifest.entries.iter().filter(|entry| entry.kind == EntryKind::File)
 }
 
-/// One line a set; those that grew while they were read are counted, and named in the manifest.
+/// One line per set; files that grew while they were read are counted here, and named in the manifest.
 fn file_sets(manifest: &Manifest) -> Table {
     let mut table = Table::new(&["FILE SET", "FILES", "BYTES", "GREW"]);
     for source in &manifest.sources {

@@ -1,11 +1,11 @@
-//! An audit event as people read it: a row of a table, or a line of a watch.
+//! An audit event for people: a row of a table, or a line of a watch.
 
 use strongroom_api::vault::v1::AuditEvent;
 
 use crate::output::Table;
 use crate::time::shown;
 
-/// Its name in protobuf.
+/// Its protobuf name.
 pub(super) const EVENT: &str = "strongroom.vault.v1.AuditEvent";
 
 pub(super) fn table(events: &[AuditEvent]) -> Table {
@@ -29,7 +29,7 @@ pub(super) fn cells(event: &AuditEvent) -> [String; 8] {
     ]
 }
 
-/// How it ended, in one word.
+/// The outcome, in one word.
 pub(in crate::commands) fn outcome(event: &AuditEvent) -> String {
     let name = event.outcome().as_str_name();
     name.trim_start_matches("AUDIT_OUTCOME_").to_lowercase()

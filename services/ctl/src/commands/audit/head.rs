@@ -1,5 +1,5 @@
-//! A head of the audit log that was kept outside the vault: as `audit head -o json` printed it, in an archive,
-//! or in an archive's manifest. A log whose end was cut off together with the vault's own head shows only by it.
+//! A head of the audit log that was stored outside the vault: as `audit head -o json` printed it, in an archive, or in
+//! an archive's manifest. Without it, a log that was truncated together with the vault's own head goes undetected.
 
 use std::fs::File;
 use std::io::{Read as _, Seek as _};
@@ -16,17 +16,17 @@ use crate::input::Input;
 
 const NOT_THERE: &str = "there is none: the archive was made without a vault, or before the first event";
 
-/// A place in the log and the chain's code there.
+/// A position in the log, and the chain's code there.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Head {
-    /// The log; empty where the file does not say.
+    /// The log; empty if the file does not name it.
     pub(super) chain: String,
     pub(super) sequence: i64,
     /// Hex.
     pub(super) mac: String,
 }
 
-/// As files hold it. Proto3 JSON writes 64-bit numbers as text, a manifest as numbers.
+/// The form in files. Proto3 JSON writes 64-bit numbers as text, a manifest as numbers.
 #[derive(Deserialize)]
 struct Document {
     #[serde(default)]
@@ -35,10 +35,10 @@ struct Document {
     mac: String,
 }
 
-/// The head in the file at `path`; `keys` open it where it is a sealed archive.
+/// The head in the file at `path`; `keys` open a sealed archive.
 ///
 /// # Errors
-/// When it is no such file, does not open, or holds no head that proves anything.
+/// When the file has none of these forms, cannot be opened, or holds no head that proves anything.
 pub(super) async fn read(path: &Path, keys: &ArchiveKeys) -> Result<Head> {
     let input = Input::of(path)?;
     read_from(&input, keys).await.with_context(|| format!("the audit head in {}", input.name()))

@@ -11,7 +11,7 @@ use crate::client::{Connection, long};
 use crate::output::{Format, printable};
 
 /// # Errors
-/// Also when the log was read but is not as it was written; what is wrong is then on standard output.
+/// Also when the log could be read but has been changed; the problems are then on standard output.
 pub(super) async fn run(
     vault: &Connection,
     anchor: Option<&Path>,
@@ -29,14 +29,14 @@ pub(super) async fn run(
     let answer = vault.answer(vault.audit().verify_audit_log(long(request))).await?;
     format
         .message("strongroom.vault.v1.VerifyAuditLogResponse", &answer, || text(&answer, anchor_sequence))?;
-    // Both: an answer that contradicts itself is no good news.
+    // Both must agree: an answer that contradicts itself is not a success.
     if answer.ok && answer.problems.is_empty() {
         return Ok(());
     }
     bail!("the audit log does not verify: {}", counted(answer.problems.len()))
 }
 
-/// The problems, or what was found whole. An `anchor_sequence` of 0 means none.
+/// The problems, or the verified extent. An `anchor_sequence` of 0 means no anchor.
 fn text(answer: &VerifyAuditLogResponse, anchor_sequence: i64) -> String {
     if !answer.ok || !answer.problems.is_empty() {
         return answer.problems.iter().map(problem).collect();
@@ -58,7 +58,7 @@ fn counted(problems: usize) -> String {
     match problems {
         0 => "the vault gave no reason".to_owned(),
         1 => "1 problem".to_owned(),
-        // As many as the vault names.
+        // The vault names at most this many.
         100.. => "100 problems or more".to_owned(),
         several => format!("{several} problems"),
     }

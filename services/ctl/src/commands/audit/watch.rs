@@ -1,4 +1,4 @@
-//! `strongroom audit watch`: events as they happen, until somebody stops it.
+//! `strongroom audit watch`: prints events as they happen, until it is stopped.
 
 use anyhow::{Error, Result, bail};
 use strongroom_api::vault::v1::WatchAuditEventsRequest;
@@ -10,10 +10,10 @@ use crate::cli::WatchEvents;
 use crate::client::Connection;
 use crate::output::{Format, line};
 
-/// What the vault takes for "from now on".
+/// The vault's value for "from now on".
 const FROM_NOW_ON: i64 = -1;
 
-/// A signal is the intended end, so it is no failure.
+/// A signal is the intended end, so it is not a failure.
 pub(super) async fn run(vault: &Connection, watch: WatchEvents, format: Format) -> Result<()> {
     Shutdown::on_signal().unless_begun(follow(vault, watch, format)).await.unwrap_or(Ok(()))
 }
@@ -42,7 +42,7 @@ async fn follow(vault: &Connection, watch: WatchEvents, format: Format) -> Resul
     }
 }
 
-/// That it is over, and how nothing is missed.
+/// Says that the watch has ended, and how to miss no event.
 fn ended(last: Option<i64>) -> String {
     match last {
         Some(last) => format!("the watch ended; --after {last} resumes it"),

@@ -32,10 +32,10 @@ pub(super) async fn run(create: CreateBackup, format: Format) -> Result<()> {
     outcome::judge(&ended)
 }
 
-/// Makes one, and waits until every destination has it.
+/// Makes a backup, and waits until every destination has it.
 ///
 /// # Errors
-/// When one has not.
+/// When a destination does not have it.
 pub(crate) async fn store(service: &Connection, request: CreateBackupRequest) -> Result<Backup> {
     let begun = begin(service, request).await?;
     let ended = watch::to_its_end(service, begun.id.clone(), Some(begun)).await?;

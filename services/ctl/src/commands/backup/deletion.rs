@@ -14,7 +14,7 @@ pub(super) async fn run(delete: DeleteBackup, format: Format) -> Result<()> {
     let id = delete.backup.id;
     let asks = confirmation::is_needed(&delete.confirmation)?;
     let service = client::backup()?;
-    // The answer is about what was shown: a backup that changes meanwhile is not deleted.
+    // The answer applies to the displayed state: a backup that changes in between is not deleted.
     let etag = if asks {
         let backup = stored::get(&service, id.clone()).await?;
         confirmation::ask(&loss(&backup), "delete it")?;

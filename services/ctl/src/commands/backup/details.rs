@@ -1,4 +1,4 @@
-//! A stored backup as people read it.
+//! A stored backup for people.
 
 use indicatif::HumanBytes;
 use strongroom_api::backup::v1::{
@@ -8,7 +8,7 @@ use strongroom_api::backup::v1::{
 use crate::output::{Table, key_values};
 use crate::time::shown;
 
-/// All of it.
+/// All details.
 pub(super) fn text(backup: &Backup) -> String {
     let mut text = key_values(head(backup));
     if !backup.copies.is_empty() {
@@ -67,7 +67,7 @@ fn selection(selection: &BackupSelection) -> Vec<(&'static str, String)> {
     asked
 }
 
-/// `PROBLEM [REASON]`, whichever of them there is.
+/// `PROBLEM [REASON]`, or only one of the two.
 pub(in crate::commands) fn with_reason(problem: &str, reason: &str) -> String {
     match (problem, reason) {
         (problem, "") => problem.to_owned(),
@@ -90,7 +90,7 @@ fn verified_in(verification: &BackupVerification) -> String {
     format!("{}, in {}", verified(verification), verification.destination)
 }
 
-/// For a table: copies that are as they should be have their destination's name only.
+/// For a table: an intact copy is shown by its destination's name only.
 pub(super) fn destinations(backup: &Backup) -> String {
     let name = |copy: &BackupCopy| match copy.state() {
         BackupCopyState::Stored => copy.destination.clone(),
@@ -99,7 +99,7 @@ pub(super) fn destinations(backup: &Backup) -> String {
     backup.copies.iter().map(name).collect::<Vec<_>>().join(", ")
 }
 
-/// For a table; empty where it is not known.
+/// For a table; empty if unknown.
 pub(super) fn size(backup: &Backup) -> String {
     let bytes = backup.content.as_ref().and_then(|content| u64::try_from(content.size_bytes).ok());
     bytes.map(|bytes| HumanBytes(bytes).to_string()).unwrap_or_default()

@@ -1,4 +1,4 @@
-//! `strongroom backup download`: a stored backup comes down, over as many connections and processes as it takes.
+//! `strongroom backup download`: downloads a stored backup, over as many connections and processes as necessary.
 
 mod object;
 mod partial;
@@ -90,7 +90,7 @@ async fn to_file(
     format.document(&document(&object, &out), || text(&object, &out))
 }
 
-/// How an interrupted download is gone on with.
+/// How to continue an interrupted download.
 fn advice(id: &str, names: &Names) -> String {
     let file = names.file.display().to_string();
     format!(
@@ -126,7 +126,7 @@ fn of(object: &Object) -> Progress {
     Progress::of_download(object.size)
 }
 
-/// Where the bytes go, with its progress bar.
+/// The destination of the bytes, with its progress bar.
 struct Sink<W> {
     out: W,
     progress: Progress,

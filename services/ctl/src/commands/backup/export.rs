@@ -1,4 +1,4 @@
-//! `strongroom backup export`: an archive that is made while it is received.
+//! `strongroom backup export`: receives an archive while it is being built.
 
 pub(in crate::commands) mod stream;
 
@@ -34,7 +34,7 @@ pub(super) async fn run(export: Export, format: Format) -> Result<()> {
     let backup = client::backup()?;
     let to_stdout = matches!(out, OutPath::Stdout);
     let receiving = receive(&backup, request, out);
-    // On standard output there is nothing to clean up, and a signal just ends the process.
+    // Standard output needs no cleanup, so a signal just ends the process.
     let summary =
         if to_stdout { receiving.await? } else { unless_interrupted(receiving, "nothing was kept").await? };
     left_out::say(&summary.left_out, summary.left_out_total);
@@ -76,7 +76,7 @@ async fn receive(backup: &Connection, request: ExportBackupRequest, out: OutPath
     Ok(Summary { out, ..summary })
 }
 
-/// Before the header a status is a refusal; after it, the end of a file that is not whole.
+/// Before the header, a status is a refusal; after it, the end of an incomplete file.
 pub(in crate::commands) fn broken(backup: &Connection, status: &Status, has_begun: bool) -> Error {
     let error = Error::new(backup.failed(status));
     if has_begun { error.context("the file is incomplete and was discarded") } else { error }

@@ -16,7 +16,7 @@ pub(super) async fn run(list: ListBackups, format: Format) -> Result<()> {
     format.list(BACKUP, &backups, || table(&backups))
 }
 
-/// None means all but deleted ones.
+/// An empty list means all but deleted ones.
 fn states(list: &ListBackups) -> Vec<BackupState> {
     let states = if list.deleted { ListedState::value_variants() } else { &list.states };
     states.iter().map(|state| BackupState::from(*state)).collect()

@@ -1,4 +1,4 @@
-//! What the end of a backup means for the exit code.
+//! The exit code of a backup that has ended.
 
 use anyhow::{Result, bail};
 use strongroom_api::backup::v1::{Backup, BackupCopyState, BackupState};
@@ -7,11 +7,11 @@ use super::details::{copy_state, problem_of, state, with_reason};
 use crate::error::NotDone;
 use crate::output::printable;
 
-/// Nothing for a backup that every destination has.
+/// Success for a backup that every destination has.
 ///
 /// # Errors
-/// With the server's reason and problem when it failed; with the destinations that have it and those that have not when
-/// it is in some of them only.
+/// The server's reason and problem if it failed; the destinations that have it and those that do not, if only some have
+/// it.
 pub(in crate::commands) fn judge(backup: &Backup) -> Result<()> {
     match backup.state() {
         BackupState::Available => judge_copies(backup),

@@ -48,8 +48,8 @@ fn text(found: &[DestinationScan]) -> String {
     text
 }
 
-/// Unverified backups and missing copies are findings, which the scan is for. A record that was refused, and a destination
-/// that was not read to its end, mean that the catalogue may still lack something.
+/// Unverified backups and missing copies are the findings that a scan is for. A refused record, or a destination that
+/// was not read to its end, means that the catalogue may still lack something.
 fn judge(found: &[DestinationScan]) -> Result<()> {
     let unread = found.iter().filter(|one| !one.problem.is_empty());
     let unread: Vec<_> = unread.map(|one| printable(&one.problem)).collect();

@@ -1,4 +1,4 @@
-//! How the server is asked to seal an archive. `None` is as it is configured.
+//! The requested sealing of an archive. `None` means as the server is configured.
 
 use anyhow::Result;
 use strongroom_api::backup::v1::{
@@ -8,7 +8,7 @@ use strongroom_api::backup::v1::{
 use crate::cli::Sealing;
 use crate::secret_input;
 
-/// An archive that is streamed.
+/// Sealing of a streamed archive.
 pub(super) fn of_export(sealing: &Sealing) -> Result<Option<export_backup_request::Seal>> {
     use export_backup_request::Seal;
     if sealing.plain {
@@ -22,7 +22,7 @@ pub(super) fn of_export(sealing: &Sealing) -> Result<Option<export_backup_reques
     Ok((!age.is_empty()).then_some(Seal::Recipients(RecipientSeal { age })))
 }
 
-/// One that is stored.
+/// Sealing of a stored archive.
 pub(super) fn of_backup(sealing: &Sealing) -> Result<Option<create_backup_request::Seal>> {
     use create_backup_request::Seal;
     use export_backup_request::Seal as OfExport;

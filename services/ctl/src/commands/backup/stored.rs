@@ -19,7 +19,7 @@ pub(super) async fn get(service: &Connection, id: String) -> Result<Backup> {
     known(service.answer(service.backups().get_backup(request)).await?.backup)
 }
 
-/// Only while its etag is `etag`, if that is not empty.
+/// Deletes it only while its etag is `etag`, unless that is empty.
 pub(super) async fn delete(service: &Connection, id: String, etag: String) -> Result<Backup> {
     let request = long(DeleteBackupRequest { id, etag });
     known(service.answer(service.backups().delete_backup(request)).await?.backup)
@@ -44,7 +44,7 @@ pub(super) fn known(backup: Option<Backup>) -> Result<Backup> {
     backup.context("the backup service answered without a backup")
 }
 
-/// Prints everything that is known of it; what it lacks goes to standard error, as after an export.
+/// Prints all details; the parts that it lacks go to standard error, as after an export.
 pub(in crate::commands) fn print_one(format: Format, backup: &Backup) -> Result<()> {
     format.message(BACKUP, backup, || details::text(backup))?;
     if let Some(content) = &backup.content {

@@ -1,4 +1,4 @@
-//! `strongroom backup verify`: a stored backup, or an archive that is sent up, is checked by the backup service with the
+//! `strongroom backup verify`: the backup service checks a stored backup or an uploaded archive, together with the
 //! vault.
 
 mod answers;
@@ -25,7 +25,7 @@ use crate::output::Format;
 use answers::Answers;
 
 /// # Errors
-/// Also when the archive was looked at and is not fine; what is wrong is then on standard output.
+/// Also when the archive was checked and has problems; these are then on standard output.
 pub(super) async fn run(verify: VerifyBackup, format: Format) -> Result<()> {
     let id = stored(&verify)?;
     let backup = client::backup()?;
@@ -44,7 +44,7 @@ pub(super) async fn run(verify: VerifyBackup, format: Format) -> Result<()> {
     report::judge(&answers.verdict)
 }
 
-/// The id that was given; `None` for a file.
+/// The given id; `None` for a file.
 fn stored(verify: &VerifyBackup) -> Result<Option<String>> {
     let id = archive_or_backup::id_of(&verify.archive)?;
     let usage = WrongUsage::new("--destination is of a stored backup: a file is sent from this machine");
@@ -52,7 +52,7 @@ fn stored(verify: &VerifyBackup) -> Result<Option<String>> {
     Ok(id)
 }
 
-/// Verifies a stored backup, wherever the service reads it from.
+/// Verifies a stored backup, from any destination that the service chooses.
 ///
 /// # Errors
 /// Also when it does not pass.
@@ -80,7 +80,7 @@ async fn send(backup: &Connection, file: &Path) -> Result<Answers> {
         Ok(opened) => receive(backup, opened.into_inner(), &progress).await,
         Err(status) => Err(backup.failed(&status).into()),
     };
-    // A file that cannot be read ends the upload, of which the server only sees that it ended.
+    // A file that cannot be read ends the upload; the server sees only the end.
     if let Ok(error) = failed.await {
         bail!(error);
     }

@@ -1,4 +1,4 @@
-//! A backup that is being made, watched to its end. The watch may break and begin anew: the backup does not notice.
+//! Watches a backup in progress to its end. A broken watch begins again; the backup is not affected.
 
 use anyhow::{Error, Result};
 use strongroom_api::backup::v1::{Backup, BackupState, WatchBackupRequest, WatchBackupResponse};
@@ -20,10 +20,10 @@ pub(super) async fn run(id: String, format: Format) -> Result<()> {
     outcome::judge(&ended)
 }
 
-/// Watches until it is being made no more. `known` is the backup where it was just begun.
+/// Watches until the backup is no longer in progress. `known` is the backup if it has just begun.
 ///
 /// # Errors
-/// When it is interrupted, or the service stays away: the backup goes on nevertheless.
+/// When the watch is interrupted, or the service stays unavailable: the backup continues nevertheless.
 pub(in crate::commands) async fn to_its_end(
     service: &Connection,
     id: String,
@@ -71,7 +71,7 @@ impl<F: Fn(&Status) -> CallFailed> Watch<F> {
             let error = match broken {
                 Some(status) => {
                     let failed = (self.failed)(&status);
-                    // Before the first answer it is a refusal, or an address where nobody is.
+                    // Before the first answer, this is a refusal, or nobody serves at that address.
                     if self.seen.is_none() || !is_broken(&status, &failed) {
                         return Err(failed.into());
                     }
@@ -85,7 +85,7 @@ impl<F: Fn(&Status) -> CallFailed> Watch<F> {
         }
     }
 
-    /// What ended the stream before its end.
+    /// The status that ended the stream early.
     async fn take<S>(&mut self, mut stream: S, show: &mut impl FnMut(&Backup)) -> Option<Status>
     where
         S: Stream<Item = Result<WatchBackupResponse, Status>> + Unpin,
@@ -120,7 +120,7 @@ mod tests {
         Ok(WatchBackupResponse { backup: Some(backup) })
     }
 
-    /// What the watch ends with when the service says this, one stream after the other, and how many were opened.
+    /// The result of the watch and the number of opened streams, if the service sends `streams` one after the other.
     async fn followed(known: Option<Backup>, streams: Vec<Vec<Said>>) -> (Result<Backup>, usize) {
         let (all, mut left) = (streams.len(), streams.into_iter());
         let open = async || match left.next() {
@@ -152,7 +152,7 @@ mod tests {
         let (ended, _) = followed(None, vec![vec![state(BackupState::Creating, 1)]]).await;
         let error = format!("{:#}", ended.unwrap_err());
         assert!(error.contains("the backup goes on"), "{error}");
-        // The same answer again and again is no progress.
+        // The same answer repeated is no progress.
         let (ended, opened) =
             followed(None, (0..100).map(|_| vec![state(BackupState::Creating, 1)]).collect()).await;
         assert!(ended.is_err() && opened < 10, "{opened}");
@@ -163,7 +163,7 @@ mod tests {
         let refused = || vec![Err(Status::not_found("no such backup"))];
         let (ended, opened) = followed(None, vec![refused(), refused()]).await;
         assert!(ended.is_err() && opened == 1);
-        // Nobody is there: worth no waiting, unless the backup has begun.
+        // Nobody is there: not worth waiting for, unless the backup has begun.
         let (ended, _) = followed(None, Vec::new()).await;
         assert!(ended.unwrap_err().downcast_ref::<CallFailed>().unwrap().is_away());
         let known = Some(Backup { state: BackupState::Creating.into(), ..Backup::default() });

@@ -13,7 +13,7 @@ use crate::output::{Format, key_values};
 pub(super) async fn run(vault: &Connection, named: &str, given: &Confirmation, format: Format) -> Result<()> {
     let asks = confirmation::is_needed(given)?;
     let id = resolve(vault, named).await?;
-    // The answer is about what was shown: a credential that changes meanwhile is not deleted.
+    // The answer applies to the displayed state: a credential that changes in between is not deleted.
     let etag = if asks {
         let request = unary(GetCredentialRequest { id: id.clone() });
         let answer = vault.answer(vault.credentials().get_credential(request)).await?;

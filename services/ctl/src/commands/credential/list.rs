@@ -1,4 +1,4 @@
-//! Listing credentials: the vault answers in pages, and operators want all of them.
+//! Lists credentials: the vault answers in pages, and operators want all of them.
 
 use anyhow::Result;
 use strongroom_api::vault::v1::{Credential, ListCredentialsRequest};

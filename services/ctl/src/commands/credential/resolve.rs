@@ -1,4 +1,4 @@
-//! Operators name a credential by its id or, where it is unique, by its display name.
+//! Operators name a credential by its id or, if it is unique, by its display name.
 
 use anyhow::{Result, bail};
 use strongroom_api::vault::v1::{Credential, ListCredentialsRequest};
@@ -8,8 +8,8 @@ use crate::client::{Connection, PAGE_SIZE};
 use crate::error::{Local, Refused};
 use crate::output::printable;
 
-/// The id of the credential that `given` names. What looks like an id is taken as one without asking the
-/// vault, so that a token that may not list credentials can still name them.
+/// The id of the credential that `given` names. A text in the form of an id is used without asking the vault, so that a
+/// token without the right to list credentials can still name them.
 ///
 /// # Errors
 /// When no credential or more than one has that name; the latter are listed.
@@ -42,7 +42,7 @@ fn choose(given: &str, candidates: Vec<Credential>) -> Result<String> {
     }
 }
 
-/// The ids of those with this very name.
+/// The ids of the credentials with exactly this name.
 pub(super) fn ids_of(name: &str, candidates: Vec<Credential>) -> Vec<String> {
     candidates.into_iter().filter(|one| one.display_name == name).map(|one| one.id).collect()
 }

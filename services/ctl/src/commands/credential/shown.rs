@@ -1,4 +1,4 @@
-//! Credentials as people read them.
+//! Credentials for people.
 
 use anyhow::{Context as _, Result};
 use jiff::Timestamp;
@@ -35,7 +35,7 @@ pub(super) fn details(credential: &Credential) -> String {
     ])
 }
 
-/// One credential a row.
+/// One row per credential.
 pub(in crate::commands) fn table(credentials: &[Credential]) -> Table {
     let mut table = Table::new(&["ID", "NAME", "PROVIDER", "PREVIEW", "ACTIVE", "EXPIRES", "USED BY"]);
     for credential in credentials {
@@ -52,7 +52,7 @@ pub(in crate::commands) fn table(credentials: &[Credential]) -> Table {
     table
 }
 
-/// An expired credential is refused to its consumers, as an inactive one is, and is never shown as usable.
+/// An expired credential is refused to its consumers like an inactive one, so it is never shown as usable.
 fn active(credential: &Credential) -> &'static str {
     let now = Timestamp::from_microsecond(SystemClock.now_micros()).unwrap_or_default();
     match credential.active {
@@ -62,7 +62,7 @@ fn active(credential: &Credential) -> &'static str {
     }
 }
 
-/// Whether it has an expiry, and that is at `time` or before.
+/// Whether it expires at or before `time`.
 pub(super) fn expires_by(credential: &Credential, time: Timestamp) -> bool {
     credential.expire_time.is_some_and(|expires| expires.seconds <= time.as_second())
 }
@@ -71,7 +71,7 @@ fn used_by(credential: &Credential) -> String {
     joined(credential.reference_counts.iter().map(|(kind, count)| format!("{count} {kind}")))
 }
 
-/// Sorted, because protobuf maps come in any order.
+/// Sorted, because protobuf maps have no order.
 fn joined(parts: impl Iterator<Item = String>) -> String {
     let mut parts: Vec<String> = parts.collect();
     parts.sort();

@@ -1,8 +1,8 @@
-//! Names that are not unique cannot name a credential, so a second one of a name is made on purpose only.
+//! A name that is not unique cannot identify a credential, so creating a duplicate must be explicit.
 //!
-//! The vault has no rule about names, and another command can take the name between the question and the change. So
-//! the question is asked again afterwards: of two commands at the same moment, at least the later one sees the other
-//! and says so. A token sees only what it may list: a twin outside of its selection stays unseen.
+//! The vault has no rule about names, and another command can take the name between the check and the change. So the
+//! check is repeated afterwards: of two commands at the same moment, at least the later one sees the other and reports
+//! it. A token sees only credentials that it may list: a duplicate outside its selection stays unseen.
 
 use anyhow::{Context as _, Result, bail};
 use strongroom_api::vault::v1::ListCredentialsRequest;
@@ -26,7 +26,7 @@ pub(super) async fn refuse_duplicate(vault: &Connection, name: &str, own: &str) 
     bail!(Refused::new(Local::NameTaken, sentence))
 }
 
-/// Warns when `name` was taken by another credential at the same moment. The change is made, so nothing fails.
+/// Warns if another credential took `name` at the same moment. The change has been made, so nothing fails.
 pub(super) async fn warn_of_duplicate(vault: &Connection, name: &str, own: &str) {
     let Ok(twins) = twins(vault, name, own).await else { return };
     if !twins.is_empty() {
@@ -38,7 +38,7 @@ pub(super) async fn warn_of_duplicate(vault: &Connection, name: &str, own: &str)
     }
 }
 
-/// Ids of others with this very name. What no name can be is left to the vault to refuse.
+/// Ids of other credentials with exactly this name. An invalid name is left to the vault to refuse.
 async fn twins(vault: &Connection, name: &str, own: &str) -> Result<Vec<String>> {
     if name.is_empty() || name.chars().any(char::is_control) || name.chars().count() > MAX_NAME {
         return Ok(Vec::new());

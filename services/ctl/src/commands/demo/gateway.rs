@@ -1,4 +1,4 @@
-//! The made-up gateway's database.
+//! The database of the fictional gateway.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use sqlx::{ConnectOptions as _, Connection as _};
 
 const SQL: &str = include_str!("../../../../../deploy/sample/gateway.sql");
 
-/// Makes the database in `file`. The answer is how many rows its tables have in all.
+/// Creates the database in `file`, and returns the total number of rows in its tables.
 pub(super) async fn create(file: &Path) -> Result<i64> {
     let mut connection = open(file).await?;
     sqlx::raw_sql(SQL).execute(&mut connection).await.context("the sample gateway's SQL")?;
@@ -17,7 +17,7 @@ pub(super) async fn create(file: &Path) -> Result<i64> {
         .fetch_all(&mut connection)
         .await?;
     for table in tables {
-        // The names are those of our own file.
+        // The names come from our own file.
         let count = sqlx::AssertSqlSafe(format!("SELECT count(*) FROM \"{table}\""));
         rows += sqlx::query_scalar::<_, i64>(count).fetch_one(&mut connection).await?;
     }
@@ -25,13 +25,13 @@ pub(super) async fn create(file: &Path) -> Result<i64> {
     Ok(rows)
 }
 
-/// Makes a database without tables in `file`.
+/// Creates a database without tables in `file`.
 pub(super) async fn create_empty(file: &Path) -> Result<()> {
     open(file).await?.close().await?;
     Ok(())
 }
 
-/// How many endpoints the gateway has.
+/// Number of endpoints of the gateway.
 pub(super) async fn endpoints(file: &Path) -> Result<i64> {
     let mut connection = open(file).await?;
     let count = sqlx::query_scalar("SELECT count(*) FROM endpoints").fetch_one(&mut connection).await?;
@@ -39,7 +39,7 @@ pub(super) async fn endpoints(file: &Path) -> Result<i64> {
     Ok(count)
 }
 
-/// Writes credential ids where the gateway keeps them: on endpoint 1, template 2, wrapper setting 4.
+/// Writes credential ids to the gateway's own columns: endpoint 1, template 2, wrapper setting 4.
 pub(super) async fn store_ids(file: &Path, endpoint: &str, template: &str, wrapper: &str) -> Result<()> {
     let mut connection = open(file).await?;
     for (statement, id) in [

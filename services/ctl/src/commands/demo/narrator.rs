@@ -1,10 +1,10 @@
-//! How the story is told: numbered steps, in order, and nothing else on the same channel.
+//! The form of the story: numbered steps, in order, and nothing else on the same channel.
 
 use anyhow::Result;
 
 use crate::output::{Format, message, print};
 
-/// Tells steps on standard output; on standard error when standard output is for a script.
+/// Prints steps on standard output, or on standard error if standard output is for a script.
 pub(super) struct Narrator {
     format: Format,
     steps: u32,
@@ -15,12 +15,12 @@ impl Narrator {
         Self { format, steps: 0 }
     }
 
-    /// How many steps were told.
+    /// Number of steps so far.
     pub(super) fn steps(&self) -> u32 {
         self.steps
     }
 
-    /// Begins the next step and says what happened and why it matters.
+    /// Begins the next step, and prints what happened and why it matters.
     pub(super) fn step(&mut self, title: &str, why: &str) -> Result<()> {
         self.steps += 1;
         let blank = if self.steps > 1 { "\n" } else { "" };
@@ -28,7 +28,7 @@ impl Narrator {
         self.say(&format!("{blank}{}. {title}\n{}", self.steps, indented.join("\n")))
     }
 
-    /// Shows something that a step brought about.
+    /// Shows a result of a step.
     pub(super) fn show(&self, what: &str) -> Result<()> {
         let indented: Vec<String> = what.lines().map(|line| format!("     {line}")).collect();
         self.say(&format!("\n{}", indented.join("\n")))

@@ -1,4 +1,4 @@
-//! The order of the story, and who acts in it.
+//! The order of the story, and its actors.
 
 mod archives;
 mod cast;
@@ -26,7 +26,7 @@ Next, for real:
    strongroom credential create NAME --provider P --secret-file -
    strongroom backup export --out .            and on the file it names: strongroom archive verify FILE";
 
-/// Tells everything from the start of the services to their loss.
+/// The whole story, from the start of the services to their loss.
 pub(super) async fn tell(
     embedded: &Embedded,
     folder: &Path,
@@ -48,7 +48,7 @@ pub(super) async fn tell(
     loss::remember(&cast, credential, archive).await
 }
 
-/// The last words.
+/// The closing text.
 pub(super) fn end(narrator: &Narrator) -> Result<()> {
     narrator.say(NEXT)
 }

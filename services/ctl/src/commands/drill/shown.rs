@@ -1,4 +1,4 @@
-//! Drills as people read them.
+//! Drills for people.
 
 use strongroom_api::backup::v1::{Drill, DrillCheck, DrillOutcome, DrillState};
 

@@ -9,7 +9,7 @@ use crate::input::Input;
 use crate::output::{Format, Table, key_values, message};
 use crate::secret_input;
 
-/// Above this Gatwy refuses what it wrote itself.
+/// Number of recordings above which Gatwy refuses its own file.
 const GATWY_READS: usize = 1000;
 
 pub(super) fn run(import: &ImportGeb, format: Format) -> Result<()> {

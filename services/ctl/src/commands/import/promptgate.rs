@@ -1,8 +1,8 @@
-//! `strongroom import promptgate`: a gateway's credentials, from its export into the vault.
+//! `strongroom import promptgate`: imports a gateway's credentials from its export into the vault.
 //!
-//! Labels on each credential name the gateway and the row it was; that is how a second run finds it. It is the same one
-//! only if name, provider and secret are the same too: two gateways may state one URL, and a secret may have been
-//! changed since. The request id is made of URL and row, so that two runs at once create nothing twice either.
+//! Labels on each credential name the gateway and the original row; a second run finds it by them. It is the same
+//! credential only if name, provider and secret are the same too: two gateways can state one URL, and a secret can have
+//! changed since. The request id is derived from URL and row, so two simultaneous runs create nothing twice either.
 
 mod difference;
 mod report;
@@ -33,10 +33,10 @@ const FROM: &str = "imported-from";
 const PRODUCT: &str = "promptgate";
 const URL: &str = "promptgate.url";
 const ID: &str = "promptgate.id";
-/// A fingerprint of the secret that was imported, under the APP_KEY. It shows nothing of the secret.
+/// A fingerprint of the imported secret, under the APP_KEY. It reveals nothing about the secret.
 const SECRET: &str = "promptgate.secret";
 
-/// What was read, before the vault is asked for anything.
+/// Everything read from the export, before the vault is asked for anything.
 struct Found {
     manifest: ExportManifest,
     credentials: Vec<StoredCredential>,
@@ -52,7 +52,7 @@ pub(super) async fn run(import: &ImportPromptgate, format: Format) -> Result<()>
     let mut lines = Vec::new();
     let mut seen = HashSet::new();
     for stored in &found.credentials {
-        // The second would be taken for the first, and only once there is one in the vault.
+        // Otherwise the second row would be mistaken for the first, but only once the first is in the vault.
         let outcome = if seen.insert(&stored.id) {
             importer.take_over(stored).await?
         } else {
@@ -80,7 +80,7 @@ struct Importer<'a> {
     vault: Connection,
     key: AppKey,
     url: &'a str,
-    /// What earlier runs created, by the row's id.
+    /// Credentials that earlier runs created, by row id.
     known: HashMap<String, Credential>,
     dry_run: bool,
 }
@@ -95,7 +95,7 @@ impl<'a> Importer<'a> {
         Ok(Self { vault, key, url, known, dry_run })
     }
 
-    /// What became of one credential. An error ends the run: the vault cannot be reached or denies it.
+    /// The outcome for one credential. An error ends the run: the vault cannot be reached, or refuses the call.
     async fn take_over(&self, stored: &StoredCredential) -> Result<Outcome> {
         let refused = |reason: &str| Ok(Outcome::Refused(reason.to_owned()));
         let Some(value) = &stored.secret else {
@@ -121,7 +121,7 @@ impl<'a> Importer<'a> {
         self.create(stored, active, &secret, fingerprint).await
     }
 
-    /// A dry run asks the vault to check the same request.
+    /// In a dry run, the vault only checks the same request.
     async fn create(
         &self,
         stored: &StoredCredential,
@@ -163,7 +163,7 @@ impl<'a> Importer<'a> {
         Ok(Outcome::Imported(created.id))
     }
 
-    /// Takes it out of use where the gateway had done so. Whoever changed it since has decided otherwise.
+    /// Deactivates the credential if it was inactive in the gateway, unless it has been changed since its creation.
     async fn settle(&self, credential: &Credential, active: bool) -> Result<()> {
         let untouched = credential.create_time == credential.update_time;
         if active || !credential.active || !untouched || self.dry_run {
@@ -176,12 +176,13 @@ impl<'a> Importer<'a> {
     }
 }
 
-/// Names the row of one gateway.
+/// Identifies a row of a gateway.
 fn row(url: &str, id: &str) -> String {
     json!(["strongroom import promptgate", url, id]).to_string()
 }
 
-/// The same for the same row of the same gateway. Nothing of the secret is in it: the vault keeps it in the clear.
+/// The same id for the same row of the same gateway. It contains nothing of the secret, because the vault stores it in
+/// the clear.
 fn request_id(url: &str, id: &str) -> String {
     let digest = Sha256::digest(row(url, id));
     let mut bytes = [0; 16];

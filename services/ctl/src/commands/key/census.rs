@@ -1,4 +1,4 @@
-//! `strongroom key census`: what needs each version.
+//! `strongroom key census`: the values and archives that need each version.
 
 use anyhow::Result;
 use strongroom_api::vault::v1::{GetKeyCensusRequest, GetKeyCensusResponse};

@@ -1,7 +1,7 @@
-//! `strongroom key export-public`: what verifies archives without the vault.
+//! `strongroom key export-public`: the keys that verify archives without the vault.
 //!
-//! One line a version, `<kid> <64 hex digits>`, the same on standard output and in a file. Every version is
-//! there, also those that sign no more: archives of their time are still around.
+//! One line per version, `<kid> <64 hex digits>`, the same on standard output and in a file. Every version is included,
+//! even those that no longer sign: archives with their signatures still exist.
 
 use std::path::Path;
 
@@ -35,7 +35,7 @@ pub(super) async fn export(
     })
 }
 
-/// The lines of a file that verifies archives.
+/// The lines of a signer file.
 pub(in crate::commands) async fn fetch(vault: &Connection) -> Result<String> {
     lines(&ask(vault).await?.keys)
 }
@@ -45,7 +45,7 @@ async fn ask(vault: &Connection) -> Result<ExportSigningKeyResponse> {
 }
 
 /// # Errors
-/// When there is no key, or one is not what it must be: nobody could verify anything by it.
+/// When there is no key, or one is malformed: nobody could verify anything with it.
 fn lines(keys: &[SigningKey]) -> Result<String> {
     ensure!(!keys.is_empty(), "the vault has no signing key");
     let mut lines = String::new();

@@ -1,6 +1,6 @@
-//! `strongroom key reencrypt`: asking for it, and watching how far it is.
+//! `strongroom key reencrypt`: starts a re-encryption, and watches its progress.
 //!
-//! The work is the vault's. Whatever ends this command does not end that, and another run joins it.
+//! The vault does the work. It continues whatever ends this command, and another run of the command joins it.
 
 use anyhow::{Error, Result, bail};
 use strongroom_api::vault::v1::{ReencryptRequest, ReencryptResponse};
@@ -44,7 +44,7 @@ async fn watch(vault: &Connection, request: ReencryptRequest) -> Result<Reencryp
     bail!("the stream ended before the work was done; {GOES_ON}")
 }
 
-/// Before the first message a status is a refusal; after it, only the end of what could be seen.
+/// Before the first message, a status is a refusal; after it, only the watch has ended.
 fn broken(vault: &Connection, status: &Status, has_begun: bool) -> Error {
     let error = Error::new(vault.failed(status));
     if has_begun {

@@ -1,4 +1,4 @@
-//! Taking key versions out of use and back, and another person's say in it.
+//! Retiring key versions, undoing that, and approval by another person.
 
 use anyhow::{Context as _, Result};
 use jiff::SignedDuration;
@@ -16,7 +16,7 @@ use crate::time::{length_to_wire, shown};
 
 const KEY_REQUEST: &str = "strongroom.vault.v1.KeyRequest";
 
-/// The vault counts what needs the version before it answers.
+/// Before it answers, the vault counts the values and archives that need the version.
 pub(super) async fn disable(vault: &Connection, kid: String, format: Format) -> Result<()> {
     let request = long(DisableKeyVersionRequest { kid });
     print_one(format, vault.answer(vault.keys().disable_key_version(request)).await?.version)
@@ -27,7 +27,7 @@ pub(super) async fn enable(vault: &Connection, kid: String, format: Format) -> R
     print_one(format, vault.answer(vault.keys().enable_key_version(request)).await?.version)
 }
 
-/// Schedules the destruction, guarded as [`disable`] is; it can be undone for the time `after`.
+/// Schedules the destruction, guarded like [`disable`]; it can be undone for the time `after`.
 pub(super) async fn destroy(
     kid: String,
     after: Option<SignedDuration>,

@@ -1,4 +1,4 @@
-//! `strongroom key new-root`: the key that no server makes.
+//! `strongroom key new-root`: the key that no server creates.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use strongroom_crypto::RootKey;
 use crate::files;
 use crate::output::{Format, key_values, message};
 
-/// Makes one in `out`, which must not exist.
+/// Creates a root key in `out`, which must not exist.
 pub(super) fn create(out: &Path, format: Format) -> Result<()> {
     let root = RootKey::generate();
     files::create_private(out, &root.to_text())?;

@@ -6,7 +6,7 @@ use strongroom_api::vault::v1::KeyVersion;
 use crate::output::{Format, Table, key_values};
 use crate::time::shown;
 
-/// Its name in protobuf.
+/// Its protobuf name.
 pub(super) const KEY_VERSION: &str = "strongroom.vault.v1.KeyVersion";
 
 pub(super) fn print_one(format: Format, version: Option<KeyVersion>) -> Result<()> {

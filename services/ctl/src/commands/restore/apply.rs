@@ -16,7 +16,7 @@ use crate::output::{Format, key_values};
 use crate::time::length_to_wire;
 
 /// # Errors
-/// Also for a restore that failed; why is then on standard output too.
+/// Also for a restore that failed; the reason is then on standard output too.
 pub(super) async fn run(apply: ApplyRestore, format: Format) -> Result<()> {
     let ApplyRestore { id, confirm, max_pause } = apply;
     let service = client::backup()?;
@@ -40,8 +40,8 @@ pub(super) async fn run(apply: ApplyRestore, format: Format) -> Result<()> {
     outcome::judge_applied(&ended)
 }
 
-/// The target's name, from somebody who has read what will be lost; empty where the plan needs none. What is no plan is for
-/// the service to refuse.
+/// The target's name, from an operator who has read what will be lost; empty if the plan needs none. The service
+/// refuses anything that is not a plan.
 fn confirmed(restore: &Restore) -> Result<String> {
     if restore.state() != RestoreState::Planned || restore.confirm.is_empty() {
         return Ok(String::new());
@@ -57,7 +57,8 @@ fn confirmed(restore: &Restore) -> Result<String> {
     Ok(restore.confirm.clone())
 }
 
-/// The vault lets the backup service change it once, for this restore, because somebody who may restore it says so.
+/// The vault's grant to the backup service: to change the vault once, for this restore, because an operator with the
+/// right to restore it asks for that.
 async fn granted(terms: &RestoreTerms) -> Result<RestoreGrant> {
     let vault = client::vault()?;
     let request = unary(IssueRestoreGrantRequest { terms: Some(terms.clone()) });

@@ -1,5 +1,5 @@
-//! A restore that was begun, or is being taken back, to its end. The service goes on with it whoever watches, so a connection
-//! that breaks is no end: the service is asked from then on.
+//! Follows a started restore or rollback to its end. The service continues it without a watcher, so a broken connection
+//! is not the end: from then on, the service is polled.
 
 use std::time::Duration;
 
@@ -15,13 +15,13 @@ use crate::commands::progress::Progress;
 use crate::commands::retries::{Retries, is_broken};
 use crate::error::CallFailed;
 
-/// Between two questions.
+/// Time between two polls.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Begins with `call`, and waits for the end. `before` is the state that it is called in.
+/// Begins with `call`, and waits for the end. `before` is the state before the call.
 ///
 /// # Errors
-/// A refusal; and when it is interrupted, or the service stays away: what was begun goes on nevertheless.
+/// A refusal; also an interruption, or a service that stays unavailable: a started restore continues nevertheless.
 pub(super) async fn to_its_end<S>(
     service: &Connection,
     id: &str,
@@ -49,7 +49,7 @@ struct Following<'a> {
     before: RestoreState,
     seen: Option<Restore>,
     progress: Progress,
-    /// What it was last said to wait for.
+    /// The last reported reason for waiting.
     problem: String,
 }
 
@@ -82,7 +82,7 @@ impl Following<'_> {
         format!("the restore goes on; `strongroom restore get {}` tells how it is", self.id)
     }
 
-    /// What ended the stream before its end.
+    /// The status that ended the stream early.
     async fn take<S>(&mut self, mut stream: S) -> Option<Status>
     where
         S: Stream<Item = Result<Option<Restore>, Status>> + Unpin,
@@ -142,7 +142,7 @@ impl Following<'_> {
     }
 }
 
-/// Whether it changes something now, or goes on with that by itself.
+/// Whether it is changing something now, or will continue by itself.
 fn is_busy(restore: &Restore) -> bool {
     matches!(restore.state(), RestoreState::Applying | RestoreState::RollingBack | RestoreState::Resumable)
 }

@@ -1,4 +1,4 @@
-//! A restore as people read it: its plan, or how it went, what is there now, and what to do next.
+//! A restore for people: its plan or outcome, the current contents, and what to do next.
 
 use strongroom_api::backup::v1::{Restore, RestoreState, SourcePlan};
 

@@ -1,4 +1,5 @@
-//! What the databases hold now, and what to do next: for somebody who finds a restore and did not begin it.
+//! The current contents of the databases, and what to do next: for an operator who finds a restore that somebody else
+//! began.
 
 use strongroom_api::backup::v1::{Restore, RestoreMode, RestoreState};
 use strongroom_api::limits::VAULT_SOURCE;
@@ -11,15 +12,15 @@ use crate::time::shown;
 /// Rows of a source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Rows {
-    /// Those from before the restore.
+    /// The rows from before the restore.
     Old,
-    /// One of both wholly: the transaction has begun, and nobody has written down how it ended.
+    /// Entirely the old or entirely the new ones: the transaction has begun, and its outcome is not recorded yet.
     OldOrNew,
-    /// Those of the archive.
+    /// The archive's rows.
     New,
 }
 
-/// One line a source where they differ, otherwise one for all.
+/// One line per source if they differ, otherwise one for all.
 pub(super) fn now(restore: &Restore) -> Vec<String> {
     let all = |sentence: &str| vec![sentence.to_owned()];
     match restore.state() {
@@ -66,7 +67,7 @@ fn of_source(restore: &Restore, source: &str) -> String {
     format!("{}: {rows}", printable(source))
 }
 
-/// By the last step that says so. A step without a source is of all of them.
+/// Determined by the last step that changes them. A step without a source applies to all sources.
 fn rows(restore: &Restore, source: &str) -> Rows {
     let steps = restore.steps.iter().filter(|step| step.source.is_empty() || step.source == source);
     let told = steps.rev().find_map(|step| match &*step.step {
@@ -78,7 +79,7 @@ fn rows(restore: &Restore, source: &str) -> Rows {
     told.unwrap_or(Rows::Old)
 }
 
-/// What to do, one line each; nothing where nothing is left to do.
+/// What to do, one line each; empty if nothing remains to be done.
 pub(super) fn next(restore: &Restore) -> Vec<String> {
     let id = &restore.id;
     match restore.state() {
@@ -104,7 +105,7 @@ pub(super) fn next(restore: &Restore) -> Vec<String> {
     }
 }
 
-/// The ways back.
+/// Ways to undo the restore.
 fn after(restore: &Restore) -> Vec<String> {
     let mut ways = Vec::new();
     let now = SystemClock.now_micros() / 1_000_000;
@@ -113,7 +114,7 @@ fn after(restore: &Restore) -> Vec<String> {
     if is_kept {
         let until = shown(restore.rollback_expire_time.as_ref());
         let (flag, what) = match restore.mode() {
-            // There are no old rows that the new ones could be compared with.
+            // There are no old rows to compare the new ones with.
             RestoreMode::IntoEmpty => (" --discard-changes", "empties it again"),
             RestoreMode::Merge | RestoreMode::Replace | RestoreMode::Unspecified => ("", "takes it back"),
         };
@@ -122,7 +123,7 @@ fn after(restore: &Restore) -> Vec<String> {
     if !restore.safety_backup_id.is_empty() {
         let when = if is_kept { "later " } else { "" };
         let backup = words::shell_word(&restore.safety_backup_id);
-        // The vault is never restored because nobody has named what is.
+        // The vault is restored only if it is named explicitly.
         let sources = if is_of_vault(restore) {
             format!(" --sources {}", restore.sources.join(","))
         } else {
@@ -196,7 +197,7 @@ mod tests {
             let restore = restore(state, &[]);
             assert!(!now(&restore).is_empty(), "{state:?}");
             let is_over = matches!(state, RestoreState::RolledBack | RestoreState::Unspecified);
-            // An applied one without an undo and without a safety backup has no way back.
+            // An applied restore without an undo and without a safety backup has no way back.
             assert_eq!(next(&restore).is_empty(), is_over || state == RestoreState::Applied, "{state:?}");
         }
     }

@@ -43,7 +43,7 @@ fn table(restores: &[Restore]) -> Table {
     table
 }
 
-/// Until when it can be applied, or taken back.
+/// When it can no longer be applied or rolled back.
 fn until(restore: &Restore) -> String {
     match restore.state() {
         RestoreState::Planned => format!("apply {}", shown(restore.expire_time.as_ref())),

@@ -1,4 +1,4 @@
-//! What a restore's state means for the exit code.
+//! The exit code for a restore's state.
 
 use anyhow::{Error, Result, bail};
 use strongroom_api::backup::v1::{Restore, RestoreState};
@@ -8,17 +8,17 @@ use crate::commands::backup::with_reason;
 use crate::error::{NotDone, UnknownSigner};
 use crate::output::printable;
 
-/// The refusal with an exit code of its own.
+/// The refusal with its own exit code.
 const UNKNOWN_SIGNER: &str = "UNKNOWN_SIGNER";
 
-/// Nothing for a plan that can be applied.
+/// Success for a plan that can be applied.
 ///
 /// # Errors
-/// [`UnknownSigner`] where nothing else stands against it.
+/// [`UnknownSigner`] if there is no other reason for the refusal.
 pub(super) fn judge_plan(restore: &Restore) -> Result<()> {
     let refusals = restore.plan.as_ref().map(|plan| plan.refusals.as_slice()).unwrap_or_default();
     match refusals {
-        // Both: an answer that contradicts itself is no good news.
+        // Both must agree: an answer that contradicts itself is not a success.
         [] if restore.state() == RestoreState::Planned => Ok(()),
         [] => bail!("the restore is {}, and the backup service gave no reason", named(restore)),
         all if all.iter().all(|one| one.reason == UNKNOWN_SIGNER) => {
@@ -32,7 +32,7 @@ pub(super) fn judge_plan(restore: &Restore) -> Result<()> {
     }
 }
 
-/// Nothing for a restore that was applied.
+/// Success for a restore that was applied.
 pub(super) fn judge_applied(restore: &Restore) -> Result<()> {
     match restore.state() {
         RestoreState::Applied => Ok(()),
@@ -44,7 +44,7 @@ pub(super) fn judge_applied(restore: &Restore) -> Result<()> {
     }
 }
 
-/// Nothing for a restore that was taken back.
+/// Success for a restore that was rolled back.
 pub(super) fn judge_rolled_back(restore: &Restore) -> Result<()> {
     match restore.state() {
         RestoreState::RolledBack => Ok(()),

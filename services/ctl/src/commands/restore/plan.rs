@@ -22,7 +22,7 @@ use crate::input::Input;
 use crate::output::Format;
 
 /// # Errors
-/// Also for a restore that is refused; why is then on standard output.
+/// Also for a refused restore; the reason is then on standard output.
 pub(super) async fn run(plan: PlanRestore, format: Format) -> Result<()> {
     let id = archive_or_backup::id_of(&plan.archive)?;
     let mut request = request(&plan)?;
@@ -52,7 +52,7 @@ pub(super) async fn run(plan: PlanRestore, format: Format) -> Result<()> {
     outcome::judge_plan(&restore)
 }
 
-/// All but the archive.
+/// The whole request except the archive.
 fn request(plan: &PlanRestore) -> Result<PlanRestoreRequest> {
     let mode = RestoreMode::from(plan.mode);
     ensure!(
@@ -83,11 +83,11 @@ fn request(plan: &PlanRestore) -> Result<PlanRestoreRequest> {
     })
 }
 
-/// Plans, and plans anew when the connection breaks: a plan changes nothing, and an upload is worth keeping.
+/// Plans, and plans again if the connection breaks: a plan changes nothing, and an upload is worth keeping.
 async fn planned(service: &Connection, request: PlanRestoreRequest) -> Result<Restore> {
     let progress = Progress::of_restore();
     let mut retries = Retries::new();
-    // Without an upload there is no reason to wait for a service that is not there.
+    // Without an upload, there is no reason to wait for a service that is not there.
     let mut is_running = matches!(request.archive, Some(Archive::UploadId(_)));
     loop {
         let ended = match service.restores().plan_restore(Request::new(request.clone())).await {

@@ -1,4 +1,4 @@
-//! A plan as people read it: what it is about, what it does and who waits, what stands against it, and how it is applied.
+//! A plan for people: its subject, its effects and who waits, the reasons against it, and how to apply it.
 
 use indicatif::HumanBytes;
 use strongroom_api::backup::v1::{
@@ -66,7 +66,7 @@ fn waits(source: &SourcePlan, mode: RestoreMode) -> Vec<(&'static str, String)> 
     waits
 }
 
-/// Levels that did not pass, and sealed values and texts; nothing where all is well.
+/// Levels that did not pass, and sealed values and texts; empty if there are none.
 fn verification(plan: &RestorePlan) -> String {
     let mut text = String::new();
     let bad: Vec<_> = plan.levels.iter().filter(|level| level.outcome() != VerifyOutcome::Passed).collect();
@@ -124,7 +124,7 @@ fn end(restore: &Restore) -> Vec<(&'static str, String)> {
     }
 }
 
-/// What is typed next.
+/// The command to type next.
 pub(super) fn apply_command(restore: &Restore) -> String {
     let confirm = match &*restore.confirm {
         "" => String::new(),

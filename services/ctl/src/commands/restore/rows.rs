@@ -1,4 +1,4 @@
-//! What a restore does with rows, table by table.
+//! The effect of a restore on rows, table by table.
 
 use indicatif::HumanCount;
 use strongroom_api::backup::v1::{FileSetPlan, RowChange, SourcePlan, TablePlan};
@@ -7,12 +7,12 @@ use strongroom_api::limits::VAULT_SOURCE;
 use super::words;
 use crate::output::{Table, printable};
 
-/// Keys that are shown of each table and change; the rest is counted.
+/// Number of keys shown for each table and change; the rest is counted.
 const MOST_KEYS: usize = 3;
-/// The same of credentials that go: each is somebody's.
+/// The same for removed credentials: each of them belongs to somebody.
 const MOST_CREDENTIALS: usize = 100;
 
-/// One line a table, and one for all of them where there are several; one for the files of a set.
+/// One line per table, and a total if there are several; one line for the files of a set.
 pub(super) fn table(source: &SourcePlan) -> String {
     if let Some(set) = &source.files {
         return files(&as_table(set));
@@ -42,7 +42,7 @@ fn files(set: &TablePlan) -> String {
     table.to_string()
 }
 
-/// Files are counted as rows are.
+/// Files are counted like rows.
 fn as_table(set: &FileSetPlan) -> TablePlan {
     let FileSetPlan { files, created, changed, deleted, kept, conflicts, examples } = set.clone();
     TablePlan {
@@ -75,7 +75,7 @@ pub(in crate::commands) fn count(count: i64) -> String {
     HumanCount(count.try_into().unwrap_or(0)).to_string()
 }
 
-/// A few keys of the rows that change: a line for each table that has such rows.
+/// A few keys of the changed rows: one line for each table with such rows.
 pub(super) fn examples(source: &SourcePlan) -> String {
     let files = source.files.as_ref().map(as_table);
     let most = if source.kind == VAULT_SOURCE { MOST_CREDENTIALS } else { MOST_KEYS };
@@ -95,7 +95,7 @@ fn of_table(table: &TablePlan, most_removed: usize) -> Option<String> {
     (!said.is_empty()).then(|| format!("{}: {}", printable(&table.table), said.join("; ")))
 }
 
-/// A table without a key has rows that cannot be named.
+/// The rows of a table without a key cannot be named.
 fn of_change(table: &TablePlan, change: RowChange, count: i64, most_removed: usize) -> Option<String> {
     let most = if change == RowChange::Deleted { most_removed } else { MOST_KEYS };
     let named = table.examples.iter().filter(|example| example.change() == change && !example.key.is_empty());

@@ -1,7 +1,7 @@
-//! An archive on its way up, over as many connections as it takes.
+//! Uploads an archive, over as many connections as necessary.
 //!
-//! A sealed archive goes up under an id that is made up here, so that whatever breaks can be gone on with. A plain one is sealed
-//! by the service on its way, and goes up in a single stream.
+//! A sealed archive is uploaded under an id that is generated here, so any interruption can be resumed. The service
+//! seals a plain archive as it arrives, so it must arrive in a single stream.
 
 use std::io::BufReader;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use crate::input::Input;
 /// Sends the file, and returns the upload's id.
 ///
 /// # Errors
-/// When the file cannot be read, when the service refuses it, or stays away.
+/// When the file cannot be read, or when the service refuses it or stays unavailable.
 pub(super) async fn send(service: &Connection, file: &Input) -> Result<String> {
     let mut upload = if is_sealed(file)? { begun() } else { Upload::default() };
     let mut retries = Retries::new();
@@ -49,18 +49,18 @@ pub(super) async fn send(service: &Connection, file: &Input) -> Result<String> {
     }
 }
 
-/// Removes one of which nothing comes: it would take room for a day. What cannot be removed now goes then.
+/// Removes an upload that is not needed: it would take room for a day. If it cannot be removed now, it is removed then.
 pub(super) async fn delete(service: &Connection, id: String) {
     let _ = service.restores().delete_upload(unary(DeleteUploadRequest { id })).await;
 }
 
-/// Whatever is wrong with the seal is for the service to say.
+/// The service reports any other problem of the seal.
 fn is_sealed(file: &Input) -> Result<bool> {
     let header = seal::Header::read(&mut BufReader::new(file.open()?));
     Ok(!matches!(header, Err(ArchiveError::Seal(SealError::NotSealed))))
 }
 
-/// One of which nothing has arrived.
+/// An upload of which nothing has arrived.
 fn begun() -> Upload {
     Upload { id: uuid::Uuid::now_v7().to_string(), ..Upload::default() }
 }
@@ -90,9 +90,9 @@ async fn again(service: &Connection, id: &str, retries: &mut Retries, broken: Er
 
 /// How a stream ended.
 enum Sent {
-    /// With everything; this is the upload's id.
+    /// Completely; contains the upload's id.
     Whole(String),
-    /// Early, and another one may go on.
+    /// Early, and another stream can continue.
     Broken(Error),
 }
 
@@ -106,7 +106,7 @@ struct Stream<'a> {
 
 impl Stream<'_> {
     /// # Errors
-    /// What another stream would end with too.
+    /// An error that another stream would end with too.
     async fn send(&self) -> Result<Sent> {
         let from = u64::try_from(self.upload.received_bytes).context("the backup service sent no size")?;
         let progress = Arc::new(Progress::of_upload(self.file.open()?.metadata()?.len()));
@@ -118,7 +118,7 @@ impl Stream<'_> {
             request(piece, &id)
         })?;
         let answer = self.service.restores().upload_archive(Request::new(requests)).await;
-        // A file that cannot be read ends the upload, of which the service only sees that it ended.
+        // A file that cannot be read ends the upload; the service sees only the end.
         if let Ok(error) = failed.await {
             bail!(error);
         }
@@ -131,7 +131,7 @@ impl Stream<'_> {
 
     fn broken(&self, status: &Status) -> Result<Sent> {
         let failed = self.service.failed(status);
-        // The service may still count the stream that broke as one of those that it allows.
+        // The service may still count the broken stream towards its limit.
         let is_counted = self.is_resumed && status.code() == Code::ResourceExhausted;
         let may_pass = is_counted || is_broken(status, &failed);
         if may_pass { Ok(Sent::Broken(failed.into())) } else { Err(failed.into()) }

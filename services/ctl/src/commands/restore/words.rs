@@ -1,4 +1,4 @@
-//! Restores in words.
+//! Texts about restores.
 
 use strongroom_api::backup::v1::{RestoreMode, RestoreState, RowChange};
 
@@ -16,7 +16,7 @@ pub(super) fn state(state: RestoreState) -> &'static str {
     }
 }
 
-/// As it is typed.
+/// The mode as typed on the command line.
 pub(super) fn mode(mode: RestoreMode) -> &'static str {
     match mode {
         RestoreMode::Unspecified => "",
@@ -46,7 +46,7 @@ pub(super) fn change(change: RowChange) -> &'static str {
     }
 }
 
-/// What is being done; one of a later release as it is called there.
+/// The current phase; one of a later release keeps its own name.
 pub(super) fn phase(phase: &str) -> &str {
     match phase {
         "receive" => "reading the archive",
@@ -59,7 +59,7 @@ pub(super) fn phase(phase: &str) -> &str {
     }
 }
 
-/// What was done; one of a later release as it is called there.
+/// A completed step; one of a later release keeps its own name.
 pub(super) fn step(step: &str) -> &str {
     match step {
         "safety-backup" => "the safety backup was stored",
@@ -75,7 +75,7 @@ pub(super) fn step(step: &str) -> &str {
     }
 }
 
-/// A word that a shell reads as it is written here.
+/// The word, quoted for a shell if necessary.
 pub(super) fn shell_word(word: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./:@".contains(&byte);
     if !word.is_empty() && word.bytes().all(is_plain) {

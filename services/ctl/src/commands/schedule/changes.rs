@@ -1,4 +1,4 @@
-//! What changes a schedule.
+//! Commands that change a schedule.
 
 use anyhow::Result;
 use strongroom_api::backup::v1::{
@@ -53,7 +53,7 @@ pub(super) async fn resume(service: &Connection, name: String) -> Result<Schedul
 
 pub(super) async fn delete(service: &Connection, delete: DeleteSchedule) -> Result<()> {
     let DeleteSchedule { name, confirmation: given } = delete;
-    // The answer is about what was shown: a schedule that changes meanwhile is not deleted.
+    // The answer applies to the displayed state: a schedule that changes in between is not deleted.
     let etag = if confirmation::is_needed(&given)? {
         let schedule = get(service, name.clone()).await?;
         let loss = "no run is due any more, and its backups stay until somebody deletes them";

@@ -1,4 +1,4 @@
-//! Schedules as people read them.
+//! Schedules for people.
 
 use strongroom_api::backup::v1::{Backup, Drill, PreviewRetentionResponse, RetentionPolicy, Schedule};
 

@@ -1,4 +1,4 @@
-//! `strongroom source reencrypt`: asking for it, watching it, and saying what is left.
+//! `strongroom source reencrypt`: starts a re-encryption, watches it, and reports the remaining values.
 
 use anyhow::{Error, Result, bail};
 use strongroom_api::backup::v1::{ReencryptSourceRequest, ReencryptSourceResponse, ReencryptedColumn};
@@ -12,11 +12,11 @@ use crate::output::{Format, Table, key_values, message};
 /// The message's name.
 const ANSWER: &str = "strongroom.backup.v1.ReencryptSourceResponse";
 const GOES_ON: &str = "what was re-encrypted stays; the same command goes on with the rest";
-/// Rows without a value that opens, of one column.
+/// Number of rows shown for each column, of those whose value no key opens.
 const SHOWN: usize = 10;
 
 /// # Errors
-/// Also where values are left; the result is then on standard output.
+/// Also if values remain; the result is then on standard output.
 pub(super) async fn run(source: String, rate: Option<i32>, format: Format) -> Result<()> {
     let backup = client::backup()?;
     let request = ReencryptSourceRequest { source: source.clone(), rows_per_second: rate.unwrap_or(0) };
@@ -40,7 +40,7 @@ pub(super) async fn run(source: String, rate: Option<i32>, format: Format) -> Re
     Ok(())
 }
 
-/// The last message.
+/// Returns the last message.
 async fn watch(backup: &Connection, request: ReencryptSourceRequest) -> Result<ReencryptSourceResponse> {
     let opened = backup.backups().reencrypt_source(Request::new(request)).await;
     let mut stream = opened.map_err(|status| backup.failed(&status))?.into_inner();

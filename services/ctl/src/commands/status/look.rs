@@ -1,4 +1,4 @@
-//! One service as it answers now.
+//! The current state of one service.
 
 use std::time::Duration;
 
@@ -9,22 +9,22 @@ use tonic_health::pb::health_check_response::ServingStatus;
 
 use crate::client::{Connection, Service};
 
-/// How long a service may take. It waits five seconds for a database that is away before it says so.
+/// Time limit for a service's answer. A service waits five seconds for an unavailable database before it reports that.
 const PATIENCE: Duration = Duration::from_secs(8);
 
-/// What a service is like.
+/// State of a service, as seen by the command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Found {
     Ready,
-    /// It answers, and something that it needs is missing.
+    /// It answers, but lacks a dependency.
     NotReady,
-    /// It may be ready, but does not talk to the holder of this token.
+    /// It may be ready, but refuses this token.
     Refused,
     Unreachable,
 }
 
 impl Found {
-    /// As the JSON document has it.
+    /// The name in the JSON document.
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Ready => "READY",
@@ -34,7 +34,7 @@ impl Found {
         }
     }
 
-    /// For people.
+    /// The name for people.
     pub(super) fn words(self) -> &'static str {
         match self {
             Self::Ready => "ready",
@@ -53,12 +53,12 @@ pub(super) struct Look {
     pub(super) found: Found,
     /// A sentence; empty when it is ready.
     pub(super) problem: String,
-    /// What it says of itself, where it does.
+    /// The service's own status, if it gave one.
     pub(super) status: Option<proto::Status>,
 }
 
-/// Asks a service for its status. One that cannot check the token, because what it needs for that is away, still tells
-/// everybody whether it is ready.
+/// Asks a service for its status. A service that cannot check the token, because it lacks the dependencies for that,
+/// still tells everybody whether it is ready.
 pub(super) async fn look(service: &Connection) -> Look {
     let name = match service.service() {
         Service::Vault => "vault",
@@ -98,7 +98,7 @@ fn judge(service: &Connection, status: proto::Status) -> (Found, String, Option<
     (Found::NotReady, problem, Some(status))
 }
 
-/// The two addresses are easily swapped, and the other service is ready, too.
+/// The two addresses are easily swapped, and the other service is ready too.
 fn mistaken(service: &Connection, found: &str) -> String {
     let (wanted, url) = (service.service().name(), service.url());
     let variable = service.service().variable();

@@ -7,8 +7,8 @@ use super::look::Look;
 use crate::output::Table;
 use crate::time::shown;
 
-/// Services, their dependencies, sources, destinations, stored backups, schedules, last operations and tampered rows; a part without
-/// rows is left out.
+/// Services, their dependencies, sources, destinations, stored backups, schedules, last operations and tampered rows; a
+/// part without rows is left out.
 pub(super) fn text(looks: &[Look]) -> String {
     let statuses = || looks.iter().filter_map(|look| Some((look, look.status.as_ref()?)));
     let mut parts = vec![services(looks).to_string()];
@@ -61,7 +61,7 @@ fn dependencies<'a>(statuses: impl Iterator<Item = (&'a Look, &'a Status)>) -> T
     table
 }
 
-/// Of sources, or of destinations.
+/// The states of sources or destinations.
 fn states(heading: &str, states: &[SourceState]) -> Table {
     let mut table = Table::new(&[heading, "KIND", "STATE", "SINCE", "REASON"]);
     for found in states {

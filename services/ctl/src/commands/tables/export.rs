@@ -1,6 +1,6 @@
-//! `strongroom tables export`: a document that is made while it is received.
+//! `strongroom tables export`: receives a document while it is being built.
 //!
-//! What makes the stream whole is the same as for an archive, and is checked by the same code.
+//! The conditions for a complete stream are those of an archive, and the same code checks them.
 
 use anyhow::{Context as _, Result};
 use strongroom_api::backup::v1::export_backup_response as whole;
@@ -20,7 +20,7 @@ use crate::output::{Format, message};
 
 /// A document that was received.
 pub(super) struct Exported {
-    /// Where it is.
+    /// Its path.
     pub(super) out: String,
     pub(super) trailer: Trailer,
 }
@@ -31,7 +31,7 @@ pub(super) async fn run(export: ExportTables, format: Format) -> Result<()> {
     let backup = client::backup()?;
     let to_stdout = matches!(out, OutPath::Stdout);
     let receiving = receive(&backup, request, out);
-    // On standard output there is nothing to clean up, and a signal just ends the process.
+    // Standard output needs no cleanup, so a signal just ends the process.
     let exported =
         if to_stdout { receiving.await? } else { unless_interrupted(receiving, "nothing was kept").await? };
     let (document, said) = (text::exported_document(&exported), || text::exported(&exported));
@@ -68,7 +68,7 @@ async fn receive(backup: &Connection, request: ExportTablesRequest, out: OutPath
     Ok(Exported { out: file.finish()?, trailer })
 }
 
-/// The same message of an archive's stream.
+/// The corresponding message of an archive's stream.
 fn as_archive(response: ExportTablesResponse) -> ExportBackupResponse {
     let message = response.message.map(|message| match message {
         Message::Header(Header { export_id, file_name, create_time, chunk_size }) => {

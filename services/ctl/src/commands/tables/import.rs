@@ -20,7 +20,7 @@ use crate::output::Format;
 const ANSWER: &str = "strongroom.backup.v1.ImportTablesResponse";
 
 /// # Errors
-/// Also where something stands against it; what is then on standard output.
+/// Also if the import is refused; the reasons are then on standard output.
 pub(super) async fn run(import: ImportTables, format: Format) -> Result<()> {
     let backup = client::backup()?;
     let interrupted = if import.dry_run {
@@ -51,7 +51,7 @@ async fn send(backup: &Connection, document: &Path, dry_run: bool) -> Result<Imp
     };
     let progress = Progress::of_upload(size);
     let answer = backup.tables().import_tables(Request::new(requests)).await;
-    // A file that cannot be read ends the upload, of which the server only sees that it ended.
+    // A file that cannot be read ends the upload; the server sees only the end.
     if let Ok(error) = failed.await {
         bail!(error);
     }

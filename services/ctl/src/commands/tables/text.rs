@@ -1,4 +1,4 @@
-//! Exports and imports of tables as people read them.
+//! Exports and imports of tables for people.
 
 use serde_json::{Value, json};
 use strongroom_api::backup::v1::{ImportTablesResponse, ImportedTable, RowChange};
@@ -7,7 +7,7 @@ use super::export::Exported;
 use crate::commands::restore::count;
 use crate::output::{Table, key_values, printable};
 
-/// Keys that are shown of each table's conflicts; the rest is counted.
+/// Number of keys shown for each table's conflicts; the rest is counted.
 const MOST_KEYS: usize = 3;
 
 pub(super) fn exported(exported: &Exported) -> String {

@@ -10,7 +10,7 @@ use strongroom_crypto::Token;
 use crate::files;
 use crate::output::{Format, key_values, message};
 
-/// Makes one in `out`, which must not exist.
+/// Creates a token in `out`, which must not exist.
 pub(super) fn create(out: &Path, format: Format) -> Result<()> {
     let token = Token::generate();
     files::create_private(out, token.expose())?;

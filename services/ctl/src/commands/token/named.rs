@@ -1,11 +1,11 @@
-//! The token that an operator means by an id or a name.
+//! Resolves an id or a name to a token.
 
 use anyhow::{Result, bail};
 use strongroom_api::vault::v1::Token;
 
 use crate::error::{Local, Refused};
 
-/// The id of the token that has the id `named`, or of the only one of that name that was not revoked.
+/// The id of the token with the id `named`, or of the only unrevoked token with that name.
 pub(super) fn id_of(tokens: &[Token], named: &str) -> Result<String> {
     if tokens.iter().any(|token| token.id == named) {
         return Ok(named.to_owned());

@@ -1,7 +1,7 @@
-//! Where the secret of a token goes: to a file that only its owner can read, or to standard output, once.
+//! The destination of a token's secret: a file that only its owner can read, or standard output, once.
 //!
-//! A secret that cannot be written is lost, and of a renewed token nothing else is left. So the file is opened before the
-//! vault is asked.
+//! A secret that cannot be written is lost, and a renewed token has no other secret left. So the file is opened before
+//! the vault is asked.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
@@ -19,7 +19,7 @@ use crate::files::sync_folder_of;
 use crate::out_file::refuse_existing;
 use crate::output::{Format, key_values, message};
 
-/// A place for a secret that is still to come.
+/// A destination for a secret that has not arrived yet.
 pub(super) enum Place {
     Printed,
     File(NewFile),
@@ -34,7 +34,7 @@ pub(super) struct NewFile {
 
 impl Place {
     /// # Errors
-    /// When nothing could be written there.
+    /// When nothing can be written there.
     pub(super) fn open(wanted: SecretFile) -> Result<Self> {
         let Some(path) = wanted.out.filter(|out| out != Path::new("-")) else { return Ok(Self::Printed) };
         refuse_existing(&path, wanted.force)?;
@@ -44,7 +44,7 @@ impl Place {
         Ok(Self::File(NewFile::create(path)?))
     }
 
-    /// Writes or prints the secret of `token`, with the token.
+    /// Writes or prints the secret of `token`, along with the token.
     pub(super) fn put(self, token: &Token, secret: &str, format: Format) -> Result<()> {
         let mut document = json!({ "token": to_json(TOKEN, token).map_err(Error::msg)? });
         match self {
@@ -68,7 +68,7 @@ impl NewFile {
         let mut name = path.clone().into_os_string();
         name.push(".new");
         let new = PathBuf::from(name);
-        // What a killed command left behind.
+        // The leftover of a killed command.
         let _ = std::fs::remove_file(&new);
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new);
         let file = file.with_context(|| format!("cannot create {}", new.display()))?;
@@ -87,7 +87,7 @@ impl NewFile {
 
 impl Drop for NewFile {
     fn drop(&mut self) {
-        // Gone when it has its name.
+        // The temporary name is gone once the file has its own name.
         let _ = std::fs::remove_file(&self.new);
     }
 }

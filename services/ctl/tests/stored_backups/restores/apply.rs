@@ -1,4 +1,4 @@
-//! A plan is applied by those who know what will be lost, and goes on without them.
+//! Operators apply a plan knowing what will be lost, and the restore continues without them.
 
 use strongroom_api::backup::v1::{Restore, RestoreProgress, RestoreState};
 use tonic::{Code, Status};
@@ -73,7 +73,7 @@ async fn without_a_terminal_the_target_must_be_named() {
     assert_eq!(refused.code, 2);
     assert!(refused.said.contains("needs --confirm TARGET"), "{}", refused.said);
     assert!(fake.state().applied.is_none());
-    // A plan that nothing is lost by needs no name.
+    // A plan that loses nothing needs no name.
     fake.state().restores[0].confirm.clear();
     let done = run(&url, folder.path(), &APPLY).await;
     assert_eq!(done.code, 0, "{}", done.said);

@@ -1,4 +1,4 @@
-//! A service of a few restores and one upload, which breaks where a test wants it to.
+//! A service with a few restores and one upload, which breaks where a test wants it to.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -21,30 +21,30 @@ pub(super) const UPLOAD: &str = "0199e0a1-0000-7000-8000-00000000000a";
 type Replies<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 type Said = Vec<Result<Restore, Status>>;
 
-/// What is asked, and what is answered.
+/// Recorded requests and prepared answers.
 #[derive(Default)]
 pub(super) struct State {
     /// Newest first.
     pub(super) restores: Vec<Restore>,
-    /// What each plan says; the first restore where none is listed.
+    /// The messages of each plan; the first restore if none is listed.
     pub(super) plans: VecDeque<Vec<Result<plan_restore_response::Message, Status>>>,
-    /// Whether a plan says nothing and stays open.
+    /// Whether a plan sends nothing and stays open.
     pub(super) hangs: bool,
-    /// What an application or a rollback says; one that is not listed says nothing and stays open.
+    /// The messages of an application or a rollback; one that is not listed sends nothing and stays open.
     pub(super) changes: VecDeque<Said>,
-    /// What is answered when a restore is asked for, before what `restores` has.
+    /// The next answers to requests for a restore, before those from `restores`.
     pub(super) gets: VecDeque<Result<Restore, Status>>,
-    /// The id that the client has made up.
+    /// The id that the client generated.
     pub(super) upload_id: Option<String>,
-    /// What has arrived of the upload.
+    /// Received bytes of the upload.
     pub(super) received: Vec<u8>,
-    /// Bytes after which an upload's stream is refused, with what.
+    /// Number of bytes after which an upload's stream is refused, and the refusal.
     pub(super) refused_after: Option<(usize, Status)>,
-    /// Everything has arrived.
+    /// Whether everything has arrived.
     pub(super) is_complete: bool,
     /// Whether the answer to an upload's end is lost.
     pub(super) loses_answer: bool,
-    /// Calls, with what matters in each.
+    /// Calls, with their relevant arguments.
     pub(super) asked: Vec<String>,
     pub(super) planned: Option<PlanRestoreRequest>,
     pub(super) applied: Option<ApplyRestoreRequest>,
@@ -54,7 +54,7 @@ pub(super) struct State {
 pub(super) struct Fake(Arc<Mutex<State>>);
 
 impl Fake {
-    /// Serves `state`; the address is the answer's second half.
+    /// Serves `state`; also returns the address.
     pub(super) async fn serve(state: State) -> (Self, String) {
         let fake = Self(Arc::new(Mutex::new(state)));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -83,7 +83,7 @@ impl Fake {
         Upload { id, file_name, size_bytes, received_bytes, complete, ..Upload::default() }
     }
 
-    /// Takes a message that must follow the `number` chunks before it.
+    /// Accepts a message that must follow the `number` chunks before it.
     fn take(&self, message: Message, number: &mut i64) -> Result<(), Status> {
         let mut state = self.state();
         match message {
@@ -197,7 +197,7 @@ impl RestoreService for Fake {
         Ok(Response::new(GetRestoreResponse { restore: Some(known.ok_or_else(unknown)?) }))
     }
 
-    /// One a page.
+    /// One restore per page.
     async fn list_restores(
         &self,
         request: Request<ListRestoresRequest>,

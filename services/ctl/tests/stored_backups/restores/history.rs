@@ -1,4 +1,4 @@
-//! What was restored, for somebody who did not begin it.
+//! Past restores, for an operator who did not begin them.
 
 use strongroom_api::backup::v1::{Restore, RestoreProgress, RestoreState};
 

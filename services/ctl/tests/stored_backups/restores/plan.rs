@@ -1,4 +1,4 @@
-//! A plan as it is printed, and what it means for the exit code.
+//! The printed form of a plan, and its exit code.
 
 use strongroom_api::backup::v1::plan_restore_request::Archive;
 use strongroom_api::backup::v1::plan_restore_response::Message;
@@ -52,7 +52,7 @@ async fn a_plan_is_read_at_night() {
         ..PlanRestoreRequest::default()
     };
     assert_eq!(request, expected);
-    // The same later, from whoever finds it.
+    // Anybody can show the same plan later.
     assert_eq!(run(&url, folder.path(), &["restore", "get", ID]).await.out, RICH);
 }
 
@@ -92,7 +92,7 @@ async fn everything_that_can_be_asked_for_is_asked_for() {
     assert!(neither.code == 1 && neither.said.contains("neither a file nor the id"), "{}", neither.said);
 }
 
-/// Refused for each of the reasons, with all that a plan may have found.
+/// Refused for each of the reasons, with everything that a plan can contain.
 fn refused(reasons: &[&str]) -> Restore {
     let mut refused = restore(RestoreState::Refused);
     let plan = refused.plan.as_mut().unwrap();

@@ -1,4 +1,4 @@
-//! A restore is taken back, and not by accident.
+//! A restore is rolled back, but not by accident.
 
 use strongroom_api::backup::v1::{Restore, RestoreState};
 use tonic::{Code, Status};

@@ -1,4 +1,4 @@
-//! Restores as the service describes them.
+//! Restores in the form of the service.
 
 use strongroom_api::backup::v1::*;
 
@@ -28,7 +28,7 @@ pub(super) fn restore(state: RestoreState) -> Restore {
     }
 }
 
-/// With something of everything.
+/// A plan with every kind of content.
 pub(super) fn plan() -> RestorePlan {
     let passed = |level: VerifyLevel| LevelVerdict {
         level: level.into(),
@@ -82,7 +82,7 @@ pub(super) fn step(source: &str, step: &str, seconds: i64) -> RestoreStep {
     RestoreStep { time: at(seconds), source: source.into(), step: step.into() }
 }
 
-/// Applied, with its ways back.
+/// An applied restore that can be undone.
 pub(super) fn applied() -> Restore {
     Restore {
         rollback_expire_time: at(90_000),

@@ -1,4 +1,4 @@
-//! A file on its way up, over connections that break.
+//! Uploads a file over connections that break.
 
 use std::path::Path;
 
@@ -18,7 +18,7 @@ async fn service() -> (Fake, String) {
     Fake::serve(State { restores: vec![restore(RestoreState::Planned)], ..State::default() }).await
 }
 
-/// What looks like a sealed archive, or a plain one.
+/// A file that looks like a sealed archive, or a plain one.
 fn write(folder: &Path, name: &str) -> Vec<u8> {
     let mut content: Vec<u8> = (0..SIZE).map(|at| (at * at / 7) as u8).collect();
     let magic: &[u8] = if name.ends_with(".age") { b"age-encryption.org/v1\n" } else { b"PK\x03\x04" };

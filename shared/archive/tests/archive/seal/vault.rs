@@ -87,8 +87,8 @@ fn who_is_not_named_is_told_who_is() {
 #[test]
 fn a_malformed_stanza_of_the_vault_is_refused() {
     for (arguments, body, problem) in [
-        (&[][..], 88, "has not exactly one argument"),
-        (&["0f1e2d3c4b5a6978", "x"], 88, "has not exactly one argument"),
+        (&[][..], 88, "does not have exactly one argument"),
+        (&["0f1e2d3c4b5a6978", "x"], 88, "does not have exactly one argument"),
         (&["0F1E2D3C4B5A6978"], 88, "does not name a root key by 16 hexadecimal digits"),
         (&["0f1e2d3c4b5a697"], 88, "does not name a root key by 16 hexadecimal digits"),
         (&["0f1e2d3c4b5a6978"], 0, "has a body that is empty or too long"),

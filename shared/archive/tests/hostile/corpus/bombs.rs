@@ -15,11 +15,11 @@ pub(crate) const BOMBS: &[Row] = &[
     ("bomb for a schema", schema_bomb, "\"schema/t.json\" exceeds the limit of 16777216 bytes"),
     ("bomb for a ring", ring_bomb, "\"keys/ring.json\" exceeds the limit of 16777216 bytes"),
     ("nested bomb", nested_bomb, "and manifest.json 67108864"),
-    ("overlapping bomb", overlapping_bomb, "\"files/set/00\" overlaps what follows it"),
+    ("overlapping bomb", overlapping_bomb, "\"files/set/00\" overlaps the data after it"),
     (
         "overlap of one byte",
         |case| case.store_rows().compressed += 1,
-        "\"tables/t.json\" overlaps what follows it",
+        "\"tables/t.json\" overlaps the data after it",
     ),
 ];
 
@@ -45,7 +45,11 @@ pub(crate) const DECLARED: &[Row] = &[
         |case| declare(case, 4 << 30, None),
         "gives it 4294967296 bytes, and manifest.json 23",
     ),
-    ("4 GiB of data in the header", |case| declare(case, 4 << 30, Some(4 << 30)), "overlaps what follows it"),
+    (
+        "4 GiB of data in the header",
+        |case| declare(case, 4 << 30, Some(4 << 30)),
+        "overlaps the data after it",
+    ),
     ("4 GiB on both sides", declare_twice, "\"tables/t.json\" does not have the 4294967296 bytes"),
     ("4 GiB of manifest in the header", large_manifest, "gives it 4294967296 bytes, and it has "),
     ("more data than any file has", |case| declare(case, 23, Some(u64::MAX)), "\"tables/t.json\""),

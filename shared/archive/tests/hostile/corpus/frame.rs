@@ -25,7 +25,7 @@ pub(crate) const AROUND: &[Row] = &[
 pub(crate) const ENDS: &[Row] = &[
     ("fewer entries", |case| case.frame.miscount = -1, "it counts fewer entries than there are"),
     ("more entries", |case| case.frame.miscount = 1, "it counts more entries than there are"),
-    ("two counts", |case| case.frame.second_count = Some(7), "it has two counts of entries"),
+    ("two counts", |case| case.frame.second_count = Some(7), "it gives two different entry counts"),
     ("second disk", |case| case.frame.disk = 1, "it names more than one disk"),
     ("end record twice", |case| case.afterwards = end_twice, "22 bytes before the end record"),
     (

@@ -91,9 +91,9 @@ pub(crate) const LIES: &[Row] = &[
     (
         "other digest of the ZIP",
         |case| case.manifest["zip_sha256"] = json!("00".repeat(32)),
-        "bytes of the ZIP that no entry accounts for have changed",
+        "bytes of the ZIP outside its entries' content have changed",
     ),
-    ("other kind", |case| case.rows_record()["kind"] = json!("ring"), "does not belong there"),
+    ("other kind", |case| case.rows_record()["kind"] = json!("ring"), "does not belong under this name"),
     ("file names that differ", |case| case.rename("tables/u.json"), "names one table's entries differently"),
     ("entry listed twice", list_twice, "lists \"schema/t.json\" twice"),
     (
@@ -146,7 +146,7 @@ pub(crate) const LIES: &[Row] = &[
     (
         "encrypted column whose additional data is too long in every row",
         |case| encrypt(case, json!([column("t", &"c".repeat(100), &"{column}".repeat(100))])),
-        "additional data never has 1024 bytes or fewer",
+        "additional data always exceeds the limit of 1024 bytes",
     ),
     (
         "large signature",

@@ -21,14 +21,14 @@ pub(crate) const NAMES: &[Row] = &[
     ("no name", |case| case.rename(""), "is empty"),
     ("long name", |case| case.rename(&"x".repeat(1025)), "exceeds the limit of 1024 bytes"),
     ("longest name", |case| case.rename(&"y".repeat(0xffff)), "larger than its entries can need"),
-    ("not UTF-8", |case| case.entries[ROWS_ENTRY].name = b"tables/\xff.json".to_vec(), "or is not"),
+    ("not UTF-8", |case| case.entries[ROWS_ENTRY].name = b"tables/\xff.json".to_vec(), "is not UTF-8, or"),
     (
         "not marked UTF-8",
         |case| {
             case.rename("tables/é.json");
             case.entries[ROWS_ENTRY].flags = 0;
         },
-        "is not marked UTF-8",
+        "not marked as UTF-8",
     ),
     ("twice", |case| case.entries.push(case.entries[ROWS_ENTRY].clone()), "\"tables/t.json\" occurs twice"),
     (

@@ -19,7 +19,7 @@ pub(crate) const SCHEMAS: &[Row] = &[
     (
         "rows of another table",
         |case| case.rows_record()["own_table"] = json!("users"),
-        "says of \"tables/t.json\" another source or table",
+        "names another source or table for \"tables/t.json\"",
     ),
     (
         "schema with more",
@@ -93,6 +93,10 @@ pub(crate) const ROWS: &[Row] = &[
         |case| case.set_rows("[\n{\"id\":{\"$blob\":\"?\"}}\n]\n", 1),
         "not padded base64",
     ),
-    ("unknown tag", |case| case.set_rows("[\n{\"id\":{\"$exec\":\"x\"}}\n]\n", 1), "none of the known tags"),
+    (
+        "unknown tag",
+        |case| case.set_rows("[\n{\"id\":{\"$exec\":\"x\"}}\n]\n", 1),
+        "an object without a known tag",
+    ),
     ("checksum", |case| case.entries[ROWS_ENTRY].crc32 ^= 1, "\"tables/t.json\" is damaged"),
 ];

@@ -67,12 +67,12 @@ fn authentic_files_that_make_no_sense_are_refused() {
     let error = refused(&Sample { extra: vec![0; 3], ..sample() }.build());
     assert!(error.to_string().contains("leaves 3 bytes at the end"), "{error}");
     let error = refused(&sample().listed("a.cast", 13).build());
-    assert!(error.to_string().contains("\"a.cast\" would be too large: it is given as 13 bytes"), "{error}");
+    assert!(error.to_string().contains("\"a.cast\" is too large: its stated size is 13 bytes"), "{error}");
     let error = refused(&sample().listed("a", u64::MAX).listed("b", u64::MAX).build());
     assert!(matches!(error, Error::TooLarge { left: 0, .. }), "{error}");
     for manifest in ["", "{", "[]", "{\"version\":1}", "{\"version\":1,\"dbSize\":\"1111\"}"] {
         let error = refused(&Sample { manifest: Some(manifest.to_owned()), ..sample() }.build()).to_string();
-        assert!(error.contains("not as Gatwy writes it") && !error.contains("1111"), "{manifest}: {error}");
+        assert!(error.contains("not in Gatwy's form") && !error.contains("1111"), "{manifest}: {error}");
     }
     for key in ["", "11", "zz", &"1".repeat(63), &"1z".repeat(32)] {
         let manifest = format!(

@@ -1,5 +1,5 @@
-//! What is being downloaded: which bytes, of which stored file. It stands beside the partial file, so that a later process
-//! goes on with the same bytes or not at all.
+//! Identifies the bytes being downloaded, and the stored file that they belong to. It is stored beside the partial
+//! file, so that a later process continues with the same bytes or not at all.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read as _};
@@ -11,7 +11,7 @@ use strongroom_api::backup::v1::download_backup_response::Header;
 
 use crate::files::replace_private;
 
-/// A state file is some hundred bytes.
+/// A state file has a few hundred bytes.
 const LONGEST: u64 = 64 << 10;
 
 /// A stored file, as the header of its download describes it.
@@ -19,18 +19,18 @@ const LONGEST: u64 = 64 << 10;
 pub(super) struct Object {
     /// The backup's id.
     pub(super) id: String,
-    /// Of the stored file in `destination`; means nothing in another one.
+    /// ETag of the stored file in `destination`; it means nothing in another destination.
     pub(super) etag: String,
     pub(super) destination: String,
-    /// Of the whole file, in bytes.
+    /// Size of the whole file, in bytes.
     pub(super) size: u64,
-    /// Of the whole file, hex.
+    /// Digest of the whole file, hex.
     pub(super) sha256: String,
 }
 
 impl Object {
     /// # Errors
-    /// When the header is not one of a download of the backup `id`.
+    /// When the header does not describe a download of the backup `id`.
     pub(super) fn of(header: Header, id: &str) -> Result<Self> {
         ensure!(header.id == id, "the server sends the backup {:?} where {id} was asked for", header.id);
         let size = u64::try_from(header.size_bytes).context("the server's header gives no size")?;
@@ -42,7 +42,7 @@ impl Object {
         Ok(Self { id, etag, destination, size, sha256: sha256.to_ascii_lowercase() })
     }
 
-    /// `None` where there is no such file.
+    /// `None` if there is no such file.
     pub(super) fn read(path: &Path) -> Result<Option<Self>> {
         let unreadable =
             || format!("cannot read {}; without --resume the download starts again", path.display());

@@ -1,5 +1,5 @@
-//! `FILE.partial` and `FILE.partial.state` beside it. Both stay when the download is interrupted by whatever; the length of
-//! the one says how far it is, the other says of what.
+//! `FILE.partial`, and `FILE.partial.state` beside it. Both remain after any interruption of the download: the length
+//! of the first is the progress, and the second identifies the backup.
 
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write};
@@ -13,7 +13,7 @@ use super::transfer::Begun;
 use crate::files::sync_folder_of;
 use crate::out_file::open_locked;
 
-/// How much is read at a time of what is there.
+/// Bytes of an existing partial file that are read at a time.
 const PIECE: usize = 1 << 20;
 
 /// The names of a download's files.
@@ -35,15 +35,15 @@ impl Names {
         Self { file, partial, state }
     }
 
-    /// Whether there is anything that a download could go on with, or would destroy.
+    /// Whether there are bytes that a download could continue, or would destroy.
     fn has_content(&self) -> bool {
         self.partial.metadata().is_ok_and(|known| known.len() > 0)
     }
 
     /// # Errors
-    /// When `FILE.partial` is what somebody has of another backup.
+    /// When `FILE.partial` is part of another backup.
     pub(super) fn refuse_of_another(&self, id: &str) -> Result<()> {
-        // An unreadable state is of no use to anybody.
+        // An unreadable state is useless.
         let known = Object::read(&self.state).ok().flatten().filter(|_| self.has_content());
         let Some(other) = known.filter(|known| known.id != id) else { return Ok(()) };
         bail!(
@@ -53,10 +53,10 @@ impl Names {
         )
     }
 
-    /// What there is to go on with, to be given to [`reopen`]; `None` where a download begins.
+    /// The download to continue, for [`reopen`]; `None` if it starts from the beginning.
     ///
     /// # Errors
-    /// When there is something that this download cannot go on with.
+    /// When there are bytes that this download cannot continue.
     pub(super) fn resumable(&self, destination: Option<&str>) -> Result<Option<Object>> {
         if !self.has_content() {
             return Ok(None);
@@ -75,7 +75,7 @@ impl Names {
     }
 }
 
-/// `FILE.partial`, being written.
+/// `FILE.partial`, while it is written.
 #[derive(Debug)]
 pub(super) struct Partial {
     file: File,
@@ -83,11 +83,11 @@ pub(super) struct Partial {
 }
 
 impl Partial {
-    /// An empty one, whatever was there before.
+    /// An empty partial file, whatever was there before.
     pub(super) fn create(names: Names, object: &Object) -> Result<Self> {
         let failed = || format!("cannot create {}", names.partial.display());
         let file = open_locked(&names.partial).with_context(failed)?;
-        // In this order a state never stands beside bytes that are not its own.
+        // This order prevents a state beside bytes that are not its own.
         match std::fs::remove_file(&names.state) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error).with_context(failed),
             _ => {}
@@ -97,20 +97,21 @@ impl Partial {
         Ok(Self { file, names })
     }
 
-    /// Makes it `FILE`, durably.
+    /// Renames it to `FILE`, durably.
     pub(super) fn finish(self) -> Result<String> {
         let Names { file, partial, state } = &self.names;
         let failed = || format!("cannot complete {}", file.display());
         self.file.sync_all().with_context(failed)?;
         std::fs::rename(partial, file).with_context(failed)?;
         sync_folder_of(file)?;
-        // It is complete: a state without a partial file is nothing to go on with, and no reason to fail.
+        // The download is complete: a remaining state without a partial file is harmless.
         let _ = std::fs::remove_file(state);
         Ok(file.display().to_string())
     }
 }
 
-/// Opens what an earlier download of `object` has left, and reads all of it for its digest. `read` is told how far that is.
+/// Opens the remainder of an earlier download of `object`, and reads all of it for its digest. `read` gets the
+/// progress.
 ///
 /// # Errors
 /// Also when it is longer than the backup.
@@ -132,7 +133,7 @@ pub(super) async fn reopen(names: Names, object: Object, read: impl Fn(u64)) -> 
             names.partial.display()
         );
         read(received);
-        // A signal is noticed between two pieces.
+        // Lets a signal be noticed between two pieces.
         tokio::task::yield_now().await;
     }
     Ok(Begun { object, sink: Partial { file, names }, received, digest })

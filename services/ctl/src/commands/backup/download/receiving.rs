@@ -1,4 +1,4 @@
-//! A download over as many streams as it takes.
+//! A download over as many streams as necessary.
 
 use std::io::Write;
 
@@ -12,15 +12,15 @@ use super::transfer::{Transfer, Untaken};
 use crate::commands::retries::{Retries, is_broken};
 use crate::error::CallFailed;
 
-/// Why a download ended before its end.
+/// Why a download ended early.
 #[derive(Debug)]
 pub(super) struct Stopped {
     pub(super) error: Error,
-    /// Whether a later process can go on with what is there.
+    /// Whether a later process can continue it.
     pub(super) is_resumable: bool,
 }
 
-/// Goes on with `transfer` until its trailer. `open` begins a stream, `create` makes the sink, `failed` explains a status.
+/// Continues `transfer` until its trailer. `open` begins a stream, `create` makes the sink, `failed` explains a status.
 pub(super) async fn receive<S, W: Write>(
     transfer: &mut Transfer<W>,
     mut retries: Retries,
@@ -31,7 +31,7 @@ pub(super) async fn receive<S, W: Write>(
 where
     S: Stream<Item = Result<DownloadBackupResponse, Status>> + Unpin,
 {
-    // Until the first header there is no reason to wait for a service that is not there.
+    // Before the first header, there is no reason to wait for a service that is not there.
     let mut is_running = false;
     loop {
         let begins_at = transfer.received();
@@ -52,7 +52,7 @@ where
     }
 }
 
-/// How a stream ended that has not brought the trailer.
+/// How a stream ended without its trailer.
 enum Ended {
     Early,
     Status(Status),
@@ -60,7 +60,7 @@ enum Ended {
 }
 
 impl Ended {
-    /// Also whether another stream may go on at once.
+    /// The reason, and whether another stream can continue at once.
     fn judge(self, failed: &impl Fn(&Status) -> CallFailed, is_running: bool) -> (Stopped, bool) {
         match self {
             Self::Early => {
@@ -74,7 +74,7 @@ impl Ended {
             }
             Self::Status(status) => {
                 let failed = failed(&status);
-                // The service may still count the stream that broke as one of those that it allows.
+                // The service may still count the broken stream towards its limit.
                 let is_counted = is_running && status.code() == Code::ResourceExhausted;
                 let may_pass = is_counted || is_broken(&status, &failed);
                 let is_resumable = !is_final(&status);
@@ -84,8 +84,8 @@ impl Ended {
     }
 }
 
-/// What the rest of the same file will be answered with tomorrow as well. A precondition can be met until then: credentials
-/// of a destination.
+/// Errors that the rest of the same file would get tomorrow as well. A failed precondition is not one of them: it can
+/// be met by then, for example with new credentials of a destination.
 fn is_final(status: &Status) -> bool {
     let code = status.code();
     matches!(
@@ -113,7 +113,7 @@ where
             Some(Ok(message)) => {
                 is_complete = transfer.take(message, &mut *create).map_err(Ended::Untaken)?;
             }
-            // The trailer has said everything; how the connection ends after it says nothing.
+            // The trailer completes the download, however the connection ends after it.
             _ if is_complete => return Ok(()),
             Some(Err(status)) => return Err(Ended::Status(status)),
             None => return Err(Ended::Early),

@@ -1,7 +1,7 @@
-//! What the messages of a download must be: a header, contiguous chunks, a trailer. A stream that ends before its trailer
-//! is gone on with by another one, whose header must be of the same bytes.
+//! The expected messages of a download: a header, contiguous chunks, a trailer. Another stream continues one that ends
+//! before its trailer; its header must describe the same bytes.
 //!
-//! The digest is of the whole file, also of what earlier streams and earlier processes have received.
+//! The digest covers the whole file, including the bytes that earlier streams and earlier processes received.
 
 use std::io::Write;
 
@@ -15,7 +15,7 @@ use super::object::Object;
 /// A download being received into `W`.
 pub(super) struct Transfer<W> {
     id: String,
-    /// Where to read from; empty is the server's choice.
+    /// The destination to read from; if empty, the server chooses.
     destination: String,
     begun: Option<Begun<W>>,
     stream: Stream,
@@ -27,11 +27,11 @@ pub(super) struct Begun<W> {
     pub(super) sink: W,
     /// Bytes in the sink.
     pub(super) received: u64,
-    /// Of those bytes.
+    /// Digest of these bytes.
     pub(super) digest: Sha256,
 }
 
-/// How far the current stream is.
+/// State of the current stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stream {
     New,
@@ -39,28 +39,28 @@ enum Stream {
     Complete,
 }
 
-/// Why a message was not taken.
+/// Why a message was not accepted.
 #[derive(Debug)]
 pub(super) enum Untaken {
-    /// The sink does not take it: a full disk. What is there stays good.
+    /// The sink does not accept it: for example, the disk is full. The bytes so far stay valid.
     Unwritten(anyhow::Error),
-    /// It is none that may follow, so that nothing of this download can be trusted.
+    /// The message is not allowed here, so nothing of this download can be trusted.
     Wrong(anyhow::Error),
 }
 
 impl<W: Write> Transfer<W> {
-    /// A download from the first byte on.
+    /// A download from the first byte.
     pub(super) fn new(id: String, destination: String) -> Self {
         Self { id, destination, begun: None, stream: Stream::New }
     }
 
-    /// One that goes on with what there is.
+    /// A download that continues `begun`.
     pub(super) fn resume(begun: Begun<W>) -> Self {
         let Object { id, destination, .. } = begun.object.clone();
         Self { id, destination, begun: Some(begun), stream: Stream::New }
     }
 
-    /// Whether the last stream that was asked for has sent its header.
+    /// Whether the last requested stream has sent its header.
     pub(super) fn was_answered(&self) -> bool {
         self.stream != Stream::New
     }
@@ -70,7 +70,7 @@ impl<W: Write> Transfer<W> {
         self.begun.as_ref().map_or(0, |begun| begun.received)
     }
 
-    /// Asks for the rest; the next message begins a stream.
+    /// Requests the rest; the next message begins a stream.
     pub(super) fn request(&mut self) -> Result<DownloadBackupRequest> {
         self.stream = Stream::New;
         let (id, begun) = (self.id.clone(), self.begun.as_ref());
@@ -82,7 +82,7 @@ impl<W: Write> Transfer<W> {
         })
     }
 
-    /// Takes the next message. `create` makes the sink once the first header is known. True for the trailer.
+    /// Accepts the next message. `create` makes the sink once the first header is known. True for the trailer.
     pub(super) fn take(
         &mut self,
         message: DownloadBackupResponse,
@@ -159,7 +159,7 @@ impl<W: Write> Transfer<W> {
         Ok(())
     }
 
-    /// The file, once the trailer was taken.
+    /// The file, once the trailer has been received.
     pub(super) fn finish(self) -> Result<(W, Object)> {
         match self.begun {
             Some(mut begun) if self.stream == Stream::Complete => {

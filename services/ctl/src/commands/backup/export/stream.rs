@@ -1,7 +1,7 @@
-//! What the messages of an export must be: header, contiguous chunks, trailer. Anything else is a failure.
+//! The expected messages of an export: a header, contiguous chunks, a trailer. Anything else is a failure.
 //!
-//! The trailer is what makes a file whole. A stream may end early with a status that says OK (a proxy that
-//! restarts does that), so only the trailer's own figures count.
+//! Only the trailer makes a file complete. A stream can end early with an OK status (for example when a proxy
+//! restarts), so only the trailer's own figures count.
 
 use std::io::Write;
 
@@ -18,7 +18,7 @@ pub(crate) struct Summary {
     pub(crate) archive_id: String,
     /// The server's name for it.
     pub(crate) file_name: String,
-    /// Where it is now.
+    /// Its current path.
     pub(crate) out: String,
     pub(crate) size_bytes: i64,
     /// Hex.
@@ -27,16 +27,16 @@ pub(crate) struct Summary {
     pub(crate) tables: i64,
     pub(crate) rows: i64,
     pub(crate) files: i64,
-    /// What the sources have beside that: the first, and how many in all.
+    /// Parts of the sources that it lacks: the first ones, and the total number.
     pub(crate) left_out: Vec<LeftOut>,
     pub(crate) left_out_total: i64,
 }
 
-/// What a message was.
+/// Kind of a message.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Received {
     Header,
-    /// So many bytes in all.
+    /// Number of bytes so far.
     Bytes(u64),
     Progress(Progress),
     Trailer,
@@ -54,7 +54,7 @@ struct Transfer<W> {
     digest: Sha256,
     chunks: i64,
     bytes: i64,
-    /// A chunk was shorter than the others, so it was the last.
+    /// A chunk was shorter than the others, so it was the last one.
     ended: bool,
 }
 
@@ -63,15 +63,15 @@ impl<W: Write> Download<W> {
         Self { transfer: None, trailer: None }
     }
 
-    /// Whether the header is there.
+    /// Whether the header has arrived.
     pub(crate) fn has_begun(&self) -> bool {
         self.transfer.is_some()
     }
 
-    /// Takes the next message. `create` makes the sink once the header is known.
+    /// Accepts the next message. `create` makes the sink once the header is known.
     ///
     /// # Errors
-    /// When the message is not the one that must follow, or the sink fails. The download is then over.
+    /// When the message is not the expected one, or the sink fails. The download is then over.
     pub(crate) fn take(
         &mut self,
         message: ExportBackupResponse,
@@ -99,7 +99,7 @@ impl<W: Write> Download<W> {
         }
     }
 
-    /// The sink and what it received, once the stream has ended.
+    /// The sink and a summary, once the stream has ended.
     ///
     /// # Errors
     /// When there was no trailer, or the sink cannot be flushed.

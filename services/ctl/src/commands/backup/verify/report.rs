@@ -1,4 +1,4 @@
-//! A verdict as people and scripts read it, and what it means for the exit code.
+//! A verdict for people and scripts, and its exit code.
 
 use anyhow::{Error, Result, anyhow, bail};
 use serde_json::Value;
@@ -41,12 +41,12 @@ pub(super) fn text(answers: &Answers) -> String {
     text
 }
 
-/// Nothing for a verdict that is all good.
+/// Success for a verdict that passed.
 pub(super) fn judge(verdict: &Verdict) -> Result<()> {
     let bad = |level: &&LevelVerdict| level.outcome() != VerifyOutcome::Passed;
     let bad: Vec<&LevelVerdict> = verdict.levels.iter().filter(bad).collect();
     match bad.as_slice() {
-        // Both: an answer that contradicts itself is no good news.
+        // Both must agree: an answer that contradicts itself is not a success.
         [] if verdict.ok => Ok(()),
         [only] if only.outcome() == VerifyOutcome::UnknownSigner => {
             Err(Error::new(UnknownSigner::to_the_vault()).context(printable(&only.problem).into_owned()))
@@ -83,7 +83,7 @@ fn counts(columns: &[Column]) -> Table {
     table
 }
 
-/// One line a row, and one that says how many more there are.
+/// One line per row, and one with the number of further rows.
 fn closed_rows(column: &Column) -> String {
     let Column { table, column: name, rows, .. } = column;
     let mut lines = String::new();

@@ -1,4 +1,4 @@
-//! Archives: made, sealed, and checked without any service.
+//! Archives: built, sealed, and checked without any service.
 
 use std::path::{Path, PathBuf};
 
@@ -44,7 +44,7 @@ async fn one(cast: &Cast, folder: &Path, include: &[&str]) -> Result<(PathBuf, S
     Ok((PathBuf::from(summary.out), shown))
 }
 
-/// Verifies both and shows what is inside.
+/// Verifies both, and shows their contents.
 pub(super) async fn verify(
     exported: &[PathBuf; 2],
     keys: &ArchiveKeys,

@@ -1,4 +1,4 @@
-//! Who acts in the story: an admin, and a gateway that may do less.
+//! The actors of the story: an admin, and a gateway with fewer rights.
 
 use std::path::Path;
 
@@ -16,7 +16,7 @@ pub(super) struct Cast {
     pub(super) vault: Connection,
     /// The same person at the backup service.
     pub(super) backup: Connection,
-    /// A token of the role `gateway`: may reveal, may not export.
+    /// A token of the role `gateway`: it can reveal, but not export.
     pub(super) gateway: Connection,
     /// That token, and its public id.
     pub(super) gateway_token: (Bearer, String),

@@ -29,17 +29,17 @@ use crate::output::Table;
 
 const ROOT_KEY: &str = "root.key";
 
-/// What is left after the loss: an archive on a disk, and what people remember.
+/// The remains after the loss: an archive on a disk, and facts that people remember.
 pub(in crate::commands::demo) struct Left {
     archive: PathBuf,
-    /// Of the first of [`KEYS`].
+    /// The id of the first of [`KEYS`].
     credential: String,
     gateway_token: (Bearer, String),
-    /// Of the audit log, as somebody wrote it down.
+    /// The head of the audit log, as somebody wrote it down.
     head: GetAuditHeadResponse,
 }
 
-/// Before the loss.
+/// Collects the remains before the loss.
 pub(super) async fn remember(cast: &Cast, credential: String, archive: PathBuf) -> Result<Left> {
     let head = cast.vault.answer(cast.vault.audit().get_audit_head(unary(GetAuditHeadRequest {}))).await?;
     Ok(Left { archive, credential, gateway_token: cast.gateway_token.clone(), head })
@@ -71,13 +71,13 @@ pub(in crate::commands::demo) fn lose_everything(
     Ok(Left { archive, ..left })
 }
 
-/// SQLite may be removing its own write-ahead log at the same moment.
+/// SQLite can be removing its own write-ahead log at the same moment.
 fn remove(path: &Path) -> std::io::Result<()> {
     let removed = if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
     removed.or_else(|error| if error.kind() == ErrorKind::NotFound { Ok(()) } else { Err(error) })
 }
 
-/// Brings everything back, and shows that it is there.
+/// Restores everything, and shows that it is back.
 pub(in crate::commands::demo) async fn restore(
     embedded: &Embedded,
     machine: &Path,

@@ -1,4 +1,4 @@
-//! The claim that no secret leaves the vault unsealed, put to the test.
+//! Tests the claim that no secret leaves the vault unsealed.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -32,7 +32,7 @@ pub(super) async fn no_secret_in(
         }
     }
     for file in ["vault.db", "vault.db-wal", "backup.db", "backup.db-wal", "gateway.db"] {
-        // SQLite's write-ahead log is there only at times.
+        // SQLite's write-ahead log exists only at times.
         if let Ok(bytes) = std::fs::read(folder.join(file)) {
             searched += search(&bytes, &needles, file)?;
         }

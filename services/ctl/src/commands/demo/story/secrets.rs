@@ -1,4 +1,4 @@
-//! Credentials: kept, used, withdrawn.
+//! Credentials: stored, used, withdrawn.
 
 use std::path::Path;
 
@@ -16,7 +16,7 @@ use crate::commands::demo::gateway;
 use crate::commands::demo::narrator::Narrator;
 use crate::error::CallFailed;
 
-/// Name, provider and key. The keys are made up; no provider ever issued them.
+/// Name, provider and key. The keys are fictional; no provider has issued them.
 pub(super) const KEYS: [(&str, &str, &str); 3] = [
     ("OpenAI Production", "openai", "sk-proj-demo-not-a-real-key-4f81c09a7e"),
     ("Anthropic Production", "anthropic", "sk-ant-demo-not-a-real-key-b2d7716c35"),
@@ -52,7 +52,7 @@ async fn list(cast: &Cast, narrator: &Narrator) -> Result<()> {
     narrator.show(&credential::table(&listed.credentials).to_string())
 }
 
-/// Tells the vault who uses what, and the gateway which credential to ask for.
+/// Tells the vault which consumer uses which credential, and tells the gateway the ids to ask for.
 pub(super) async fn bind(
     cast: &Cast,
     ids: &[String; 3],
@@ -90,7 +90,7 @@ async fn reference(cast: &Cast, kind: &str, consumer: &str, id: &str, needs: &st
     Ok(())
 }
 
-/// The gateway gets a key; then the key is taken out of use and the gateway does not get it any more.
+/// The gateway gets a key; then the key is withdrawn, and the gateway no longer gets it.
 pub(super) async fn use_and_withdraw(cast: &Cast, ids: &[String; 3], narrator: &mut Narrator) -> Result<()> {
     let (id, key) = (&ids[1], KEYS[1].2);
     ensure!(reveal(cast, id).await? == key.as_bytes(), "the vault returned a different secret");
@@ -121,7 +121,7 @@ pub(super) async fn reveal_to(gateway: &Connection, id: &str) -> Result<Bytes> {
     Ok(gateway.answer(gateway.credentials().reveal_credential(request)).await?.secret)
 }
 
-/// The sentence of a call that had to be refused for `reason`.
+/// The sentence of a call that must be refused for `reason`.
 pub(super) fn refusal(result: Result<()>, reason: &str) -> Result<String> {
     let Err(error) = result else {
         bail!("a call succeeded that should be refused with {reason}");

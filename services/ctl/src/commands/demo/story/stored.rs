@@ -1,4 +1,4 @@
-//! A backup that the service stores, and what it does with it.
+//! A backup that the service stores, verifies and lists.
 
 use anyhow::Result;
 use strongroom_api::backup::v1::CreateBackupRequest;
@@ -7,7 +7,7 @@ use super::cast::Cast;
 use crate::commands::backup;
 use crate::commands::demo::narrator::Narrator;
 
-/// Made, verified, listed.
+/// Stores, verifies and lists a backup.
 pub(super) async fn store(cast: &Cast, narrator: &mut Narrator) -> Result<()> {
     let stored = backup::store(&cast.backup, CreateBackupRequest::default()).await?;
     let verdict = backup::verify_stored_backup(&cast.backup, stored.id).await?;

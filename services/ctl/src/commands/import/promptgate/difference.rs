@@ -1,4 +1,4 @@
-//! Whether what an earlier run created is still the row of the export.
+//! Whether a credential of an earlier run still equals the row of the export.
 
 use anyhow::Result;
 use strongroom_api::vault::v1::{Credential, RevealCredentialRequest};
@@ -9,7 +9,7 @@ use tonic::Code;
 use super::SECRET;
 use crate::client::{Connection, unary};
 
-/// How `known` differs from the export's row and what to do about it; `None` when it is the same.
+/// How `known` differs from the export's row, and what to do about it; `None` if it does not.
 pub(super) async fn of(
     vault: &Connection,
     known: &Credential,
@@ -24,7 +24,7 @@ pub(super) async fn of(
     if known.provider != stored.provider {
         differs.push("provider");
     }
-    // What differs already is not revealed: it may belong to another gateway.
+    // A credential that already differs is not revealed: it may belong to another gateway.
     let is_same = known.labels.get(SECRET).is_some_and(|label| fingerprints.contains(label));
     if !is_same && (!differs.is_empty() || !holds(vault, known, secret).await?) {
         differs.push("secret");
@@ -45,7 +45,7 @@ pub(super) async fn of(
     )))
 }
 
-/// Whether the vault has this secret now: somebody may have rotated it there. One that may not be revealed counts as
+/// Whether the vault has this secret now: it may have been rotated there. A secret that may not be revealed counts as
 /// different.
 async fn holds(vault: &Connection, known: &Credential, secret: &SecretBytes) -> Result<bool> {
     let request = RevealCredentialRequest { id: known.id.clone(), previous: false };

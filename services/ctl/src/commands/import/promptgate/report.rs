@@ -1,19 +1,19 @@
-//! What was found in an export, what became of it, and why.
+//! The content of an export, the outcome of each credential, and the reasons.
 
 use serde_json::{Value, json};
 use strongroom_import::{EncryptedColumn, ExportManifest, StoredCredential, TableSurvey};
 
 use crate::output::{Table, key_values};
 
-/// What became of one credential.
+/// The outcome for one credential.
 pub(super) enum Outcome {
-    /// Created, under this id of the vault.
+    /// Created, under this id in the vault.
     Imported(String),
     /// Created by an earlier run.
     Present(String),
     /// Would be created.
     Possible,
-    /// Not created, and why.
+    /// Not created, for this reason.
     Refused(String),
 }
 
@@ -48,7 +48,7 @@ pub(super) struct Line<'a> {
     pub(super) outcome: Outcome,
 }
 
-/// All of it.
+/// The whole report.
 pub(super) struct Report<'a> {
     pub(super) manifest: &'a ExportManifest,
     pub(super) dry_run: bool,
@@ -57,7 +57,7 @@ pub(super) struct Report<'a> {
 }
 
 impl Report<'_> {
-    /// How many credentials were not taken over.
+    /// Number of credentials that were not imported.
     pub(super) fn refused(&self) -> usize {
         self.lines.iter().filter(|line| line.outcome.reason().is_some()).count()
     }

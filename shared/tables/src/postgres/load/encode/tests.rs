@@ -1,5 +1,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod fuzz;
+
 use strongroom_archive::json::{
     write_blob as json_blob, write_real, write_string as json_string, write_text_bytes,
 };

@@ -1,5 +1,5 @@
-//! A server that cuts its streams, a process that is killed, a file that loses its end: the bytes are the same in the end, or
-//! there is an error.
+//! A server that cuts its streams, a process that is killed, a file that loses its end: the resulting bytes are the
+//! same, or there is an error.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::fs::OpenOptions;
@@ -48,7 +48,7 @@ impl Stored {
         }
     }
 
-    /// What the service answers, in chunks of random sizes.
+    /// The service's answer, in chunks of random sizes.
     fn answer(&self, request: &DownloadBackupRequest, random: &mut Random) -> Result<Vec<Said>, Status> {
         if request.offset != 0 && request.etag != self.etag {
             return Err(changed());
@@ -77,7 +77,7 @@ fn failed(status: &Status) -> CallFailed {
     CallFailed::new(status, "the backup service", "http://b:1", "X")
 }
 
-/// One process: begins or goes on in `folder`. `cut` changes what each stream says.
+/// One process: begins or continues a download in `folder`. `cut` changes the messages of each stream.
 async fn process(
     folder: &Path,
     random: &mut Random,
@@ -100,7 +100,7 @@ async fn process(
     Ok(std::fs::read(out).unwrap())
 }
 
-/// Ends the stream somewhere, in one of the ways in which streams end.
+/// Ends the stream at a random place, in one of the ways in which streams end.
 fn cut_somewhere(said: &mut Vec<Said>, random: &mut Random) {
     said.truncate(random.below(said.len() as u64 + 1) as usize);
     match random.below(4) {
@@ -142,7 +142,7 @@ async fn a_download_that_is_cut_anywhere_and_resumed_has_the_same_bytes() {
     }
 }
 
-/// What was not written to the disk when the machine went down.
+/// Drops bytes that had not reached the disk when the machine went down.
 fn lose_the_end(partial: &Path, random: &mut Random) {
     if let Ok(file) = OpenOptions::new().write(true).open(partial) {
         let length = file.metadata().unwrap().len();
@@ -154,7 +154,7 @@ fn stored(etag: &str) -> Stored {
     Stored { content: (0..200_u8).cycle().take(2000).collect(), etag: etag.into() }
 }
 
-/// Half of it, as a killed process leaves it.
+/// Downloads half of it, as a killed process would.
 async fn half(folder: &Path) {
     let cut = |said: &mut Vec<Said>, _: &mut Random| match said.len() {
         length if length > 20 => said.truncate(length / 2),
@@ -226,7 +226,7 @@ async fn an_end_without_the_trailer_is_none() {
     let stopped =
         process(folder.path(), &mut Random(1), &stored("\"1\""), without_trailer).await.unwrap_err();
     assert!(stopped.error.to_string().contains("without its trailer") && stopped.is_resumable);
-    // All bytes are there, and still it has no name.
+    // All bytes are there, but the file does not have its name yet.
     assert_eq!(left(folder.path()), 2000);
     assert!(!folder.path().join("b.zip.age").exists());
     let whole = process(folder.path(), &mut Random(1), &stored("\"1\""), |_, _| ()).await.unwrap();
