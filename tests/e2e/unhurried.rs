@@ -9,8 +9,7 @@ use strongroom_runtime::client::{AuthorizedChannel, Bearer};
 use strongroom_runtime::rpc::Traced;
 use tonic::transport::Endpoint;
 
-/// Maximum peak memory of the backup service above idle, independent of the size of tables (docs/performance.md,
-/// "Budgets").
+/// Maximum peak memory of the backup service above idle, independent of the size of tables (docs/performance.md).
 pub(crate) const ABOVE_IDLE: u64 = 64 << 20;
 
 /// The most memory that one export may hold. Its queues between database and client (ARCHITECTURE.md, "Taking a

@@ -1,6 +1,6 @@
 //! The backup service's sections of the configuration file: the data to back up, and how the service reaches the vault.
 //!
-//! [`check`] reports a mistake in one sentence, before anything is opened.
+//! `check` reports a mistake in one sentence, before anything is opened.
 
 mod check;
 mod destination_url;

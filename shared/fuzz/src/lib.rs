@@ -31,6 +31,9 @@ const LONGEST: usize = 64 << 10;
 /// Most inputs in the pool.
 const POOL: usize = 2_000;
 
+/// Most outcomes that are told apart.
+const OUTCOMES: usize = 20_000;
+
 /// What a run has done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Run {
@@ -114,7 +117,7 @@ impl<T: Fn(&[u8]) -> Outcome> Session<'_, T> {
             Ok(()) => String::new(),
             Err(message) => kind(message),
         };
-        let is_new = self.seen.insert(text);
+        let is_new = self.seen.len() < OUTCOMES && self.seen.insert(text);
         self.run.outcomes = self.seen.len();
         is_new
     }

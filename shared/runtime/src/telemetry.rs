@@ -1,6 +1,6 @@
 //! Telemetry of a running process: logs, and OpenTelemetry traces.
 //!
-//! A process has one subscriber. Events become log lines; spans of the target [`TARGET`], and only those, become spans
+//! A process has one subscriber. Events become log lines; spans of the target `TARGET`, and only those, become spans
 //! of a trace. The decision whether to record a trace is made once, where it enters the process, and travels as the
 //! sampled flag of the OpenTelemetry context. If nothing is recorded, a span costs one check of that flag.
 

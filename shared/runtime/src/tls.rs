@@ -1,6 +1,6 @@
 //! TLS on both sides, with certificates that are reloaded when their files change.
 //!
-//! [`ServerTls`] belongs to a listener, [`ClientTls`] to a channel. `files` reads the configured files; `reload`
+//! [`ServerTls`] belongs to a listener, `ClientTls` to a channel. `files` reads the configured files; `reload`
 //! replaces a whole rustls configuration when they have changed, and keeps the old one if the new files cannot be used;
 //! [`State`] shows which of the two happened. `connect` makes a client's connections.
 //!

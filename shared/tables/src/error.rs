@@ -78,7 +78,7 @@ pub enum Error {
         table: String,
     },
     /// The database user may not read a table.
-    #[error("source {name}: the database user may not read table {table}; {advice}")]
+    #[error("source {name}: the database user has no right to read table {table}; {advice}")]
     Denied {
         /// The source's name.
         name: String,
@@ -97,7 +97,7 @@ pub enum Error {
     },
     /// A time limit was given for a column that does not hold times.
     #[error(
-        "column {column} of table {table} has type {type_name}, which is no date, timestamp or text; \
+        "column {column} of table {table} has type {type_name}, which is not a date, timestamp or text; \
          choose another time_column"
     )]
     TimeColumn {
@@ -110,8 +110,8 @@ pub enum Error {
     },
     /// A row is longer than an archive allows.
     #[error(
-        "table {table} of source {name}: {row} is longer than {limit} bytes, the most that an archive holds of one \
-         row (a byte of binary data takes two in PostgreSQL); exclude the table, or shorten the row"
+        "table {table} of source {name}: {row} is longer than {limit} bytes, the limit for one row of an \
+         archive (a byte of binary data takes two in PostgreSQL); exclude the table, or shorten the row"
     )]
     RowTooLarge {
         /// The source's name.
@@ -156,8 +156,8 @@ pub enum Error {
     },
     /// The database is not a new scratch database of ours.
     #[error(
-        "{url} is no scratch database: {problem}; nothing was restored into it. Let [drill] name a server that holds nothing else, \
-         without a pooler before it"
+        "{url} is not a scratch database: {problem}; nothing was restored into it. Name a server in [drill] \
+         that holds nothing else, without a pooler in front of it"
     )]
     NotScratch {
         /// The URL without its password.
@@ -191,7 +191,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// A statement failed.
-    #[error("{what} of source {name}: {fault}")]
+    #[error("source {name}, {what}: {fault}")]
     Database {
         /// The operation that failed, for example `reading table users`.
         what: String,
@@ -230,7 +230,7 @@ pub enum Error {
         problem: String,
     },
     /// A table rejects rows from the archive.
-    #[error("table {table} of source {name} does not take the archive's rows: {problem}")]
+    #[error("table {table} of source {name} does not accept the archive's rows: {problem}")]
     Constraint {
         /// The source's name.
         name: String,
@@ -241,8 +241,8 @@ pub enum Error {
     },
     /// The locks for a swap could not be acquired in time.
     #[error(
-        "the tables of source {name} were in use by others for {seconds} s, so that nothing was changed; {holders}try again \
-         later"
+        "the tables of source {name} were in use by others for {seconds} s, so nothing was changed; \
+         {holders}try again later"
     )]
     Locked {
         /// The source's name.
@@ -254,8 +254,8 @@ pub enum Error {
     },
     /// Writers would have to wait longer than the agreed limit.
     #[error(
-        "writers of source {name} would have to wait longer than {limit_ms} ms, so that nothing was changed: allow more with \
-         --max-pause, or choose a quieter time"
+        "writers of source {name} would have to wait longer than {limit_ms} ms, so nothing was changed: \
+         allow more with --max-pause, or choose a quieter time"
     )]
     PauseTooLong {
         /// The source's name.
@@ -264,7 +264,7 @@ pub enum Error {
         limit_ms: u64,
     },
     /// The restore cannot be rolled back because its rows are gone.
-    #[error("source {name} has no rows of the restore {restore} any more: restore its safety backup")]
+    #[error("source {name} no longer has the rows of the restore {restore}: restore its safety backup")]
     NotApplied {
         /// The source's name.
         name: String,
@@ -307,8 +307,8 @@ pub enum Error {
     },
     /// A table's rows cannot be identified again.
     #[error(
-        "table {table} of source {name} has no primary key, by which its rows are found again; add one, or take its column out \
-         of encrypted_columns"
+        "table {table} of source {name} has no primary key to find its rows by; add one, or take its column \
+         out of encrypted_columns"
     )]
     NoPrimaryKey {
         /// The source's name.
@@ -318,7 +318,7 @@ pub enum Error {
     },
     /// Single rows cannot be identified again (SQLite).
     #[error(
-        "table {table} of source {name} has rows with NULL in its primary key, which cannot be found again; give them a key"
+        "table {table} of source {name} has rows with NULL in the primary key, which cannot be found by it; give them a key"
     )]
     NullInKey {
         /// The source's name.
@@ -327,7 +327,7 @@ pub enum Error {
         table: String,
     },
     /// A column cannot be written, or its table cannot be scanned.
-    #[error("column {column:?} of table {table} of source {name} cannot be written anew: {problem}")]
+    #[error("column {column:?} of table {table} of source {name} cannot be re-encrypted: {problem}")]
     NotWritable {
         /// The source's name.
         name: String,

@@ -39,7 +39,7 @@ impl Fault {
             sqlx::Error::Io(source) if is_end(source) => (
                 Kind::Unavailable,
                 format!(
-                    "the server has ended the connection ({source}): it was stopped or killed, or its disk is full; see that it runs and has room, then try again"
+                    "the server has ended the connection ({source}): it was stopped or killed, or its disk is full; check that it runs and has room, then try again"
                 ),
             ),
             sqlx::Error::Io(source) => (Kind::Unavailable, source.to_string()),
@@ -51,7 +51,7 @@ impl Fault {
             sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => {
                 (Kind::Internal, "the database sent a value of an unexpected type".to_owned())
             }
-            _ => (Kind::Internal, "the database answered with something unexpected".to_owned()),
+            _ => (Kind::Internal, "the database sent an unexpected answer".to_owned()),
         };
         Self { kind, text }
     }
@@ -103,7 +103,7 @@ fn postgres(error: &PgDatabaseError) -> (Kind, String) {
     }
     if let Some(function) = unnamed_in(error) {
         text.push_str(&format!(
-            "; {function}: ALTER FUNCTION … SET search_path = … lets it find what it names without a schema"
+            "; {function}: ALTER FUNCTION … SET search_path = … lets it find the objects that it names without a schema"
         ));
     }
     // In the read-only transaction of an export, only a standby's recovery conflicts cause these errors; elsewhere also deadlocks.
@@ -157,8 +157,8 @@ fn sqlite(code: i32, message: &str) -> (Kind, String) {
         (5 | 6, _) => (Kind::Unavailable, "another program holds the database; try again later".to_owned()),
         (_, READONLY_ROLLBACK) => (Kind::Precondition, HOT_JOURNAL.to_owned()),
         (8 | 14, _) => (Kind::Precondition, CANNOT_OPEN.to_owned()),
-        (_, IOERR_SHORT_READ) => (Kind::Internal, "the file is shorter than it says".to_owned()),
-        (10, _) => (Kind::Unavailable, "the system reports an error of reading or writing".to_owned()),
+        (_, IOERR_SHORT_READ) => (Kind::Internal, "the file is shorter than its header says".to_owned()),
+        (10, _) => (Kind::Unavailable, "the system reports a read or write error".to_owned()),
         (11, _) => (Kind::Internal, "the file is damaged; `PRAGMA integrity_check` says where".to_owned()),
         (26, _) => {
             (Kind::Precondition, "the file is not a SQLite database, or it is an encrypted one".to_owned())
@@ -166,7 +166,7 @@ fn sqlite(code: i32, message: &str) -> (Kind, String) {
         (13, _) => (Kind::Precondition, "the disk is full".to_owned()),
         (17, _) => (Kind::Unavailable, "its schema was changed meanwhile; try again".to_owned()),
         (7, _) => (Kind::Unavailable, "SQLite is out of memory".to_owned()),
-        (18, _) => (Kind::Precondition, "a value is larger than SQLite reads".to_owned()),
+        (18, _) => (Kind::Precondition, "a value is larger than SQLite can read".to_owned()),
         (1, _) if sqlite_names_objects_only(message) => (Kind::Internal, cut(message)),
         _ => (Kind::Internal, "SQLite reports an error".to_owned()),
     };

@@ -13,8 +13,8 @@ use crate::migrations::MigrationsTable;
 pub struct SnapshotOptions {
     /// The source's name, used in every schema entry and error.
     pub source: String,
-    /// Tables and partitions to leave out, by archive name. [`open_snapshot`] ignores names that do not exist, because a
-    /// table can be dropped; [`list_tables`] refuses them if `exclude_must_exist` is set.
+    /// Tables and partitions to leave out, by archive name. `open_snapshot` ignores names that do not exist, because a
+    /// table can be dropped; `list_tables` refuses them if `exclude_must_exist` is set.
     pub exclude: Vec<String>,
     /// Refuses excluded names that do not exist, because they may be mistyped.
     pub exclude_must_exist: bool,
@@ -23,7 +23,7 @@ pub struct SnapshotOptions {
     /// SQLite: read a temporary copy (`VACUUM INTO`), so that no writer waits and the WAL does not grow. The copy takes as
     /// much space in the system's temporary directory as the database.
     pub temp_copy: bool,
-    /// The table in which the application records its migrations. [`list_tables`] refuses one that is not read.
+    /// The table in which the application records its migrations. `list_tables` refuses one that is not read.
     pub migrations: Option<MigrationsTable>,
     /// PostgreSQL: only these schemas; if empty, every schema except the system's.
     pub schemas: Vec<String>,
@@ -120,7 +120,7 @@ impl SnapshotInfo {
             table,
             column,
             rows,
-            "values of the time column are no times; their rows are kept"
+            "values of the time column are not times; their rows are kept"
         );
         self.unreadable_times.push(UnreadableTimes { table, column: column.to_owned(), rows });
     }

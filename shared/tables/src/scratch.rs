@@ -142,7 +142,7 @@ pub(crate) fn check_name(name: &str) -> Result<()> {
     if is_ours {
         return Ok(());
     }
-    let problem = format!("{name:?} is no name of a scratch database, and is not touched");
+    let problem = format!("{name:?} is not the name of a scratch database, and is left alone");
     Err(Error::NotScratch { url: String::new(), problem })
 }
 

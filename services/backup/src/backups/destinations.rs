@@ -58,8 +58,8 @@ impl Destinations {
     /// Prepares each destination of a checked configuration, without connecting to it.
     ///
     /// # Errors
-    /// [`Error::Config`](crate::Error::Config) for a URL, credentials or an environment that cannot be used,
-    /// [`Error::Runtime`](crate::Error::Runtime) for unreadable files.
+    /// [`Error::Config`] for a URL, credentials or an environment that cannot be used,
+    /// [`Error::Runtime`] for unreadable files.
     pub(crate) fn create(configs: &[DestinationConfig]) -> Result<Self> {
         let create = |config| Ok(Arc::new(Destination::create(config, Patience::default())?));
         configs.iter().map(create).collect::<Result<_>>().map(Self)
@@ -68,7 +68,7 @@ impl Destinations {
     /// The destination of that name.
     ///
     /// # Errors
-    /// [`Error::DestinationUnknown`](crate::Error::DestinationUnknown).
+    /// [`Error::DestinationUnknown`].
     pub(crate) fn get(&self, name: &str) -> Result<&Arc<Destination>> {
         let found = self.0.iter().find(|destination| destination.name == name);
         found.ok_or_else(|| Error::DestinationUnknown(name.to_owned()))
@@ -77,7 +77,7 @@ impl Destinations {
     /// The destinations with these names, in the order of the configuration; all if `names` is empty.
     ///
     /// # Errors
-    /// [`Error::NoDestination`](crate::Error::NoDestination), [`Error::Field`](crate::Error::Field).
+    /// [`Error::NoDestination`], [`Error::Field`].
     pub(crate) fn choose(&self, names: &[String]) -> Result<Vec<Arc<Destination>>> {
         if self.0.is_empty() {
             return Err(Error::NoDestination);

@@ -37,7 +37,7 @@ pub(crate) struct ListEvents {
     /// One event, or a family of them with a trailing star: 'credential.*'.
     #[arg(long)]
     pub(crate) event: Option<String>,
-    /// Only events of this actor: token:<id>, or system.
+    /// Only events of this actor: `token:ID`, or `system`.
     #[arg(long)]
     pub(crate) actor: Option<String>,
     /// Only events with this target: a credential's id, a file name, …

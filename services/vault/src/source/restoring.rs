@@ -3,7 +3,7 @@
 //! A service that restores sends an archive's rows, together with its key ring and a grant. [`terms`] is what a grant
 //! allows. [`staging`] checks each row with the archive's keys and stores it beside the live ones; [`reading`] parses
 //! the archive's row format, and [`resealing`] seals secrets again that were sealed under another root key. [`places`]
-//! limits the vault's resources that all this takes; [`warnings`] and [`event`] are the reports of a plan and a commit.
+//! limits the vault's resources that all this takes; `warnings` and [`event`] are the reports of a plan and a commit.
 //! `store/restore` has the rules by which a commit writes rows.
 
 mod event;

@@ -1,4 +1,4 @@
-//! The content of a page. Services supply data; only [`super::page`] turns it into HTML, so text from a configuration
+//! The content of a page. Services supply data; only `super::page` turns it into HTML, so text from a configuration
 //! or a database is always escaped.
 
 /// A part of the page under a heading.

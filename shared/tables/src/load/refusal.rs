@@ -30,8 +30,8 @@ pub enum Refusal {
     },
     /// The target needs a value that the archive does not have.
     #[error(
-        "column {column} of table {table} takes no NULL and has no default, and the archive has no such column: restore with \
-             the version of the application that wrote the archive, then migrate"
+        "column {column} of table {table} does not accept NULL and has no default, and the archive has no \
+             such column: restore with the version of the application that wrote the archive, then migrate"
     )]
     ColumnNeeded {
         /// Archive name.
@@ -56,7 +56,7 @@ pub enum Refusal {
     },
     /// NULL is allowed in the archive only.
     #[error(
-        "column {column} of table {table} takes NULL in the archive and not in the target: migrate one to the other first"
+        "column {column} of table {table} accepts NULL in the archive but not in the target: migrate one to the other first"
     )]
     ColumnNotNull {
         /// Archive name.
@@ -76,8 +76,8 @@ pub enum Refusal {
     },
     /// A merge needs a key to match rows.
     #[error(
-        "table {table} has no primary key and no unique key without NULL, by which the rows that come could be told from those \
-         that are there: give it one, or replace its rows (restore plan --mode replace)"
+        "table {table} has no primary key and no unique key without NULL by which restored rows could be \
+         matched with existing ones: give it one, or replace its rows (restore plan --mode replace)"
     )]
     NoKey {
         /// Archive name.
@@ -93,7 +93,7 @@ pub enum Refusal {
         table: String,
     },
     /// A function used by an index or a check cannot find an object that it names.
-    #[error("table {table} cannot be looked at: {problem}")]
+    #[error("table {table} cannot be inspected: {problem}")]
     Function {
         /// Archive name.
         table: String,
@@ -112,9 +112,7 @@ pub enum Refusal {
         role: String,
     },
     /// A rule would rewrite the restored rows.
-    #[error(
-        "table {table} has the rule {rule}, which would rewrite what is restored: drop it for the restore"
-    )]
+    #[error("table {table} has the rule {rule}, which would rewrite restored rows: drop it for the restore")]
     Rule {
         /// Archive name.
         table: String,
@@ -123,8 +121,8 @@ pub enum Refusal {
     },
     /// A publication could not replicate deleted rows.
     #[error(
-        "table {table} is in the publication {publication} and has no replica identity, so that no row can be removed: ALTER \
-             TABLE … REPLICA IDENTITY FULL, or take it out of the publication"
+        "table {table} is in the publication {publication} and has no replica identity, so no row can be \
+             removed: ALTER TABLE … REPLICA IDENTITY FULL, or take it out of the publication"
     )]
     ReplicaIdentity {
         /// Archive name.
@@ -151,7 +149,7 @@ pub enum Refusal {
         extension: String,
     },
     /// A right is missing.
-    #[error("{role} may not {what}: {grant}")]
+    #[error("{role} has no right to {what}: {grant}")]
     Right {
         /// The role.
         role: String,
@@ -181,8 +179,8 @@ pub enum Refusal {
     },
     /// Rows outside the restored tables reference rows that would be removed.
     #[error(
-        "{rows} rows of {from} reference rows of {table} that would be removed (constraint {constraint}): restore {from} too, \
-             or agree to what its foreign key does with --accept-cascade"
+        "{rows} rows of {from} reference rows of {table} that would be removed (constraint {constraint}): \
+             restore {from} too, or accept its foreign key's action on them with --accept-cascade"
     )]
     Referenced {
         /// Archive name of the referenced table.
@@ -196,7 +194,7 @@ pub enum Refusal {
     },
     /// A reference would dangle.
     #[error(
-        "{rows} rows of {table} would reference rows of {to} that are not there (constraint {constraint}): restore {to} too"
+        "{rows} rows of {table} would reference missing rows of {to} (constraint {constraint}): restore {to} too"
     )]
     Dangling {
         /// Archive name of the referencing table.

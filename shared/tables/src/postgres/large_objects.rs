@@ -33,7 +33,7 @@ pub(super) async fn list(
     if let Some((first, _)) = others.first() {
         let count = others.len();
         let reason = format!(
-            "the database user may not read {count} of them; GRANT SELECT ON LARGE OBJECT {first} to it, and so on"
+            "the database user has no right to read {count} of them; GRANT SELECT ON LARGE OBJECT {first} to it, and so on"
         );
         skipped.push(Skipped { name: "large objects".to_owned(), reason });
     }

@@ -97,7 +97,8 @@ impl PostgresRewriter {
 
     async fn begin(&mut self) -> Result<()> {
         session::begin(&mut self.connection, &self.source, LOCK).await?;
-        session::run(&mut self.connection, &self.source, "beginning to write", SETTINGS.to_owned()).await
+        session::run(&mut self.connection, &self.source, "beginning a write transaction", SETTINGS.to_owned())
+            .await
     }
 
     pub(crate) async fn close(self) {

@@ -142,7 +142,7 @@ async fn connect(url: &DatabaseUrl, connect_to: &PgConnectOptions) -> Result<PgC
         Error::Unreachable { url, fault, .. } => {
             let is_missing = fault.kind() == Kind::NotFound;
             let advice =
-                if is_missing { "; let the URL name a database that exists, such as postgres" } else { "" };
+                if is_missing { "; name an existing database in the URL, such as postgres" } else { "" };
             Error::ScratchServer { url, what: "connecting", fault, advice }
         }
         other => other,

@@ -104,7 +104,7 @@ async fn one_by_one(
             Ok(positions) => sequences.extend(positions.into_iter().map(|position| row.sequence(position))),
             Err(error) => {
                 let name = archive_name(&row.namespace, &row.name);
-                let reason = format!("sequence: where it stands could not be read: {}", Fault::of(&error));
+                let reason = format!("sequence: its value could not be read: {}", Fault::of(&error));
                 skipped.push(Skipped { name, reason });
             }
         }
@@ -144,7 +144,7 @@ impl SequenceRow {
     fn unreadable(&self) -> Skipped {
         let name = archive_name(&self.namespace, &self.name);
         let reason = format!(
-            "sequence: the database user may not read where it stands; GRANT SELECT ON SEQUENCE {} to it",
+            "sequence: the database user has no right to read its value; GRANT SELECT ON SEQUENCE {} to it",
             qualified(&self.namespace, &self.name)
         );
         Skipped { name, reason }

@@ -20,5 +20,5 @@ pub(crate) async fn bytes(url: &DatabaseUrl, options: &PgConnectOptions, source:
     let bytes = sqlx::query_scalar(BYTES).fetch_one(&mut connection).await;
     // The result has arrived, so a failure to close does not matter.
     let _ = connection.close().await;
-    bytes.map_err(|error| Error::database(source, "asking for its size", &error))
+    bytes.map_err(|error| Error::database(source, "measuring its size", &error))
 }

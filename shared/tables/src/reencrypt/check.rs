@@ -24,7 +24,7 @@ pub(crate) fn check(tables: &[TableSchema], column: &SealedColumn, source: &str)
     let problem = if sealed.generated.is_some() {
         "the database computes it"
     } else if table.primary_key.contains(&column.column) {
-        "it is part of the primary key, by which rows are found again"
+        "it is part of the primary key, by which rows are found"
     } else {
         return Ok(at);
     };

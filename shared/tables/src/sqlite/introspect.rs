@@ -95,7 +95,7 @@ fn skip_reason(
     if kind == "virtual" {
         let module = virtual_tables.iter().find(|table| table.name == name).map(|table| &*table.module);
         let module = module.unwrap_or_default();
-        return Some(format!("virtual table of {module}: what it keeps is in its inner tables"));
+        return Some(format!("virtual table of {module}: its content is in its inner tables"));
     }
     if kind != "shadow" {
         return None;

@@ -95,7 +95,7 @@ async fn positions(
             }),
             None => skipped.push(Skipped {
                 name: format!("sqlite_sequence.{name}"),
-                reason: format!("AUTOINCREMENT stands at {text:?}, which is no number"),
+                reason: format!("the value of AUTOINCREMENT is {text:?}, which is not a number"),
             }),
         }
     }

@@ -15,5 +15,5 @@ const BYTES: &str = "
 pub(crate) async fn bytes(url: &DatabaseUrl, path: &Path, source: &str) -> Result<i64> {
     let mut connection = Connection::open(url, path, source, 1).await?;
     let bytes = sqlx::query_scalar(BYTES).fetch_one(&mut *connection).await;
-    bytes.map_err(|error| Error::database(source, "asking for its size", &error))
+    bytes.map_err(|error| Error::database(source, "measuring its size", &error))
 }

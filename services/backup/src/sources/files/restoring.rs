@@ -5,8 +5,8 @@
 //! one, and a process that has a file open keeps it. Displaced files stay in that folder (the undo), for a rollback of
 //! the restore. The reasons are in docs/decisions/restore.md.
 //!
-//! Order of calls: [`FilesTarget::inspect`], then [`FilesTarget::stage`] with its result, [`FilesStage::add`] for each
-//! file that the stage needs, and [`FilesStage::keep`], which makes the stage survive a crash. [`FilesTarget::swap`]
+//! Order of calls: [`FilesTarget::inspect`], then [`FilesTarget::stage`] with its result, [`stage::FilesStage::add`] for each
+//! file that the stage needs, and [`stage::FilesStage::keep`], which makes the stage survive a crash. [`FilesTarget::swap`]
 //! applies it, and continues after a crash. The data of a restore is found by its id: [`FilesTarget::state_of`],
 //! [`FilesTarget::roll_back`], [`FilesTarget::discard`].
 //!

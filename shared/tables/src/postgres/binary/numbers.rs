@@ -49,11 +49,18 @@ pub(super) fn write_numeric(out: &mut Vec<u8>, value: &[u8]) -> Option<()> {
     if digits.len() != usize::from(count) || !value.len().is_multiple_of(2) {
         return None;
     }
+    // No server sends these; they would not be JSON numbers.
+    if digits.iter().any(|digit| u16::from_be_bytes(*digit) > 9_999) {
+        return None;
+    }
     let weight = i32::from(weight.cast_signed());
     let digit = |place: i32| {
         let at = usize::try_from(place).ok().and_then(|place| digits.get(place));
         at.map_or(0, |digit| u64::from(u16::from_be_bytes(*digit)))
     };
+    if weight > 0 && digit(0) == 0 {
+        return None;
+    }
     write_unsigned(out, if weight < 0 { 0 } else { digit(0) });
     for place in 1..=weight {
         write_padded(out, digit(place), WIDTH);
@@ -106,6 +113,10 @@ mod tests {
         }
         assert_eq!(numeric([2, 0, POSITIVE, 0], &[1]), None);
         assert_eq!(numeric([0, 0, 1, 0], &[]), None);
+        // Found by fuzzing: leading zeros, and digits of another base.
+        assert_eq!(numeric([2, 1, POSITIVE, 0], &[0, 128]), None);
+        assert_eq!(numeric([0, 1, POSITIVE, 0], &[]), None);
+        assert_eq!(numeric([1, 0, POSITIVE, 0], &[10_000]), None);
     }
 
     #[test]

@@ -37,7 +37,7 @@ pub(super) async fn load(
     if loaded == sent {
         return Ok(loaded);
     }
-    let problem = format!("it kept {loaded} of {sent}: a trigger leaves some out");
+    let problem = format!("it kept {loaded} of {sent}: a trigger drops some");
     Err(Error::Constraint { name: source.to_owned(), table: pair.archive.name.clone(), problem })
 }
 

@@ -3,7 +3,7 @@
 //! Objects that rows need are created first: schemas, types, sequences, tables with defaults and checks, partitions. Objects
 //! that are faster to build than to maintain come after the rows: keys, indexes, foreign keys; then triggers, row security
 //! and views. Owners, grants, functions and policies are not in an archive, or not in a form that can be run unreviewed:
-//! [`left_out`] names everything that is left out.
+//! `left_out` names everything that is left out.
 
 mod left_out;
 mod schemas;

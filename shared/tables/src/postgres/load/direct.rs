@@ -37,7 +37,7 @@ pub(super) struct Direct {
 /// Takes the locks and prepares the tables for rows.
 ///
 /// # Errors
-/// [`Error::Locked`], [`Error::Refused`] for a table that is not empty, or a server error.
+/// [`crate::Error::Locked`], [`crate::Error::Refused`] for a table that is not empty, or a server error.
 pub(super) async fn open(
     connection: &mut PgConnection,
     source: &str,
@@ -125,6 +125,6 @@ async fn complete(
     checked.map_err(|failure| problem::meant_of_any(session.source, tables, failure))?;
     direct.rebuild.run(session, tables).await?;
     create::complete(session, &direct.created, wanted, tables).await?;
-    session.run_each("putting back the states of triggers", direct.triggers.clone()).await?;
+    session.run_each("restoring the triggers' states", direct.triggers.clone()).await?;
     sequences::raise(session, &relations(tables), &wanted.record).await
 }

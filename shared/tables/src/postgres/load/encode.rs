@@ -21,8 +21,8 @@ use text::{write_bytes, write_hex, write_string};
 /// Why a value cannot be written.
 type Problem = &'static str;
 
-const NO_ASCII: Problem = "its text is no UTF-8, which only a database with the encoding SQL_ASCII takes";
-const UNKNOWN: Problem = "it is in none of the forms that an archive's values have";
+const NO_ASCII: Problem = "its text is not UTF-8, which only a database with the encoding SQL_ASCII accepts";
+const UNKNOWN: Problem = "it has none of the forms of an archive's values";
 const MISSING: Problem = "the row has no value for it";
 
 /// Writes the rows of one table.

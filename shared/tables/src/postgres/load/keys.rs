@@ -174,7 +174,10 @@ async fn unasked(
         let counted = attempt(session.connection, async |connection| {
             sqlx::query_scalar::<_, i64>(AssertSqlSafe(sql)).persistent(false).fetch_one(connection).await
         });
-        match counted.await.map_err(|error| Failure::server("checking what is not valid yet", error))? {
+        match counted
+            .await
+            .map_err(|error| Failure::server("checking constraints that are not valid yet", error))?
+        {
             Ok(0) | Err(_) => {}
             Ok(rows) => {
                 let (table, constraint) = (difference.pair.archive.name.clone(), check.name.clone());

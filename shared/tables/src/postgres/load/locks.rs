@@ -139,9 +139,9 @@ async fn lock(session: &mut Session<'_>, tables: &[Locked], wait: Duration) -> R
         return Ok(());
     }
     let limit = wait.as_millis() * 2;
-    session.run("limiting the wait", format!("SET LOCAL statement_timeout = {limit}")).await?;
+    session.run("setting the lock timeout", format!("SET LOCAL statement_timeout = {limit}")).await?;
     session.run("locking the tables", format!("LOCK TABLE {} IN EXCLUSIVE MODE", names.join(", "))).await?;
-    session.run("limiting the wait", "SET LOCAL statement_timeout = 0".to_owned()).await.map(drop)
+    session.run("setting the lock timeout", "SET LOCAL statement_timeout = 0".to_owned()).await.map(drop)
 }
 
 /// Also blocks readers of `tables`, which the transaction already holds against writers. Readers lock tables in their own
@@ -199,7 +199,7 @@ async fn holders(session: &mut Session<'_>, tables: &[Locked]) -> Result<Vec<Hol
          GROUP BY l.pid ORDER BY bool_and(l.mode = 'AccessShareLock'), l.pid LIMIT 5",
         members(&oids)
     );
-    session.rows("looking at who holds the tables", sql).await
+    session.rows("finding the holders of the tables' locks", sql).await
 }
 
 /// The sessions that hold any of the tables, for [`Error::Locked`].

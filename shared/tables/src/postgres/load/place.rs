@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::load::TargetOptions;
 use crate::postgres::session::{begin, connect};
 
-const WHAT: &str = "finding out which database this is";
+const WHAT: &str = "identifying the database";
 
 /// Identity of the database behind a URL, which may be a standby.
 pub(crate) async fn place_of(

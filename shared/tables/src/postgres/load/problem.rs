@@ -43,8 +43,10 @@ fn problem(pair: &TablePair, error: &PgDatabaseError) -> String {
     let constraint = error.constraint().unwrap_or_default();
     let code = error.code();
     match code {
-        codes::NOT_NULL_VIOLATION => format!("column {} takes no NULL", error.column().unwrap_or_default()),
-        codes::FOREIGN_KEY_VIOLATION => format!("the foreign key {constraint} would lead nowhere"),
+        codes::NOT_NULL_VIOLATION => {
+            format!("column {} does not accept NULL", error.column().unwrap_or_default())
+        }
+        codes::FOREIGN_KEY_VIOLATION => format!("the foreign key {constraint} would reference missing rows"),
         // The name of our own table's key means nothing to the user.
         codes::UNIQUE_VIOLATION
             if error.table().is_some_and(|table| pair.stage.ends_with(&quoted(table))) =>
@@ -52,14 +54,14 @@ fn problem(pair: &TablePair, error: &PgDatabaseError) -> String {
             format!("some have the same values in the key {}", pair.key.join(", "))
         }
         codes::UNIQUE_VIOLATION => format!("some have the same values in the key {constraint}"),
-        codes::CHECK_VIOLATION if constraint.is_empty() => "no partition is there for some".to_owned(),
+        codes::CHECK_VIOLATION if constraint.is_empty() => "some fit no partition".to_owned(),
         codes::CHECK_VIOLATION => format!("some violate the check {constraint}"),
         codes::EXCLUSION_VIOLATION => format!("some exclude each other by {constraint}"),
         _ => match column(pair, error.r#where().unwrap_or_default()) {
             Some(column) => {
-                format!("column {column} takes no such value as one of theirs (SQLSTATE {code})")
+                format!("column {column} does not accept one of their values (SQLSTATE {code})")
             }
-            None => format!("a column takes no such value as one of theirs (SQLSTATE {code})"),
+            None => format!("a column does not accept one of their values (SQLSTATE {code})"),
         },
     }
 }

@@ -58,7 +58,7 @@ pub(super) async fn begin(
 impl Quiet {
     /// Restores everything. Deferred checks run before that, because a table with pending triggers cannot be altered.
     pub(super) async fn end(self, session: &mut Session<'_>) -> Result<(), Failure> {
-        session.run("checking what was put off", "SET CONSTRAINTS ALL IMMEDIATE".to_owned()).await?;
+        session.run("checking deferred constraints", "SET CONSTRAINTS ALL IMMEDIATE".to_owned()).await?;
         for key in &self.keys {
             session.run(&format!("adding the foreign key {}", key.name), key.add_statement()).await?;
         }

@@ -105,7 +105,7 @@ pub(super) async fn begin(connection: &mut PgConnection, source: &str, id: &str)
 }
 
 async fn begin_in(session: &mut Session<'_>, id: &str) -> Result<i64, Failure> {
-    const WHAT: &str = "noting a restore";
+    const WHAT: &str = "recording a restore";
     open(session, WHAT).await?;
     create(session, WHAT).await?;
     if let Some(other) = list_in(session).await?.into_iter().find(|noted| noted.is_staged() || noted.id == id)
@@ -126,7 +126,7 @@ pub(super) async fn applied(
     applied: &Applied,
 ) -> Result<(), Failure> {
     let tables = serde_json::to_string(applied).map_err(|_| unreadable(session.source, id))?;
-    session.run("noting an applied restore", format!("SELECT pg_advisory_xact_lock({LOCK})")).await?;
+    session.run("recording an applied restore", format!("SELECT pg_advisory_xact_lock({LOCK})")).await?;
     let sql = format!(
         "UPDATE {RESTORE_SCHEMA}.restores SET state = 'applied', tables = {}, changed = clock_timestamp(),
                 applied = (SELECT max(applied) + 1 FROM {RESTORE_SCHEMA}.restores)
@@ -134,7 +134,7 @@ pub(super) async fn applied(
         literal(&tables),
         literal(id)
     );
-    match session.run("noting an applied restore", sql).await? {
+    match session.run("recording an applied restore", sql).await? {
         1 => Ok(()),
         // Another process has discarded the restore meanwhile and reported that nothing was changed. It may have been staged
         // again.
@@ -349,8 +349,8 @@ pub(super) fn parse(noted: &Noted, source: &str) -> Result<Applied> {
 /// Content that cannot be parsed is not guessed: a newer version may have written it.
 fn unreadable(source: &str, id: &str) -> Error {
     let what = format!(
-        "note of the restore {id} in {RESTORE_SCHEMA}.restores that this version can read: roll back with the version that \
-         restored, or restore the safety backup"
+        "record of the restore {id} in {RESTORE_SCHEMA}.restores that this version can read: roll back with \
+         the version that restored, or restore the safety backup"
     );
     Error::missing(source, what)
 }

@@ -158,7 +158,7 @@ pub(super) async fn missing(
         if !exists(session, one).await? {
             let name = qualified(&one.namespace, &one.name);
             warnings.push(format!(
-                "the sequence {name} of the archive is not in the target, or may not be set: its number is not restored"
+                "the sequence {name} of the archive is not in the target, or this role cannot set it: its value is not restored"
             ));
         }
     }

@@ -63,14 +63,14 @@ async fn begin_as(
         sql.push_str("SET LOCAL transaction_timeout = 0;\n");
     }
     sql.push_str(&lock_timeout(lock));
-    run(connection, source, "beginning to write", sql).await
+    run(connection, source, "beginning a write transaction", sql).await
 }
 
 /// Names the session after the restore until the end of the transaction, so that a process that takes over the restore can
 /// find it.
 pub(super) async fn name_after(connection: &mut PgConnection, source: &str, restore: &str) -> Result<()> {
     let sql = format!("SET LOCAL application_name = {}", literal(&program_of(restore)));
-    run(connection, source, "beginning to write", sql).await
+    run(connection, source, "beginning a write transaction", sql).await
 }
 
 /// The application name of a session that writes for a restore. Names have at most 63 bytes, and an id has 36.

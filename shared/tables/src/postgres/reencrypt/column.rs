@@ -131,7 +131,7 @@ pub(super) async fn check_key(
         }
         let column = &table.columns[at];
         let problem = format!(
-            "it is in the primary key, and its type {} is one of an extension, of which rows cannot be walked",
+            "it is in the primary key, and its type {} comes from an extension, so rows cannot be walked in its order",
             column.type_name
         );
         let (name, table, column) = (table.source.clone(), table.name.clone(), column.name.clone());

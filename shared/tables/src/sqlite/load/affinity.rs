@@ -55,7 +55,9 @@ impl Affinity {
     pub(super) fn changes(self, value: &SqliteValue) -> Option<&'static str> {
         let class = Class::of(value)?;
         match (self, value) {
-            (Self::Only(only), _) if only != class => Some("a STRICT table takes one storage class alone"),
+            (Self::Only(only), _) if only != class => {
+                Some("a column of a STRICT table takes one storage class only")
+            }
             (Self::Text, SqliteValue::Integer(_) | SqliteValue::Real(_)) => {
                 Some("its type would turn the number into text")
             }

@@ -70,7 +70,7 @@ pub(super) fn check_live(kind: &str, name: &str, sql: &str) -> sqlx::Result<()> 
         return Ok(());
     }
     let problem = format!(
-        "the {kind} {name} is not one statement that creates it, and will not be run: drop it and create it again"
+        "the {kind} {name} is not defined by a single CREATE statement, so it will not be run: drop it and create it again"
     );
     Err(sqlx::Error::Configuration(problem.into()))
 }

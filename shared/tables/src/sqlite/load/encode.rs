@@ -55,7 +55,7 @@ impl Values {
         match (&value, taken.affinity.changes(&value)) {
             (_, Some(problem)) => Err(problem.to_owned()),
             (SqliteValue::TextBytes(_), None) if self.is_utf16 => {
-                Err("it is not UTF-8, and the target keeps its texts in UTF-16".to_owned())
+                Err("it is not UTF-8, and the target stores text as UTF-16".to_owned())
             }
             _ => Ok(value),
         }
@@ -66,7 +66,11 @@ impl Encode for Values {
     fn add(&mut self, values: &[&RawValue]) -> Result<()> {
         self.row += 1;
         if values.len() != self.columns.len() {
-            let problem = format!("the row has {} values and its table {}", values.len(), self.columns.len());
+            let problem = format!(
+                "the row has {} values and its table has {} columns",
+                values.len(),
+                self.columns.len()
+            );
             let (table, column) = (self.table.clone(), String::new());
             return Err(Error::Value { table, row: self.row, column, problem });
         }

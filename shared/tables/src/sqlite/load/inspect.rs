@@ -131,17 +131,16 @@ fn against(wanted: &Wanted, table: &WantedTable, live: &LiveTable, pair: &Pair) 
     let name = || table.schema.name.clone();
     let mut refusals = Vec::new();
     if let Inner::Other(module) = &live.inner {
-        let problem =
-            format!("what {module} keeps in it has a meaning for {module} alone; leave the table out");
+        let problem = format!("only {module} can interpret its content; leave the table out");
         refusals.push(Refusal::Virtual { table: name(), problem });
     }
     if table.schema.engine == Engine::Postgres && table.schema.namespace != "public" {
-        let problem = format!("it is in the schema {}, and SQLite has none", table.schema.namespace);
+        let problem = format!("it is in the schema {}, and SQLite has no schemas", table.schema.namespace);
         refusals.push(Refusal::Unsupported { table: name(), problem });
     }
     if let Some(collation) = &live.unknown_collation {
         let problem =
-            format!("one of its indexes is in the order of {collation}, which only the application knows");
+            format!("one of its indexes uses the collation {collation}, which only the application defines");
         refusals.push(Refusal::Unsupported { table: name(), problem });
     }
     if pair.is_derived {
@@ -162,7 +161,7 @@ fn against(wanted: &Wanted, table: &WantedTable, live: &LiveTable, pair: &Pair) 
 fn keyless(pair: &Pair) -> Option<String> {
     const MOST: usize = 1990;
     if pair.rowid.is_none() {
-        return Some("it has no key, and columns are called like all names of its rowid".to_owned());
+        return Some("it has no key, and its columns take all names of the rowid".to_owned());
     }
     (pair.columns.len() > MOST).then(|| format!("it has no key, and more than {MOST} columns"))
 }
@@ -191,7 +190,7 @@ fn statements(wanted: &Wanted, creates: &[String]) -> Option<Refusal> {
     let what = create::suspicious(&missing, wanted)?;
     let table = missing.first().map(|table| table.schema.name.clone()).unwrap_or_default();
     let problem =
-        format!("the archive's statement for {what} is no plain definition; create the tables first");
+        format!("the archive's statement for {what} is not a plain definition; create the tables first");
     Some(Refusal::Unsupported { table, problem })
 }
 
@@ -207,7 +206,7 @@ fn warnings(wanted: &Wanted, live: &Live, pairs: &[Pair], creates: &[String]) ->
         }
         if pair.is_derived {
             warnings.push(format!(
-                "table {} is the index of a full-text table: it is made again from the text",
+                "table {} is the index of a full-text table: it is rebuilt from the text",
                 pair.name
             ));
         }

@@ -104,7 +104,7 @@ pub(super) fn sync(path: &Path, source: &str) -> Result<()> {
         File::open(path)?.sync_all()?;
         sync_folder(path)
     };
-    sync().map_err(failed(source, "making the staged rows last"))
+    sync().map_err(failed(source, "syncing the staged rows to disk"))
 }
 
 /// Removes the file and any files that SQLite created beside it. None of them need exist.

@@ -124,7 +124,7 @@ async fn the_servers_errors_keep_their_class_and_hint() {
         let error = list_tables(&url, &everything()).await.unwrap_err();
         let text = error.to_string();
         assert_eq!(error.kind(), kind, "{text}");
-        assert!(text.contains("of source shop: ") && text.contains(said) && !text.contains(unsaid), "{text}");
+        assert!(text.contains("source shop, beginning the snapshot: ") && text.contains(said) && !text.contains(unsaid), "{text}");
     }
 }
 
@@ -211,8 +211,8 @@ async fn data_outside_of_tables_is_read() {
     let owner = snapshot.outside().sequences[2].owner.clone().unwrap();
     assert_eq!((&*owner.namespace, &*owner.table, &*owner.column), ("public", "t", "id"));
     let expected = [
-        "hidden: sequence: the database user may not read where it stands; GRANT SELECT ON SEQUENCE \"public\".\"hidden\" to it",
-        "large objects: the database user may not read 1 of them; GRANT SELECT ON LARGE OBJECT 4711 to it, and so on",
+        "hidden: sequence: the database user has no right to read its value; GRANT SELECT ON SEQUENCE \"public\".\"hidden\" to it",
+        "large objects: the database user has no right to read 1 of them; GRANT SELECT ON LARGE OBJECT 4711 to it, and so on",
     ];
     assert_eq!(skipped(snapshot.info()), expected);
     assert_eq!(snapshot.outside().large_objects, [4712, 4713]);

@@ -140,7 +140,7 @@ async fn inner_tables_that_cannot_be_derived_are_exported() {
     assert_eq!(tables, expected);
     let named = skipped(snapshot.info());
     let expected = [
-        "boxes: virtual table of rtree: what it keeps is in its inner tables",
+        "boxes: virtual table of rtree: its content is in its inner tables",
         "notes_docsize: index of the virtual table notes: derived from notes_content",
         "posts_data: index of the virtual table posts: derived from posts_content",
     ];
@@ -173,7 +173,7 @@ async fn data_outside_of_tables_is_read() {
     assert_eq!(outside.migrations.as_ref().unwrap().ids, ["2024_a", "2025_b"]);
     assert_eq!(outside.schema.views[0].definition, "CREATE VIEW v AS SELECT id FROM t");
     let named = skipped(snapshot.info());
-    assert_eq!(named, ["sqlite_sequence.migrations: AUTOINCREMENT stands at \"soon\", which is no number"]);
+    assert_eq!(named, ["sqlite_sequence.migrations: the value of AUTOINCREMENT is \"soon\", which is not a number"]);
     snapshot.close().await;
 }
 

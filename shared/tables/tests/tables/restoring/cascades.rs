@@ -58,12 +58,12 @@ async fn rows_at_every_level_are_counted() {
         assert_eq!(
             compared.warnings,
             [
-                "2 rows of b go with rows of a that they reference (constraint b_a_fkey)",
-                "1 rows of c go with rows of b that they reference (constraint c_b_fkey)",
-                "1 rows of d no longer reference rows of b that go (constraint d_code_fkey)",
-                "2 rows of c go with rows of c that they reference (constraint c_up_fkey)",
-                "2 rows of d go with rows of c that they reference (constraint d_c_fkey)",
-                "30 rows of parts go with rows of c that they reference (constraint parts_c_fkey)",
+                "2 rows of b are removed with the rows of a that they reference (constraint b_a_fkey)",
+                "1 rows of c are removed with the rows of b that they reference (constraint c_b_fkey)",
+                "1 rows of d lose their references to removed rows of b (constraint d_code_fkey)",
+                "2 rows of c are removed with the rows of c that they reference (constraint c_up_fkey)",
+                "2 rows of d are removed with the rows of c that they reference (constraint d_c_fkey)",
+                "30 rows of parts are removed with the rows of c that they reference (constraint parts_c_fkey)",
             ]
         );
         assert_eq!(

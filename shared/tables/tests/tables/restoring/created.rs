@@ -123,7 +123,7 @@ async fn after_a_failure_nothing_is_there() {
     let error = restore(&new.url, &archive, &creating(&archive)).await.unwrap_err();
     assert_eq!(
         error.to_string(),
-        "table a of source app does not take the archive's rows: some have the same values in the key a_pkey"
+        "table a of source app does not accept the archive's rows: some have the same values in the key a_pkey"
     );
     let mut discarding = target(&new.url).await;
     discard(&mut discarding, ID).await;

@@ -30,7 +30,7 @@ async fn rows_that_are_not_taken_are_told_by_what_they_violate() {
     for (row, problem) in [
         ("(2, 'secret'), (3, 'secret')", "some have the same values in the key t_a, b_key"),
         ("(2, 'x', 'secret')", "some violate the check t_n_check"),
-        ("(2, 'x', 'x', 7777)", "the foreign key t_grp_fkey would lead nowhere"),
+        ("(2, 'x', 'x', 7777)", "the foreign key t_grp_fkey would reference missing rows"),
     ] {
         old.run(&format!("DELETE FROM t; INSERT INTO t VALUES (1, 'a'); INSERT INTO t VALUES {row}")).await;
         let archive = Archive::of(&old.url).await;
@@ -41,7 +41,7 @@ async fn rows_that_are_not_taken_are_told_by_what_they_violate() {
             if mode == Mode::IntoEmpty {
                 assert_eq!(
                     error,
-                    format!("table t of source app does not take the archive's rows: {problem}")
+                    format!("table t of source app does not accept the archive's rows: {problem}")
                 );
             }
             assert_eq!(new.value::<i64>("SELECT count(*) FROM t").await, 0, "{mode:?}");
@@ -159,7 +159,7 @@ async fn tables_outside_stay_open_and_their_references_hold() {
 
     new.run("DELETE FROM t; DELETE FROM outside WHERE id = 2").await;
     let error = restore(&new.url, &archive, &wanted).await.unwrap_err().to_string();
-    assert!(error.ends_with("the foreign key t_o_fkey would lead nowhere"), "{error}");
+    assert!(error.ends_with("the foreign key t_o_fkey would reference missing rows"), "{error}");
     assert_eq!(new.value::<i64>("SELECT count(*) FROM t").await, 0);
     old.drop().await;
     new.drop().await;

@@ -151,7 +151,7 @@ const CASES: &[Case] = &[
     Case {
         as_superuser: "ALTER DATABASE DATABASE_NAME OWNER TO CURRENT_USER",
         reasons: &["RIGHT_MISSING"],
-        says: "may not create the schema strongroom: GRANT CREATE ON DATABASE \"DATABASE_NAME\" TO \"ROLE\"",
+        says: "has no right to create the schema strongroom: GRANT CREATE ON DATABASE \"DATABASE_NAME\" TO \"ROLE\"",
         ..CASE
     },
     Case {

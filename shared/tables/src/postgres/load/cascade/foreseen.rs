@@ -69,10 +69,10 @@ pub(in crate::postgres::load) fn warning(found: &Found<'_>) -> String {
     let (from, to, constraint) = (key.from.name(), key.to.name(), &key.name);
     match key.on_delete.as_str() {
         "c" => format!(
-            "{rows} rows of {from} go with rows of {to} that they reference (constraint {constraint})"
+            "{rows} rows of {from} are removed with the rows of {to} that they reference (constraint {constraint})"
         ),
         _ => format!(
-            "{rows} rows of {from} no longer reference rows of {to} that go (constraint {constraint})"
+            "{rows} rows of {from} lose their references to removed rows of {to} (constraint {constraint})"
         ),
     }
 }
@@ -87,7 +87,7 @@ async fn readable(session: &mut Session<'_>, keys: &[Reference]) -> Result<HashS
            AND has_schema_privilege(c.relnamespace, 'USAGE') AND NOT row_security_active(c.oid)",
         outside.join(",")
     );
-    let readable: Vec<(Oid,)> = session.rows("looking at the tables around", sql).await?;
+    let readable: Vec<(Oid,)> = session.rows("inspecting the surrounding tables", sql).await?;
     Ok(readable.into_iter().map(|(oid,)| oid).collect())
 }
 

@@ -50,7 +50,7 @@ fn of_table(table: &TableSchema, there: &HashSet<TableName>) -> Vec<String> {
     let mut sentences = Vec::new();
     let policies = table.policies.iter().map(|policy| &policy.name);
     sentences.extend(policies.map(|policy| {
-        format!("the policy {policy} of table {name} is not created: until it is, the table's owner alone sees rows")
+        format!("the policy {policy} of table {name} is not created: until it is, only the table's owner sees rows")
     }));
     let rules =
         table.rules.iter().map(|rule| format!("the rule {} of table {name} is not created", rule.name));
@@ -99,7 +99,8 @@ async fn views(
             continue;
         }
         if !view.reads.iter().all(|read| there.contains(read)) {
-            sentences.push(format!("the view {name} is not created, because not all that it reads is there"));
+            sentences
+                .push(format!("the view {name} is not created, because something that it reads is missing"));
             continue;
         }
         there.insert(TableName { namespace: view.namespace.clone(), table: view.name.clone() });

@@ -53,7 +53,7 @@ pub(super) async fn own(
         let name = qualified(&sequence.namespace, &sequence.name);
         let column = format!("{}.{}", qualified(&owner.namespace, &owner.table), quoted(&owner.column));
         let sql = format!("ALTER SEQUENCE {name} OWNED BY {column}");
-        run(connection, source, format!("giving sequence {} to its column", sequence.name), sql).await?;
+        run(connection, source, format!("assigning sequence {} to its column", sequence.name), sql).await?;
     }
     Ok(())
 }

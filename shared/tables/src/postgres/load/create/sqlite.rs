@@ -45,7 +45,7 @@ pub(super) fn table(table: &TableSchema, namespace: &str) -> Result<TableSchema,
         }
     }
     if table.table.len() > LONGEST {
-        let problem = format!("its name is longer than {LONGEST} bytes, which PostgreSQL would cut");
+        let problem = format!("its name is longer than {LONGEST} bytes, which PostgreSQL would truncate");
         refusals.push(Refusal::Unsupported { table: table.name.clone(), problem });
     }
     if !refusals.is_empty() {
@@ -77,7 +77,7 @@ pub(super) fn left_out(table: &TableSchema) -> Vec<String> {
     }));
     let generated = table.columns.iter().filter(|column| column.generated.is_some());
     sentences.extend(generated.map(|column| {
-        format!("column {} of table {name} is generated in SQLite and becomes a plain one", column.name)
+        format!("column {} of table {name} is generated in SQLite and becomes an ordinary one", column.name)
     }));
     let defaults = table.columns.iter().filter(|column| {
         let given = column.default.as_deref();
@@ -92,7 +92,7 @@ pub(super) fn left_out(table: &TableSchema) -> Vec<String> {
 
 fn column(table: &TableSchema, column: &Column) -> Result<Column, String> {
     if column.name.len() > LONGEST {
-        return Err(format!("its name is longer than {LONGEST} bytes, which PostgreSQL would cut"));
+        return Err(format!("its name is longer than {LONGEST} bytes, which PostgreSQL would truncate"));
     }
     let declared = &column.type_name;
     let type_name = type_of(declared).ok_or_else(|| {

@@ -22,7 +22,7 @@ pub(super) async fn relations(connection: &mut PgConnection, source: &str) -> Re
     .persistent(false)
     .fetch_all(connection)
     .await
-    .map_err(|error| Error::database(source, "listing what is there", &error))?;
+    .map_err(|error| Error::database(source, "listing existing objects", &error))?;
     Ok(rows.into_iter().map(|(namespace, table)| TableName { namespace, table }).collect())
 }
 

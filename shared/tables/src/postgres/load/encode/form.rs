@@ -18,10 +18,10 @@ use strongroom_archive::schema::UserType;
 
 use super::Problem;
 
-const TIME: Problem = "it is a number, and whether that counts seconds or milliseconds is not known";
-const REAL: Problem = "it is a real number, and the column takes whole ones";
-const TRUTH: Problem = "it is a number other than 0 and 1, and the column takes truth values";
-const INFINITE: Problem = "it is infinite, and the column takes no such number";
+const TIME: Problem = "it is a number, and it is unknown whether it counts seconds or milliseconds";
+const REAL: Problem = "it is a real number, and the column takes integers";
+const TRUTH: Problem = "it is a number other than 0 and 1, and the column takes booleans";
+const INFINITE: Problem = "it is infinite, and the column takes finite numbers only";
 const NUMBER: Problem = "it is a number, and the column takes bytes or an id";
 const TEXT: Problem = "it is a text, and the column takes bytes";
 const BLOB: Problem = "it is a BLOB, and the column takes no bytes";

@@ -3,7 +3,7 @@
 
 use super::Problem;
 
-const NUL: Problem = "it has the character NUL, which PostgreSQL takes in no text";
+const NUL: Problem = "it contains the character NUL, which PostgreSQL accepts in no text";
 const ESCAPE: Problem = "it is a string with an escape that stands for no character";
 
 /// Appends the text of a JSON string, given without its quotes.

@@ -64,8 +64,8 @@ pub(super) async fn look(
 
 fn sent(publication: &str) -> String {
     format!(
-        "the publication {publication} sends all tables, also those of the schema {RESTORE_SCHEMA} that rows are staged \
-         in: its subscribers stop at them unless they have tables of these names"
+        "the publication {publication} publishes all tables, including those of the schema {RESTORE_SCHEMA}, \
+         in which rows are staged: its subscribers fail on them unless they have tables of these names"
     )
 }
 

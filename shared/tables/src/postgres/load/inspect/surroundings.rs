@@ -79,7 +79,7 @@ async fn outside(session: &mut Session<'_>, keys: &[Reference]) -> Result<Vec<Ou
          FROM pg_class c WHERE c.oid = ANY ('{{{}}}'::int8[]::oid[])",
         ends.join(",")
     );
-    session.rows("looking at the tables around", sql).await
+    session.rows("inspecting the surrounding tables", sql).await
 }
 
 /// References are checked by reading both ends. Dropping or following a foreign key requires owning its table.

@@ -48,7 +48,7 @@ fn rights(mode: Mode, table: &str, fact: &Fact, role: &str) -> Vec<Refusal> {
     let right = |what: String, grant: String| Refusal::Right { role: role.to_owned(), what, grant };
     let schemas = fact.closed_schemas.iter().map(|schema| {
         let schema = quoted(schema);
-        let what = format!("use the schema {schema}, in which table {table} or a partition of it is");
+        let what = format!("use the schema {schema}, which contains table {table} or a partition of it");
         right(what, format!("GRANT USAGE ON SCHEMA {schema} TO {to}"))
     });
     let mut refusals: Vec<Refusal> = schemas.collect();
@@ -82,8 +82,8 @@ fn kinds(options: &TargetOptions, mode: Mode, name: &str, pair: &TablePair, fact
     }
     if let Some(out) = fact.partitions.iter().find(|one| options.read.exclude.contains(one)) {
         let problem = format!(
-            "its partition {out} is excluded, and its rows could not be told from those of the archive: take it out of \
-             `exclude` for the restore, or restore the other tables"
+            "its partition {out} is excluded, and its rows could not be told apart from the archive's: take \
+             it out of `exclude` for the restore, or restore the other tables"
         );
         refusals.push(Refusal::Unsupported { table: table(), problem });
     }

@@ -60,6 +60,6 @@ fn expect(session: &Session<'_>, what: &str, expected: u64, done: u64) -> Result
     if expected == done {
         return Ok(());
     }
-    let problem = format!("{what}: {done} of {expected} rows, so that nothing was changed");
+    let problem = format!("a row count of {done} instead of {expected} when {what}, so nothing was changed");
     Err(Error::Protocol { name: session.source.to_owned(), table: String::new(), problem }.into())
 }
