@@ -44,6 +44,7 @@ mod selectors;
 mod shutdown;
 mod slow_clients;
 mod snapshot_under_writers;
+mod soak;
 mod stored_commands;
 mod terminals;
 mod tls;

@@ -207,7 +207,10 @@ async fn missing_rights_name_the_table_and_the_grant() {
         let error = open_snapshot(&url, &options(&[table])).await.err().unwrap();
         assert_eq!(error.kind(), Kind::Permission);
         let text = error.to_string();
-        assert!(text.contains(&format!("has no right to read table {table};")) && text.contains(&advice), "{text}");
+        assert!(
+            text.contains(&format!("has no right to read table {table};")) && text.contains(&advice),
+            "{text}"
+        );
     }
     open_snapshot(&url, &options(&["a"])).await.unwrap().close().await;
     let server = std::env::var("TEST_DATABASE_URL").unwrap();

@@ -124,7 +124,12 @@ async fn the_servers_errors_keep_their_class_and_hint() {
         let error = list_tables(&url, &everything()).await.unwrap_err();
         let text = error.to_string();
         assert_eq!(error.kind(), kind, "{text}");
-        assert!(text.contains("source shop, beginning the snapshot: ") && text.contains(said) && !text.contains(unsaid), "{text}");
+        assert!(
+            text.contains("source shop, beginning the snapshot: ")
+                && text.contains(said)
+                && !text.contains(unsaid),
+            "{text}"
+        );
     }
 }
 

@@ -173,7 +173,10 @@ async fn data_outside_of_tables_is_read() {
     assert_eq!(outside.migrations.as_ref().unwrap().ids, ["2024_a", "2025_b"]);
     assert_eq!(outside.schema.views[0].definition, "CREATE VIEW v AS SELECT id FROM t");
     let named = skipped(snapshot.info());
-    assert_eq!(named, ["sqlite_sequence.migrations: the value of AUTOINCREMENT is \"soon\", which is not a number"]);
+    assert_eq!(
+        named,
+        ["sqlite_sequence.migrations: the value of AUTOINCREMENT is \"soon\", which is not a number"]
+    );
     snapshot.close().await;
 }
 
