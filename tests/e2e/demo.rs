@@ -23,9 +23,9 @@ fn the_demo_tells_the_whole_story() {
         "backup.created",
         "backup scan",
         "Everything is lost",
-        "takes the archive back",
+        "restores the archive",
         "[TOKEN_STALE]",
-        "is there again",
+        "is back",
     ] {
         assert!(told.contains(word), "{word}\n{told}");
     }

@@ -1,5 +1,5 @@
 //! A rolling upgrade: the next version's migration runs while this version serves calls, both versions serve at the
-//! same time, and this version restarts on the new schema, as in a roll-back. No caller sees an error.
+//! same time, and this version restarts on the new schema, as in a rollback. No caller sees an error.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

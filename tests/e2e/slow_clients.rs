@@ -110,7 +110,7 @@ async fn a_client_that_stalls_is_ended_and_its_snapshot_released() {
     let held = began.elapsed();
     assert!(held >= Duration::from_secs(3), "it was given up after {held:?}");
     let sentence =
-        "the client took nothing for 3 s, and a snapshot is not held for it; use a stored backup instead";
+        "the client read nothing for 3 s, and a snapshot is not held that long; use a stored backup instead";
     assert_ended(&end_of(stream, Duration::ZERO).await, "CLIENT_STALLED", sentence);
 }
 

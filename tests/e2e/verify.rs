@@ -266,7 +266,7 @@ fn swap_credentials(platform: &Platform) -> Vec<String> {
 }
 
 #[test]
-fn what_is_damaged_or_another_vault_s_is_told_apart() {
+fn damaged_and_foreign_archives_are_distinguished() {
     let platform = Platform::on(TestDb::sqlite(), TestDb::sqlite());
     let (database, admin) = (TestDb::sqlite(), platform.admin());
     let stranger = Deployment::start(database.url_text(), SEAL);
@@ -279,10 +279,10 @@ fn what_is_damaged_or_another_vault_s_is_told_apart() {
 
     let (report, said) = refused(admin, &strange("empty.zip.age", &[]), 1);
     assert_eq!(outcomes(&report), ["FAILED", "SKIPPED", "SKIPPED", "SKIPPED"]);
-    assert!(said.contains("the vault does not open its seal"), "{said}");
+    assert!(said.contains("the vault cannot open its seal"), "{said}");
     let (report, said) = refused(admin, &strange("empty.zip", &["--plain"]), 3);
     assert_eq!(outcomes(&report), ["PASSED", "UNKNOWN_SIGNER", "PASSED", "PASSED"]);
-    assert!(said.contains("which is no version of this vault's signing key"), "{said}");
+    assert!(said.contains("which is not a version in use of this vault's signing key"), "{said}");
     let _ = stranger.admin.create_credential("One", "openai", b"sk-one-0123456789abcdef");
     let (report, _) = refused(admin, &strange("one.zip", &["--plain"]), 1);
     assert_eq!(counts(&report)[0].1, [1, 0, 0, 1], "of a version that the vault does not have");

@@ -1,5 +1,5 @@
-//! The nouns of the end-to-end tests: the built programs, services as child processes, an operator's calls, third-party
-//! tools, archives, and databases to back up.
+//! The building blocks of the end-to-end tests: the built programs, services as child processes, an operator's calls,
+//! third-party tools, archives, and databases to back up.
 //!
 //! Nothing here knows the internals of a service: only command lines, sockets, files and signals. Every wait has a
 //! limit, after which the test fails and shows the process's output.

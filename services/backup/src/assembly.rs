@@ -249,8 +249,8 @@ impl Assembly {
 }
 
 /// Reported for a source that is missing from the archive.
-const UNREAD: &str = "could not be read since the service started, so its tables were not considered when the tables \
-    of later sources got their names; a table_prefix makes names independent of it";
+const UNREAD: &str = "has not been readable since the service started, so later sources' tables were named \
+    without considering its tables; a table_prefix makes names independent of it";
 
 struct Opened {
     sources: Vec<OpenSource>,

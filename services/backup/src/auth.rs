@@ -82,7 +82,7 @@ impl Authenticator for VaultAuthenticator {
             ..ServiceEvent::default()
         };
         if let Err(error) = self.vault.record(&caller.principal.delegation, event).await {
-            tracing::error!(%error, actor = caller.principal.id, method, "a refusal is not in the audit log");
+            tracing::error!(%error, actor = caller.principal.id, method, "a refusal could not be recorded in the audit log");
         }
     }
 }

@@ -51,7 +51,7 @@ pub struct Config {
     /// Traces, sent to a collector.
     #[serde(default)]
     pub telemetry: TelemetryConfig,
-    /// The admin port: metrics, probes and a page for people, over plain HTTP and without a secret.
+    /// The admin port: metrics, probes and a web page, over plain HTTP and without authentication; it shows no secrets.
     #[serde(default)]
     pub admin: AdminConfig,
 }
@@ -163,8 +163,7 @@ pub struct BackupConfig {
     #[schemars(range(min = 1, max = 86_400))]
     pub verify_limit_seconds: u64,
     /// The maximum number of concurrent verifications. Others wait in the order of their arrival. Each takes up to
-    /// three times `verify_manifest_limit_bytes`, `verify_row_limit_bytes` and a few MiB of memory: with the defaults
-    /// below 64 MiB.
+    /// 3 × `verify_manifest_limit_bytes` + `verify_row_limit_bytes` + a few MiB of memory: with the defaults below 64 MiB.
     #[schemars(range(min = 1, max = 100))]
     pub concurrent_verifications: usize,
     /// The largest row of an archive that the service verifies, in bytes, at most the format's limit. `strongroom archive
@@ -172,7 +171,7 @@ pub struct BackupConfig {
     #[schemars(range(min = 1, max = 268_435_456))]
     pub verify_row_limit_bytes: u64,
     /// The largest manifest of an archive that the service verifies, in bytes, at most the format's limit. The
-    /// description of a table may have half of it. 8 MiB are enough for 35,000 files.
+    /// description of a table may have half of it. 8 MiB are enough for 33,000 files.
     #[schemars(range(min = 1_048_576, max = 67_108_864))]
     pub verify_manifest_limit_bytes: u64,
     /// The processor time that a verification may take in addition to 24 s for each MiB of its file, in seconds.
@@ -187,8 +186,8 @@ pub struct BackupConfig {
     /// The maximum disk space of all uploads together, in bytes. It is counted as they arrive.
     #[schemars(range(min = 1))]
     pub staging_limit_bytes: u64,
-    /// The folder for uploads, which are stored sealed: those to be verified as unnamed files, those to be restored for
-    /// a day. Without it, the system's folder for temporary files (`TMPDIR`).
+    /// The folder for uploads, which are stored sealed. Uploads for a verification are unnamed files; uploads for a
+    /// restore are kept for a day. Without it, the system's folder for temporary files (`TMPDIR`).
     pub staging_dir: Option<PathBuf>,
     /// zlib's compression level, from 1 (fast) to 9 (small). Without it, an encoder designed for rows is used, which is
     /// faster than level 1 and compresses like level 2.
@@ -196,7 +195,7 @@ pub struct BackupConfig {
     pub compression_level: Option<u8>,
     /// The service's certificate. Without it, the API is plain HTTP/2.
     pub tls: Option<TlsConfig>,
-    /// Serves other machines without a certificate, for networks that encrypt their traffic.
+    /// Accepts plaintext connections from other machines, for networks that encrypt their traffic.
     pub plaintext: bool,
 }
 

@@ -49,7 +49,7 @@ pub(crate) static KIND: Kind = Kind {
     keeps: false,
     hands_on: false,
     queue: 1,
-    busy: |_| Error::Drill(DrillError::Busy("of this process".to_owned())),
+    busy: |_| Error::Drill(DrillError::BusyElsewhere),
     too_long: |seconds| Error::Drill(DrillError::TooLong(seconds)),
     stalled: Error::Stalled,
 };
@@ -124,8 +124,8 @@ impl Drills {
             Replaced::Fenced => return Err(Error::Fenced),
             Replaced::Stale => {
                 let running = self.base.store.running_drill().await?;
-                let id = running.map_or_else(|| "that has just ended".to_owned(), |running| running.id);
-                return Err(DrillError::Busy(id).into());
+                let busy = running.map_or(DrillError::BusyElsewhere, |running| DrillError::Busy(running.id));
+                return Err(busy.into());
             }
         }
         let content = from_json(&backup.row.content);
@@ -197,7 +197,7 @@ impl Drills {
                 return Ok(backup);
             }
             let (id, state) = (id.to_owned(), backup.row.state.as_str());
-            return Err(Error::BackupState { id, state, wish: "only one that is available can be drilled" });
+            return Err(Error::BackupState { id, state, wish: "only an available backup can be drilled" });
         }
         let newest = self.base.catalogue.newest_restorable(None).await?;
         newest.ok_or_else(|| DrillError::NoBackup.into())

@@ -55,8 +55,8 @@ pub enum Error {
     },
     /// Losing the root key would mean losing the archive.
     #[error(
-        "this server has no recovery recipient to seal to, so that the loss of the root key would be the loss of \
-         every archive; make one with `strongroom recovery create` and put it under [seal] recovery_recipients in \
+        "this server has no recovery recipient to seal to, so losing the root key would mean losing every \
+         archive; make one with `strongroom recovery create` and put it under [seal] recovery_recipients in \
          its configuration"
     )]
     NoRecoveryRecipient,
@@ -90,7 +90,7 @@ pub enum Error {
         source: Box<Status>,
     },
     /// The vault failed.
-    #[error("the vault could not do what was asked of it: {}", source.message())]
+    #[error("the vault could not do what the backup service asked of it: {}", source.message())]
     VaultFailed {
         /// The vault's answer.
         source: Box<Status>,
@@ -110,7 +110,9 @@ pub enum Error {
         problem: String,
     },
     /// A source accepted the connection and then did not answer.
-    #[error("source {name} did not list its tables within {seconds} s; see whether it hangs, then try again")]
+    #[error(
+        "source {name} did not list its tables within {seconds} s; check whether it hangs, then try again"
+    )]
     SourceSilent {
         /// The source's name.
         name: String,
@@ -246,7 +248,7 @@ pub enum Error {
     UploadsBusy(usize),
     /// All upload slots that one caller may have are taken.
     #[error(
-        "{0} archives of this caller are being received or verified, which is as many as one may have; try again later"
+        "{0} archives of this caller are being received or verified, which is as many as one caller may have; try again later"
     )]
     CallerBusy(usize),
     /// The uploads together have reached the staging limit.
@@ -283,15 +285,15 @@ pub enum Error {
     },
     /// A verification takes more processor time than its file's size explains.
     #[error(
-        "the verification took more than {0} s of a processor, the limit of this server for a file of its size: the \
-         archive was not verified; [backup] verify_processor_seconds allows more"
+        "the verification took more than {0} s of processor time, the limit of this server for a file of its \
+         size: the archive was not verified; [backup] verify_processor_seconds allows more"
     )]
     VerifyProcessor(u64),
     /// A verification reached its time limit.
     #[error("the verification took longer than {0} s; verify_limit_seconds allows more")]
     VerifyTooLong(u64),
     /// The client of a verification is connected but idle.
-    #[error("the client sent nothing, or took no answer, for {0} s; send the file again")]
+    #[error("the client sent nothing, or read no answer, for {0} s; send the file again")]
     ClientSilent(u64),
     /// The client of a verification is too slow.
     #[error(
@@ -306,11 +308,11 @@ pub enum Error {
     },
     /// The client of a verification took its answers too slowly.
     #[error(
-        "the client was waited for for more than {0} s in all while it took its answers; send the file again"
+        "the service waited more than {0} s in all for the client to read its answers; send the file again"
     )]
     ClientTakesSlowly(u64),
     /// A file cannot be staged while it is verified.
-    #[error("the file cannot be staged: {0}; is there room where [backup] staging_dir says?")]
+    #[error("the file cannot be staged: {0}; is there room in [backup] staging_dir?")]
     Staging(std::io::Error),
 
     /// The service's own database failed.
@@ -326,7 +328,7 @@ pub enum Error {
     )]
     NoDestination,
     /// A copy is in a destination that is no longer configured.
-    #[error("the destination {0:?} is not in the configuration any more; put it back under [[destinations]]")]
+    #[error("the destination {0:?} is no longer in the configuration; put it back under [[destinations]]")]
     DestinationUnknown(String),
     /// The archive is too large for its multipart upload.
     #[error(transparent)]
@@ -347,24 +349,24 @@ pub enum Error {
     )]
     BackupTooLong(u64),
     /// A download reached its time limit.
-    #[error("the download took longer than {0} s; resume it where it has ended")]
+    #[error("the download took longer than {0} s; resume it where it ended")]
     DownloadTooLong(u64),
     /// The client of a download is connected but reads nothing.
-    #[error("the client took nothing for {0} s; resume the download where it has ended")]
+    #[error("the client read nothing for {0} s; resume the download where it ended")]
     DownloadStalled(u64),
     /// Another scan is running.
-    #[error("a scan is going on in this process; wait for its end")]
+    #[error("a scan is running in this process; wait until it ends")]
     ScanBusy,
     /// The backup does not exist.
-    #[error("there is no backup {0}; `strongroom backup list --deleted` shows all that there are")]
+    #[error("there is no backup {0}; `strongroom backup list --deleted` shows all of them")]
     BackupNotFound(String),
     /// A held backup cannot be deleted.
     #[error("the backup {0} is on hold; `strongroom backup unhold` releases it")]
     BackupHeld(String),
     /// A restore that has not ended reads it, or has taken it as its safety backup.
     #[error(
-        "the backup {id} is needed by the restore {restore}, which is not at its end: wait for it, or take it back; \
-             `strongroom restore get {restore}` says how far it is"
+        "the backup {id} is needed by the restore {restore}, which has not ended: wait for it, or roll it \
+             back; `strongroom restore get {restore}` shows its progress"
     )]
     BackupNeeded {
         /// The backup.
@@ -386,7 +388,7 @@ pub enum Error {
     #[error("the files of the backup {0} are being deleted; nothing brings it back")]
     BackupPurging(String),
     /// It changed meanwhile.
-    #[error("the backup {0} was changed since it was read; look at it again")]
+    #[error("the backup {0} was changed since it was read; read it again")]
     BackupEtag(String),
     /// Too many concurrent changes.
     #[error("the backup {0} is being changed by others; try again in a moment")]
@@ -422,8 +424,8 @@ pub enum Error {
     },
     /// Another process has taken over this process's operations.
     #[error(
-        "this process did not reach the backup service's database for too long, so that another one has taken over; try \
-         again"
+        "this process did not reach the backup service's database for too long, so another one has taken \
+         over; try again"
     )]
     Fenced,
     /// The process that made a backup died.
@@ -454,7 +456,7 @@ pub enum Error {
     ClientLeft,
     /// The client is connected but reads nothing.
     #[error(
-        "the client took nothing for {0} s, and a snapshot is not held for it; use a stored backup instead"
+        "the client read nothing for {0} s, and a snapshot is not held that long; use a stored backup instead"
     )]
     Stalled(u64),
     /// An export reached its time limit.
@@ -556,7 +558,7 @@ impl Error {
         }
     }
 
-    #[expect(clippy::too_many_lines, reason = "one arm an error, and none is forgotten")]
+    #[expect(clippy::too_many_lines, reason = "one arm per error, and none is forgotten")]
     fn shape(&self) -> (Code, &'static str) {
         match self {
             Self::Config(_) | Self::Runtime(_) => (Code::Internal, "CONFIGURATION"),
@@ -644,7 +646,7 @@ impl Error {
 
 fn no_copy(id: &str, destination: &str, stored: &[String]) -> String {
     if stored.is_empty() {
-        return format!("the backup {id} has no complete copy any more; `strongroom backup get` shows why");
+        return format!("the backup {id} no longer has a complete copy; `strongroom backup get` shows why");
     }
     format!("the backup {id} has no complete copy in {destination:?}; it has one in: {}", stored.join(", "))
 }
@@ -666,8 +668,8 @@ fn remedy(state: &str) -> &'static str {
         "deleted" => "`strongroom backup undelete` brings it back",
         "deleting" => "its files are being deleted, and nothing brings it back",
         "unverified" => {
-            "this vault does not know its signer: it can be read, verified and restored; once the vault was restored from it, \
-             `strongroom backup scan` makes it available"
+            "this vault does not know its signer: it can be read, verified and restored; once the vault has \
+             been restored from it, `strongroom backup scan` makes it available"
         }
         _ => "`strongroom backup get` shows what has become of it",
     }

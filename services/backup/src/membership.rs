@@ -140,15 +140,17 @@ impl Membership {
         if own.lost.is_cancelled() {
             tracing::warn!(
                 id,
-                "this process ends while it does not count as alive; another one inherits from it"
+                "this process ends while it does not count as alive; another one inherits its operations"
             );
             return;
         }
         match timeout(self.period, self.store.leave(id)).await {
             Ok(Ok(true)) => {}
-            Ok(Ok(false)) => tracing::warn!(id, "this process leaves operations to another one"),
-            Ok(Err(error)) => tracing::warn!(id, %error, "this process could not say that it leaves"),
-            Err(_) => tracing::warn!(id, "this process could not say in time that it leaves"),
+            Ok(Ok(false)) => tracing::warn!(id, "this process leaves its operations to another one"),
+            Ok(Err(error)) => {
+                tracing::warn!(id, %error, "this process could not announce that it is leaving")
+            }
+            Err(_) => tracing::warn!(id, "this process could not announce in time that it is leaving"),
         }
     }
 }

@@ -84,7 +84,7 @@ impl BackupMetrics {
             ),
             ended: metrics.counters(
                 "strongroom_backup_operations_total",
-                "Operations that have ended: a verification that finds damage has failed.",
+                "Operations that have ended. A verification that finds damage counts as failed.",
                 &["kind", "outcome"],
             ),
             succeeded: metrics.gauges(
@@ -115,7 +115,7 @@ impl BackupMetrics {
     fn kind_that_moves(&self, kind: &'static str, moved: Option<Moved>) -> KindMetrics {
         let seconds = format!("strongroom_backup_{kind}_duration_seconds");
         let help =
-            format!("Time of an operation of the kind {kind}, from its first audit event to its last.");
+            format!("Duration of an operation of the kind {kind}, from its first audit event to its last.");
         KindMetrics(Arc::new(KindInner {
             kind,
             clock: Arc::clone(&self.clock),
@@ -133,7 +133,7 @@ impl BackupMetrics {
     fn moved(&self) -> Moved {
         let (metrics, bytes) = (&self.metrics, "strongroom_backup_exported_bytes_total");
         Moved {
-            bytes: metrics.counter(bytes, "Bytes of archives of exports that succeeded."),
+            bytes: metrics.counter(bytes, "Bytes of the archives of successful exports."),
             rows: metrics.counter("strongroom_backup_exported_rows_total", "Rows in those archives."),
         }
     }
@@ -163,7 +163,7 @@ impl BackupMetrics {
 
     /// A counter of verifications only.
     pub(crate) fn received_bytes(&self) -> IntCounter {
-        let help = "Bytes of files that were received whole in order to be verified.";
+        let help = "Bytes of files that were completely received for verification.";
         self.metrics.counter("strongroom_backup_verification_received_bytes_total", help)
     }
 }

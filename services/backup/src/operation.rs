@@ -129,7 +129,7 @@ impl Operations {
         self.tasks.close();
         if tokio::time::timeout(LAST_WORDS, self.tasks.wait()).await.is_err() {
             let kind = self.kind.name;
-            tracing::error!(kind, "operations were still running at the end, which is not in the audit log");
+            tracing::error!(kind, "operations did not stop in time; their end is missing from the audit log");
         }
     }
 }

@@ -146,7 +146,7 @@ impl BackupReport {
                     ]),
                 );
             }
-            None => blocks.push(Block::Note("The catalogue was not read yet.".to_owned())),
+            None => blocks.push(Block::Note("The catalogue has not been read yet.".to_owned())),
         }
         Section { title: "Stored backups", blocks }
     }

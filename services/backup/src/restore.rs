@@ -240,7 +240,7 @@ impl Restores {
         check_state(
             &before,
             &[RestoreState::Planned],
-            "only one that is planned and not refused can be applied",
+            "only a planned restore that is not refused can be applied",
         )?;
         if before.expire_time <= self.base.clock.now_micros() {
             return Err(RestoreError::PlanExpired(id.to_owned()).into());
@@ -317,7 +317,7 @@ impl Restores {
     async fn begin_rollback(&self, caller: &Caller, id: &str, discard_changes: bool) -> Result<RestoreRow> {
         let permit = self.rollbacks.admit()?;
         let before = self.get(id).await?;
-        let wish = "only one that was applied, or cannot go on now, can be taken back";
+        let wish = "only a restore that was applied, or cannot continue now, can be rolled back";
         check_state(&before, &[RestoreState::Applied, RestoreState::Resumable], wish)?;
         let is_incomplete = before.state == RestoreState::Resumable;
         let now = self.base.clock.now_micros();
@@ -477,7 +477,7 @@ fn check_confirmation(request: &Request, confirm: &str) -> Result<()> {
         if request.confirm.is_empty() { request.sources.join(", ") } else { request.confirm.clone() };
     Err(Error::field(
         "confirm",
-        format!("must be {wanted:?}, the name of what is restored; it is {confirm:?}"),
+        format!("must be {wanted:?}, the name of what is to be restored; it is {confirm:?}"),
     ))
 }
 

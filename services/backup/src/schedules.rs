@@ -188,7 +188,7 @@ impl Schedules {
         loop {
             let problem = self.running.look().await.err().map(|error| error.to_string());
             if let Some(error) = said.news(problem) {
-                tracing::warn!(error, "what is due cannot be looked at; it is tried again");
+                tracing::warn!(error, "the due runs cannot be determined; trying again");
             }
             tokio::time::sleep(PERIOD).await;
         }
@@ -227,7 +227,7 @@ impl Schedules {
             tokio::time::sleep(LOOK_PERIOD).await;
             let problem = self.verifying.look().await.err().map(|error| error.to_string());
             if let Some(error) = said.news(problem) {
-                tracing::warn!(error, "a stored backup that is due cannot be verified; it is tried again");
+                tracing::warn!(error, "a stored backup that is due cannot be verified; trying again");
             }
         }
     }
@@ -238,7 +238,7 @@ impl Schedules {
             tokio::time::sleep(LOOK_PERIOD).await;
             let problem = self.drilling.look().await.err().map(|error| error.to_string());
             if let Some(error) = said.news(problem) {
-                tracing::warn!(error, "a drill that is due cannot begin; it is tried again");
+                tracing::warn!(error, "a drill that is due cannot begin; trying again");
             }
         }
     }
@@ -249,7 +249,7 @@ impl Schedules {
         loop {
             tokio::time::sleep(LOOK_PERIOD).await;
             if let Err(error) = self.retain_changed(&mut newest).await {
-                tracing::warn!(%error, "old backups cannot be looked for; it is tried again");
+                tracing::warn!(%error, "old backups cannot be searched for; trying again");
             }
         }
     }
@@ -267,7 +267,7 @@ impl Schedules {
             newest.insert(schedule.name.clone(), (id, Instant::now()));
             if let Err(error) = self.retaining.retain(&schedule).await {
                 let name = schedule.name.as_str();
-                tracing::warn!(name, %error, "old backups of a schedule cannot be removed; it is tried again");
+                tracing::warn!(name, %error, "old backups of a schedule cannot be removed; trying again");
             }
         }
         Ok(())

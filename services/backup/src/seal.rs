@@ -75,7 +75,7 @@ impl SealPolicy {
                 ));
             };
             if recovery.contains(&recipient) {
-                return refused(&format!("recovery_recipients[{at}] is there twice"));
+                return refused(&format!("recovery_recipients[{at}] is listed twice"));
             }
             recovery.push(recipient);
         }

@@ -60,7 +60,7 @@ pub(crate) struct SourceWatch {
 
 impl SourceWatch {
     pub(crate) fn new(sources: Arc<Sources>, clock: Arc<dyn Clock>, metrics: &Metrics) -> Self {
-        let help = "Whether the source could be read when it was last looked at (1) or not (0).";
+        let help = "Whether the source could be read when it was last checked (1) or not (0).";
         let gauges = metrics.gauges("strongroom_backup_source_up", help, &["source"]);
         let since = clock.now_micros();
         let state = |name: &str, kind| SourceState {

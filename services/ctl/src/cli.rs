@@ -56,16 +56,17 @@ Environment:
   STRONGROOM_TOKEN_FILE   the file that holds it
   STRONGROOM_CA_FILE      authorities to trust for https, PEM (default: the system's)
   STRONGROOM_CERT_FILE    a client certificate, PEM, and
-  STRONGROOM_KEY_FILE     its key, where a service asks for one
-  STRONGROOM_PLAINTEXT    true allows http:// to another machine, where something else encrypts
+  STRONGROOM_KEY_FILE     its key, if a service requires a client certificate
+  STRONGROOM_PLAINTEXT    true allows http:// to another machine, if the network itself is encrypted
   STRONGROOM_LOG          log levels on standard error, such as debug
-  OTEL_EXPORTER_OTLP_ENDPOINT  a collector that receives the command's trace; TRACEPARENT, the trace that it goes on with
+  OTEL_EXPORTER_OTLP_ENDPOINT  a collector that receives the command's trace
+  TRACEPARENT             the parent trace to continue
 
 Exit codes: 0 done, 1 not done, 2 wrong usage, 3 an archive that is intact but not signed by a trusted key,\n4 a service that does not answer or cannot serve now.";
 
 /// Stores provider secrets, and backs up and verifies a platform's databases and files.
 ///
-/// Start with `strongroom demo`, which shows everything on this machine in one minute.
+/// Start with `strongroom demo`, which demonstrates everything locally in about a minute.
 #[derive(Debug, Parser)]
 #[command(name = "strongroom", version, after_help = ENVIRONMENT)]
 pub(crate) struct Cli {
@@ -79,7 +80,7 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Demonstrate everything on an embedded database, in one minute.
+    /// Demonstrate everything on an embedded database, in about a minute.
     Demo(Demo),
     /// Run both services in one process, for development.
     Dev(Dev),
@@ -116,7 +117,7 @@ pub(crate) enum Command {
     /// Drills: proof that backups restore, into a scratch database, with checks.
     #[command(subcommand)]
     Drill(DrillCommand),
-    /// Restores of archives into databases, while their applications keep running.
+    /// Restore archives into databases, directories and services, while their applications keep running.
     ///
     /// The steps are: plan, which changes nothing; apply, with the plan's id; and rollback, if the restore was wrong.
     #[command(subcommand)]
@@ -124,7 +125,7 @@ pub(crate) enum Command {
     /// Chosen tables as one JSON document, to move them between deployments.
     #[command(subcommand)]
     Tables(TablesCommand),
-    /// The databases and services that are backed up.
+    /// The databases, directories and services that are backed up.
     #[command(subcommand)]
     Source(SourceCommand),
     /// Archives on this machine; no service is needed.

@@ -151,7 +151,7 @@ fn bearer(text: &str) -> Result<Bearer> {
     let bearer = Bearer::new(text)?;
     let text = text.trim_start_matches('\u{feff}').trim_start();
     if !text.starts_with(TOKEN_PREFIX) {
-        bail!("it is no token: a token begins with {TOKEN_PREFIX}");
+        bail!("it is not a token: a token begins with {TOKEN_PREFIX}");
     }
     Ok(bearer)
 }

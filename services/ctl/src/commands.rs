@@ -1,4 +1,4 @@
-//! The commands, one noun per file.
+//! The commands, one file per subject (`credential`, `token`…).
 
 mod archive;
 mod archive_or_backup;

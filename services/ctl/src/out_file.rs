@@ -32,7 +32,7 @@ impl OutPath {
         if out == Path::new("-") {
             ensure!(
                 !data_out().is_terminal(),
-                "an archive is no text for a terminal: give a file, or a pipe"
+                "an archive cannot be written to a terminal: give a file or a pipe"
             );
             return Ok(Self::Stdout);
         }

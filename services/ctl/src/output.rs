@@ -11,7 +11,7 @@ use serde::Serialize;
 pub(crate) use channels::{
     DataOut, ReaderLeft, data_out, is_answerable, message, message_json, print, print_data, prompt,
 };
-/// For a part of a line, which a line feed would end.
+/// Escapes line feeds too.
 pub(crate) use strongroom_runtime::printable;
 pub(crate) use table::{Table, key_values, line};
 

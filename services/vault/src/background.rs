@@ -52,11 +52,11 @@ async fn work_on_jobs(reencryption: Arc<Reencryption>, shutdown: Shutdown) {
         }
     }
     reencryption.stop();
-    report("giving back a re-encryption", reencryption.release().await);
+    report("releasing a re-encryption", reencryption.release().await);
 }
 
 fn report(what: &str, result: Result<()>) {
     if let Err(error) = result {
-        tracing::error!(%error, "{what} failed; it is tried again");
+        tracing::error!(%error, "{what} failed; trying again");
     }
 }

@@ -25,7 +25,7 @@ use crate::store::{self, Store};
 
 pub(crate) use break_glass::issue_admin_token;
 
-/// The nouns of an open vault. `grpc` serves them; each background task takes the ones that it needs.
+/// The domain modules of an open vault. `grpc` serves them; each background task takes the ones that it needs.
 pub(crate) struct Vault {
     pub(crate) credentials: Credentials,
     pub(crate) references: References,
@@ -93,7 +93,7 @@ async fn open_store(config: &VaultConfig, now: i64, may_create: bool) -> Result<
     Ok(OpenStore { store, ring, database })
 }
 
-/// Gives each noun the parts that it needs.
+/// Gives each domain module the parts that it needs.
 fn build(
     store: Arc<dyn Store>,
     ring: Arc<Ring>,

@@ -22,7 +22,7 @@ pub struct ConfigFile {
     /// Traces, sent to a collector.
     #[serde(default)]
     pub telemetry: TelemetryConfig,
-    /// The admin port: metrics, probes and a page for people, over plain HTTP and without a secret.
+    /// The admin port: metrics, probes and a web page, over plain HTTP and without authentication; it shows no secrets.
     #[serde(default)]
     pub admin: AdminConfig,
 }
@@ -53,7 +53,7 @@ pub struct VaultConfig {
     pub tls: Option<TlsConfig>,
     /// Holders of client certificates, who call without a token, and their permissions. They need `tls.client_ca_file`.
     pub identities: Vec<IdentityConfig>,
-    /// Serves other machines without a certificate, for networks that encrypt their traffic themselves.
+    /// Accepts plaintext connections from other machines, for networks that encrypt their traffic.
     pub plaintext: bool,
 }
 

@@ -55,21 +55,19 @@ pub enum Error {
     #[error("the token {0} was revoked or has expired; issue another one")]
     TokenOver(String),
     /// The caller's own token was issued by this token, directly or indirectly, or is this token.
-    #[error(
-        "the token {0} is an issuer of the token that calls, or that token itself; renew it with its own secret"
-    )]
+    #[error("the token {0} is the calling token or one of its issuers; renew it with its own secret")]
     TokenIsIssuer(String),
     /// The chain of issuers has reached its maximum length.
     #[error(
-        "the token that calls has eight issuers above it, and a chain has at most eight; issue with a token that is \
-         closer to the first"
+        "the calling token has eight issuers above it, and a chain has at most eight; issue with a token \
+         that is closer to the first"
     )]
     TooManyIssuers,
     /// The change would leave the vault without a usable admin token.
     #[error(
-        "without the token {0}, no valid admin token without expiry and selectors would remain: there is no other, or the \
-         others go back to this one and end with it. `strongroom-vault --issue-admin-token FILE` makes one that goes back \
-         to none, beside the vault's database and root key"
+        "without the token {0}, no valid admin token without expiry and selectors would remain: there is no \
+         other, or the others descend from this one and end with it. `strongroom-vault --issue-admin-token \
+         FILE`, run with access to the vault's database and root key, makes one that descends from none"
     )]
     LastAdmin(String),
     /// The caller authenticates with a certificate, which has no secret to renew.
@@ -113,7 +111,7 @@ pub enum Error {
     #[error("there is no key version {0}; `strongroom key list` shows the versions")]
     KeyVersionNotFound(String),
     /// The key's name is taken.
-    #[error("there is a key {0} already; choose another name")]
+    #[error("the key {0} already exists; choose another name")]
     KeyExists(String),
     /// The key version is the primary one, which seals new values.
     #[error("{kid} is the primary version of the key {key_id}; rotate the key first")]
@@ -156,9 +154,9 @@ pub enum Error {
     },
     /// The values of other services that a retirement would make unreadable are not known.
     #[error(
-        "what the key {key_id} holds in other services is not known: every column needs a report that was counted \
-         within a day, and at least five seconds after {kid} had been followed by another version; report the \
-         census, or {}",
+        "how many values of other services the key {key_id} seals is not known: every column needs a report \
+         that was counted within a day, and at least five seconds after {kid} was followed by another \
+         version; report the census, or {}",
         approval(request_id)
     )]
     KeyCensusStale {
@@ -174,7 +172,7 @@ pub enum Error {
     KeyRequestNotFound(String),
     /// The key request is closed.
     #[error(
-        "the key request {0} is approved already, used or lapsed; repeat the refused call to open another"
+        "the key request {0} is already approved, used or lapsed; repeat the refused call to open another"
     )]
     KeyRequestClosed(String),
     /// An archive's key ring cannot be trusted.
@@ -225,10 +223,10 @@ pub enum Error {
     #[error("there is no request {0} about people; `strongroom person requests` shows the open ones")]
     PersonRequestNotFound(String),
     /// The person's name is taken.
-    #[error("somebody is enrolled as {0:?} already; choose another name")]
+    #[error("somebody is already enrolled as {0:?}; choose another name")]
     PersonExists(String),
     /// The token or identity that is to belong to a person does not exist.
-    #[error("{0} is no valid token of this vault, and no identity of its configuration")]
+    #[error("{0} is neither a valid token of this vault nor an identity of its configuration")]
     SubjectNotFound(String),
     /// The token or identity that is to belong to a person could never act for one.
     #[error(
@@ -237,7 +235,7 @@ pub enum Error {
     SubjectUnfit(String),
     /// The token's secret was replaced after the request was made.
     #[error(
-        "the secret of {0} was replaced after this was asked for, so somebody else may hold it now; ask again"
+        "the secret of {0} was replaced after this was requested, so somebody else may hold it now; ask again"
     )]
     SubjectChanged(String),
     /// The token or identity already belongs to another person.
@@ -250,21 +248,22 @@ pub enum Error {
     },
     /// The first people are already enrolled, and the caller's token or identity belongs to none of them.
     #[error(
-        "this token or identity belongs to no person, and only people ask for approvals: one person enrols it with \
-         `strongroom person enrol`, another one approves that, and its holder runs `strongroom token renew`. Where nobody \
-         is left who could, or the log was pruned before anybody was enrolled, `strongroom-vault --issue-admin-token FILE` \
-         makes a token that may enrol two people a day later"
+        "this token or identity belongs to no person, and only people ask for approvals: one person enrols \
+         it with `strongroom person enrol`, another one approves that, and its holder runs `strongroom token \
+         renew`. If nobody is left who could, or the log was pruned before anybody was enrolled, \
+         `strongroom-vault --issue-admin-token FILE` makes a token that may enrol two people a day later"
     )]
     NoPerson,
     /// The request is already approved, or has lapsed.
-    #[error("the request is approved already, or lapsed; ask again")]
+    #[error("the request is already approved, or has lapsed; ask again")]
     PersonRequestClosed,
     /// Fewer than two people would remain, and one alone cannot approve anything.
-    #[error("two people must stay, because one alone can approve nothing; enrol another one first")]
+    #[error("two people must remain, because one alone can approve nothing; enrol another one first")]
     TooFewPeople,
     /// The break-glass token is too new.
     #[error(
-        "a break-glass token, and what it issued, enrols nobody for 24 hours after it was made, so that it can be revoked"
+        "a break-glass token, and any token that it issued, can enrol nobody for 24 hours after it was made, \
+         so that it can be revoked"
     )]
     GlassWaits,
     /// The break-glass token has already enrolled two people, which is its limit.
@@ -274,16 +273,16 @@ pub enum Error {
     #[error("the root key was changed; restart this vault with the new one, then try again")]
     RootKeyChanged,
     /// The process is stopping.
-    #[error("the vault is stopping; what was begun goes on when it runs again")]
+    #[error("the vault is stopping; unfinished work continues when it runs again")]
     Stopping,
     /// The credential was not rotated, or the grace period of its previous secret is over.
-    #[error("the credential {0} has no previous secret; it was not rotated, or the grace is over")]
+    #[error("the credential {0} has no previous secret; it was not rotated, or the grace period is over")]
     NoPreviousSecret(String),
     /// The request id was used for another request.
     #[error("{0} was used for another request within a day; make a new one for each request")]
     RequestIdReused(String),
     /// Every candidate of a reference was skipped.
-    #[error("{kind}/{consumer} has no credential that can be used; passed over: {skipped}")]
+    #[error("{kind}/{consumer} has no credential that can be used; skipped: {skipped}")]
     NoUsableCredential {
         /// The consumer's kind.
         kind: String,
@@ -343,7 +342,7 @@ pub enum Error {
     )]
     IdentityAmbiguous(String),
     /// The delegation is not from this vault, or was changed.
-    #[error("this vault made no such delegation; introspect the caller again")]
+    #[error("this vault did not make this delegation; introspect the caller again")]
     DelegationInvalid,
     /// The delegation was made for another service: it was stolen, or this service's token has changed.
     #[error("the delegation was made for another service; introspect the caller again")]

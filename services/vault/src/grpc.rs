@@ -1,5 +1,5 @@
 //! The gRPC surface: one file for each service. A handler parses the request (`fields`, `paging`), calls one method of
-//! a noun and converts the answer (`convert`). It makes no decisions.
+//! a domain module and converts the answer (`convert`). It makes no decisions.
 
 mod audit;
 mod authenticator;
@@ -68,7 +68,7 @@ const MAX_RING_REQUEST: usize = strongroom_api::limits::RING_BYTES + MAX_REQUEST
 /// A batch of 4 MiB with its frame.
 const MAX_BATCH: usize = strongroom_api::limits::BATCH_MESSAGE_BYTES;
 
-/// Implements every service over the vault's nouns.
+/// Implements every service over the vault's domain modules.
 #[derive(Clone)]
 struct Api(Arc<Vault>);
 

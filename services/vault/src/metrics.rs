@@ -23,7 +23,7 @@ const BATCHES: [f64; 5] = [1.0, 4.0, 16.0, 64.0, 256.0];
 /// Buckets: seconds that a use waits.
 const WAITS: [f64; 7] = [0.001, 0.003, 0.01, 0.03, 0.1, 0.5, 5.0];
 
-/// The vault's metrics, grouped by the noun that updates them.
+/// The vault's metrics, grouped by the domain module that updates them.
 pub(crate) struct VaultMetrics {
     pub(crate) uses: UseMetrics,
     pub(crate) access: AccessMetrics,

@@ -1,9 +1,10 @@
 //! The vault's database in domain verbs: each method is one transaction, and no transaction crosses this trait.
 //!
-//! `sqlite` and `postgres` implement it; `contract` runs one test per method on both. A statement whose text is the
-//! same on both engines is declared once, beside its rows. Files that are the same in both folders, except for their
-//! first line, must stay the same: `twins` compares them. `chain` links audit events, `granting` authenticates rows
-//! that grant access, `columns` lists the columns that depend on keys, and `key_names` names the vault's own keys.
+//! `sqlite` and `postgres` implement it. `contract` tests the methods on both, except for restores and the merge of
+//! rings, which the tests of the service cover. A statement whose text is the same on both engines is declared once,
+//! beside its rows. Files that are the same in both folders, except for their first line, must stay the same: `twins`
+//! compares them. `chain` links audit events, `granting` authenticates rows that grant access, `columns` lists the
+//! columns that depend on keys, and `key_names` names the vault's own keys.
 //! Nothing here imports a module above the store.
 
 mod audit;
@@ -105,7 +106,7 @@ impl<T> Changed<T> {
     }
 }
 
-/// The vault's database: the verbs of every noun.
+/// The vault's database: the operations of every domain module.
 ///
 /// Every change takes the audit event that it commits with. Times are microseconds, ids are text.
 pub(crate) trait Store:

@@ -27,8 +27,7 @@ impl TamperedRows {
     pub(crate) fn new(metrics: &Metrics) -> Self {
         let found = Self::default();
         let last = found.clone();
-        let help =
-            "Rows that grant access and were changed outside the vault, of at most 100 that are named.";
+        let help = "Rows that grant access and were changed outside the vault, counted up to 100.";
         metrics
             .sampled(Kind::Gauge, "strongroom_vault_rows_tampered", help, &["table"], move || last.samples());
         found
@@ -55,7 +54,7 @@ impl TamperedRows {
         loop {
             match shutdown.unless_begun(store.tampered_rows(MAX_NAMED)).await {
                 Some(Ok(found)) => self.set(found),
-                Some(Err(error)) => tracing::warn!(%error, "rows that grant access were not looked at"),
+                Some(Err(error)) => tracing::warn!(%error, "rows that grant access could not be checked"),
                 None => return,
             }
             if shutdown.unless_begun(tokio::time::sleep(PERIOD)).await.is_none() {

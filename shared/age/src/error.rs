@@ -86,7 +86,8 @@ pub enum SealError {
     PassphraseNotAlone,
     /// A post-quantum recipient together with one whose key a quantum computer could break.
     #[error(
-        "post-quantum recipients (age1pq1…) and others (age1…) cannot be mixed: the file would be only as strong as the weaker kind; give one kind only"
+        "post-quantum recipients (age1pq1…) and others (age1…) cannot be mixed: the file would be only as \
+         strong as the weaker kind; give one kind only"
     )]
     PostQuantumNotAlone,
     /// The header was changed, or the file key belongs to another file.

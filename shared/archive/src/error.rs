@@ -147,7 +147,8 @@ pub enum Error {
     },
     /// The bytes before the manifest have changed, although every entry is valid.
     #[error(
-        "bytes of the ZIP outside its entries' content have changed, such as an entry's header: their SHA-256 is not the one in manifest.json"
+        "bytes of the ZIP outside its entries' content have changed, such as an entry's header: their \
+         SHA-256 is not the one in manifest.json"
     )]
     Frame,
 

@@ -21,7 +21,8 @@ pub enum Error {
         source: io::Error,
     },
     /// The folder to unpack into is not empty.
-    #[error("{out} is not empty, and nothing is overwritten: it contains {found}; name a new or empty folder", out = .out.display(), found = .found.display())]
+    #[error("{out} is not empty, and nothing is overwritten: it contains {found}; name a new or empty \
+             folder", out = .out.display(), found = .found.display())]
     NotEmpty {
         /// The folder.
         out: PathBuf,

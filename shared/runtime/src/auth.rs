@@ -80,7 +80,7 @@ impl Principal {
         self.permissions.contains(permission)
     }
 
-    /// Its noun in messages: `token` or `identity`.
+    /// Its name in messages: `token` or `identity`.
     #[must_use]
     pub fn noun(&self) -> &'static str {
         if self.id.starts_with(identity::PRINCIPAL) { "identity" } else { "token" }

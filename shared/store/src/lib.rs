@@ -1,7 +1,7 @@
 //! Opens the two databases, and classifies their errors.
 //!
 //! This crate knows no tables. A service keeps its SQL in its own `store/sqlite` and `store/postgres` files.
-//! [`sqlite`] and [`postgres`] export the same names, so that a service's two files for one noun can have the
+//! [`sqlite`] and [`postgres`] export the same names, so that a service's two files for one entity can have the
 //! same text, apart from the import of the engine's names.
 
 mod disk;

@@ -39,7 +39,8 @@ impl Fault {
             sqlx::Error::Io(source) if is_end(source) => (
                 Kind::Unavailable,
                 format!(
-                    "the server has ended the connection ({source}): it was stopped or killed, or its disk is full; check that it runs and has room, then try again"
+                    "the server has ended the connection ({source}): it was stopped or killed, or its disk \
+                     is full; check that it runs and has room, then try again"
                 ),
             ),
             sqlx::Error::Io(source) => (Kind::Unavailable, source.to_string()),
@@ -106,7 +107,8 @@ fn postgres(error: &PgDatabaseError) -> (Kind, String) {
             "; {function}: ALTER FUNCTION … SET search_path = … lets it find the objects that it names without a schema"
         ));
     }
-    // In the read-only transaction of an export, only a standby's recovery conflicts cause these errors; elsewhere also deadlocks.
+    // In the read-only transaction of an export, only a standby's recovery conflicts cause these errors; in other transactions,
+    // deadlocks too.
     if code.starts_with("40") {
         text.push_str(
             "; try again; if it happens often on a standby, set hot_standby_feedback = on there or raise \
@@ -206,7 +208,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn permanent_errors_are_not_called_passing_ones() {
+    fn permanent_errors_are_not_called_transient_ones() {
         let hint = "You might need to increase max_locks_per_transaction.";
         for (code, hint, kind) in [
             ("53200", hint, Kind::Precondition),

@@ -1,5 +1,5 @@
-//! Processes that die while they drill a backup: the scratch database is removed, and the drill ends with its findings
-//! or has failed.
+//! Processes that die while they drill a backup: the scratch database is removed, and the drill ends with its
+//! findings, or as not done.
 
 use std::path::Path;
 use std::time::Duration;

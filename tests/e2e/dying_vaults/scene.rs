@@ -88,7 +88,7 @@ impl Scene {
     }
 }
 
-/// The vault's rows without the columns that no restore sets: etags, codes and the last use.
+/// The vault's rows without the columns that no restore sets: etags, MACs and the last use.
 fn rows(database: &TestDb) -> String {
     let gather = if database.file().is_some() { "group_concat" } else { "string_agg" };
     let all = [

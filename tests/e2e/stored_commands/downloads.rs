@@ -83,7 +83,7 @@ fn a_stored_file_that_was_changed_is_given_to_nobody() {
     }
     std::fs::remove_file(&file).unwrap();
     let gone = storing.admin().run(&download).failed_with(1);
-    assert!(gone.contains("does not exist any more"), "{gone}");
+    assert!(gone.contains("no longer exists"), "{gone}");
     let _ = storing.admin().run(&["backup", "verify", &id, "--destination", "other"]).succeeded();
     let _ =
         storing.admin().run(&[&download[..], &["--destination", "other", "--force"]].concat()).succeeded();

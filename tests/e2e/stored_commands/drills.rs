@@ -40,11 +40,7 @@ fn a_drill_prints_what_it_checked_and_its_exit_code_says_how_it_went() {
         (3, &json!(id), &json!("DRILL_STATE_FAILED"))
     );
     let shown = admin.run(&["drill", "get", ids[0]]).succeeded();
-    assert!(
-        shown.text().contains("1 row of owned refers to rows of servers that are not there"),
-        "{}",
-        shown.text()
-    );
+    assert!(shown.text().contains("1 row of owned refers to missing rows of servers"), "{}", shown.text());
 
     let unknown = admin.run(&["drill", "get", &first]).failed_with(1);
     assert!(

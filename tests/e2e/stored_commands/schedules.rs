@@ -157,7 +157,7 @@ fn what_cannot_be_meant_is_refused_by_name() {
         admin.run(&[&base[..], extra].concat()).failed_with(1)
     };
     for (extra, wanted) in [
-        (&["--timezone", "Europe/Nowhere"][..], "time_zone: is no time zone"),
+        (&["--timezone", "Europe/Nowhere"][..], "time_zone: is not a time zone"),
         (&["--jitter", "36h"], "jitter: must be 0 s to 1 d"),
         (&["--jitter", "24h"], "jitter: must be shorter than the time between two runs"),
         (&["--timeout", "10s"], "timeout: must be 1 min to 30 d"),
@@ -169,7 +169,7 @@ fn what_cannot_be_meant_is_refused_by_name() {
     }
     for cron in ["0 3 * *", "61 * * * *", "never"] {
         let said = admin.run(&["schedule", "create", "nightly", "--cron", cron]).failed_with(1);
-        assert!(said.contains("cron: is no cron expression of five fields"), "{said}");
+        assert!(said.contains("cron: is not a cron expression of five fields"), "{said}");
     }
     let never = admin.run(&["schedule", "create", "nightly", "--cron", "0 0 30 2 *"]).failed_with(1);
     assert!(never.contains("cron: is never due"), "{never}");
@@ -178,7 +178,7 @@ fn what_cannot_be_meant_is_refused_by_name() {
     for keep in ["daily=0", "hourly=3", "daily", "daily=1,daily=2"] {
         let said =
             admin.run(&["schedule", "create", "nightly", "--cron", "@daily", "--keep", keep]).failed_with(2);
-        assert!(said.contains("daily=N,weekly=N") || said.contains("there twice"), "{said}");
+        assert!(said.contains("daily=N,weekly=N") || said.contains("given twice"), "{said}");
     }
     let gone = admin.run(&["schedule", "run", "nightly"]).failed_with(1);
     assert!(

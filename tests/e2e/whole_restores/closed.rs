@@ -32,7 +32,7 @@ fn is_all_or_nothing((place, which, is_new): (&str, usize, bool), server: &TestD
     replica.service.signal("CONT");
     let what = format!("{place} without database {which}");
     let said = eventually(&what, DECLARED, || {
-        // Once all sources are new, the database is no longer queried.
+        // Once all sources have been switched, the database is no longer queried.
         let restore = replica.get(id);
         let is_stuck = restore["problem"].as_str().is_some_and(|problem| !problem.is_empty());
         (is_stuck || is_settled(&restore)).then_some(restore)

@@ -37,10 +37,16 @@ impl Census {
             let column = format!("{}.{}", counted.column.table, counted.column.column);
             let (values, strange) = split(counted, pinned);
             if strange > 0 {
-                tracing::warn!(source, column, key, strange, "values are sealed by no version of their key");
+                tracing::warn!(
+                    source,
+                    column,
+                    key,
+                    strange,
+                    "values are not sealed by any version of their key"
+                );
             }
             if let Err(error) = vault.report_census(key, source, &column, values, time).await {
-                tracing::warn!(source, column, key, %error, "the vault does not take the count of a column");
+                tracing::warn!(source, column, key, %error, "the vault does not accept the count of a column");
             }
         }
     }

@@ -13,7 +13,7 @@ pub(crate) struct Estimate {
 }
 
 impl Estimate {
-    /// The size of an archive that is no smaller than its sources.
+    /// Estimated upper bound of the archive's size: the sum of the sources.
     pub(crate) fn bytes(&self) -> u64 {
         self.sources.iter().filter_map(|(_, bytes)| *bytes).fold(0, u64::saturating_add)
     }

@@ -75,7 +75,7 @@ impl Catalogue {
                 backup.row.record_revision += 1;
                 Ok(true)
             }
-            _ => Err(refusal(backup, "only one that is available can be held")),
+            _ => Err(refusal(backup, "only an available backup can be held")),
         })
         .await
     }
@@ -137,7 +137,7 @@ impl Catalogue {
                     Ok(true)
                 }
                 BackupState::Creating | BackupState::Unverified => {
-                    Err(refusal(backup, "only one that is stored or has failed can be deleted"))
+                    Err(refusal(backup, "only a stored or failed backup can be deleted"))
                 }
             }
         })
@@ -159,7 +159,7 @@ impl Catalogue {
                 Ok(true)
             }
             BackupState::Deleting => Err(Error::BackupPurging(backup.row.id.clone())),
-            _ => Err(refusal(backup, "only one that is deleted can be brought back")),
+            _ => Err(refusal(backup, "only a deleted backup can be brought back")),
         })
         .await
     }
@@ -240,7 +240,7 @@ pub(crate) async fn record_failure(
     event.outcome = AuditOutcome::Failed.into();
     put(&mut event.metadata, "reason", error.reason());
     if let Err(error) = vault.record_patiently(&caller.principal.delegation, event).await {
-        tracing::error!(id, %error, "the audit log says of a change that it was made, and it was not");
+        tracing::error!(id, %error, "the audit log records a change that was not made");
     }
 }
 
@@ -289,7 +289,7 @@ pub(crate) fn readable_copy<'a>(backup: &'a StoredBackup, destination: &str) -> 
     // An unverified record is not trusted; its reader verifies the archive itself. After a total loss, every backup is
     // unverified until one of them has been restored.
     if !matches!(backup.row.state, BackupState::Available | BackupState::Unverified) {
-        return Err(refusal(backup, "only one that is available or unverified can be read"));
+        return Err(refusal(backup, "only an available or unverified backup can be read"));
     }
     let stored = || backup.copies.iter().filter(|copy| copy.state == CopyState::Stored);
     let copy = stored().find(|copy| destination.is_empty() || copy.destination == destination);

@@ -84,7 +84,7 @@ impl Downloads {
         let offset = check_offset(&request, content.size_bytes)?;
         let destination = Arc::clone(self.destinations.get(&copy.destination)?);
         let Some(object) = destination.head(&copy.key).await? else {
-            return Err(damaged(&request.id, &copy.destination, "it does not exist any more"));
+            return Err(damaged(&request.id, &copy.destination, "it no longer exists"));
         };
         if !request.etag.is_empty() && request.etag != object.etag {
             return Err(Error::BackupChanged(request.id));
@@ -127,7 +127,7 @@ fn check_offset(request: &DownloadRequest, size: i64) -> Result<u64> {
         return Err(Error::field("offset", problem));
     }
     if request.offset > 0 && request.etag.is_empty() {
-        return Err(Error::field("etag", "must be that of the header of the download that is resumed"));
+        return Err(Error::field("etag", "must be that of the header of the download to resume"));
     }
     Ok(request.offset.unsigned_abs())
 }
@@ -163,7 +163,7 @@ impl Download {
         }
         if self.offset == 0 && hex::encode(digest.finalize()) != self.header.sha256 {
             let Header { id, destination, .. } = &self.header;
-            return Err(damaged(id, destination, "its bytes have another SHA-256"));
+            return Err(damaged(id, destination, "its bytes have a different SHA-256"));
         }
         self.outlet.taken().await?;
         let (size_bytes, sha256) = (self.header.size_bytes, self.header.sha256);

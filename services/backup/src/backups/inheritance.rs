@@ -22,7 +22,7 @@ impl Inheritance {
         match self.settle(dead, operations).await {
             Ok(()) => true,
             Err(error) => {
-                tracing::warn!(process, host, %error, "what a dead process has left cannot be settled yet");
+                tracing::warn!(process, host, %error, "operations that a dead process left unfinished cannot be settled yet");
                 false
             }
         }
@@ -34,11 +34,11 @@ impl Inheritance {
         let (process, host) = (dead.id.as_str(), dead.host.as_str());
         match self.unfinished.close(&dead.id).await {
             Ok(()) => {
-                tracing::warn!(process, host, "a process has ended without a word");
+                tracing::warn!(process, host, "a process has ended without shutting down");
                 true
             }
             Err(error) => {
-                tracing::warn!(process, host, %error, "what a dead process has left open in the audit log is not closed yet");
+                tracing::warn!(process, host, %error, "the operations of a dead process are not closed in the audit log yet");
                 false
             }
         }
@@ -66,7 +66,7 @@ impl Inheritance {
         let record = AuditRecord::of_another(self.ending.base.vault.clone(), &KIND, operation);
         if let Err(error) = record.settled(error).await {
             let id = operation.id.as_str();
-            tracing::warn!(id, %error, "the end of a backup is recorded without who asked for it");
+            tracing::warn!(id, %error, "the end of a backup is recorded without its requester");
         }
     }
 }

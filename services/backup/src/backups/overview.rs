@@ -207,7 +207,7 @@ impl Overview {
         });
         let help = "Copies of backups that were not stored, or could not be removed.";
         gauge("strongroom_backup_copies_in_trouble", help, &["destination"], in_trouble);
-        let help = "Whether the destination could be used when it was last looked at (1) or not (0).";
+        let help = "Whether the destination could be used when it was last checked (1) or not (0).";
         gauge("strongroom_backup_destination_up", help, &["destination"], |seen| {
             let known = seen.destinations.iter().filter(|place| place.state != State::Starting);
             known.map(|place| sample(&place.name, i64::from(place.state == State::Ok))).collect()

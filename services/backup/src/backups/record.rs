@@ -54,7 +54,7 @@ pub(crate) struct Content {
     pub(crate) canary_sha256: String,
     pub(crate) left_out: Vec<Left>,
     pub(crate) left_out_total: i64,
-    /// Sentences about content that is less than in the schedule's earlier backups.
+    /// Messages about missing content compared with the schedule's earlier backups.
     pub(crate) anomalies: Vec<String>,
 }
 

@@ -61,7 +61,7 @@ impl Rereading {
             }
             // The verification reports it, as for a file that ends early.
             Some(_) => stream::iter([Err(stored.damaged("it is empty"))]).boxed(),
-            None => stream::iter([Err(stored.damaged("it does not exist any more"))]).boxed(),
+            None => stream::iter([Err(stored.damaged("it no longer exists"))]).boxed(),
         };
         let header = Part::Header {
             file_name: backup.row.file_name.clone(),

@@ -178,7 +178,7 @@ async fn examine(
     match destination.head(copy).await? {
         Some(object) if object.size == expected => Ok(Examined::Complete(record, object.etag)),
         Some(object) => {
-            Ok(Examined::Refused(format!("its object has {} bytes where it says {expected}", object.size)))
+            Ok(Examined::Refused(format!("its object has {} bytes instead of {expected}", object.size)))
         }
         None => Ok(Examined::Refused(
             "its object does not exist; delete the record too, unless you can bring the object back"
@@ -201,7 +201,7 @@ async fn count(
             adoption.complete(&record, &etag).await?
         }
         Ok(Examined::UnknownSigner(_)) if scan.unverified >= MOST_UNVERIFIED => {
-            refuse(scan, key, "it is signed by nobody whom the vault knows, as many others here are");
+            refuse(scan, key, "this vault does not know its signer, nor those of many others here");
             Adopted::Known
         }
         Ok(Examined::UnknownSigner(record)) => match adoption.unverified(&record).await? {
@@ -211,7 +211,11 @@ async fn count(
                 adopted
             }
             None => {
-                refuse(scan, key, "nobody whom this vault knows has signed it, and its backup is known");
+                refuse(
+                    scan,
+                    key,
+                    "this vault does not know its signer, and its backup is already in the catalogue",
+                );
                 Adopted::Known
             }
         },

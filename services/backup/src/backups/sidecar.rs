@@ -150,25 +150,25 @@ pub(crate) fn judge(bytes: &[u8], key: &str, keys: &[SigningKey]) -> Judged {
     };
     let signature = hex::decode(&sidecar.signature.ed25519).ok();
     let Some(signature) = signature.and_then(|bytes| <[u8; SIGNATURE_BYTES]>::try_from(bytes).ok()) else {
-        return Judged::Refused("its signature has another form".to_owned());
+        return Judged::Refused("its signature has an invalid form".to_owned());
     };
     let digest = Sha256::digest(sidecar.record.get()).into();
     let (archive_id, time) = (record.archive_id.as_str(), sidecar.signature.time.as_str());
     let statement = Statement::BackupSidecar { archive_id, time, digest: &digest };
     match verify(&signer.public, &statement, &signature) {
         Ok(()) => Judged::Good(record),
-        Err(_) => Judged::Refused("its signature is not one of what it says: it was changed".to_owned()),
+        Err(_) => Judged::Refused("its signature does not match its content: it was changed".to_owned()),
     }
 }
 
 fn parse(bytes: &[u8], key: &str) -> Result<(Sidecar, Box<Record>), String> {
     let sidecar: Sidecar =
-        serde_json::from_slice(bytes).map_err(|error| format!("it is no sidecar: {error}"))?;
+        serde_json::from_slice(bytes).map_err(|error| format!("it is not a sidecar: {error}"))?;
     let record = serde_json::from_str::<Record>(sidecar.record.get());
     let record = record.map_err(|error| format!("its record cannot be read: {error}"))?;
     if record.format_version != FORMAT_VERSION {
         let version = record.format_version;
-        return Err(format!("its record has the version {version}; this release reads {FORMAT_VERSION}"));
+        return Err(format!("its record has version {version}; this release reads {FORMAT_VERSION}"));
     }
     if record.key != key {
         return Err("it is the sidecar of another object".to_owned());
@@ -320,7 +320,7 @@ mod tests {
     fn what_is_no_sidecar_is_refused_with_a_sentence() {
         for bytes in [&b""[..], b"{}", b"[]", b"\xff\xfe", br#"{"record": {}, "signature": {}}"#] {
             assert!(
-                matches!(judge(bytes, KEY, &[]), Judged::Refused(problem) if problem.starts_with("it is no sidecar"))
+                matches!(judge(bytes, KEY, &[]), Judged::Refused(problem) if problem.starts_with("it is not a sidecar"))
             );
         }
     }

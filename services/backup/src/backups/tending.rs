@@ -57,7 +57,7 @@ impl Tending {
         loop {
             let failed = self.look(&mut waits, shutdown).await.err().map(|error| error.to_string());
             if let Some(error) = said.news(failed) {
-                tracing::warn!(error, "stored backups cannot be tended to; it is tried again");
+                tracing::warn!(error, "stored backups cannot be maintained; trying again");
             }
             let woken = tokio::time::timeout(PERIOD, self.base.wake.notified());
             if shutdown.unless_begun(woken).await.is_none() {
@@ -252,7 +252,7 @@ fn report(copy: &mut CopyRow, error: &Error) {
     let problem = error.of_a_copy();
     if copy.problem != problem {
         let (backup, destination, reason) = (&*copy.backup_id, &*copy.destination, error.reason());
-        tracing::warn!(backup, destination, reason, %error, "a copy of a backup is not as it should be; it is tried again");
+        tracing::warn!(backup, destination, reason, %error, "a copy of a backup has a problem; trying again");
     }
     error.reason().clone_into(&mut copy.reason);
     copy.problem = problem;

@@ -29,7 +29,7 @@ pub(crate) fn check(config: &Config) -> Result<()> {
     if config.app.name.len() > LONGEST_NAME {
         let length = config.app.name.len();
         return refused(format!(
-            "[app] name has {length} bytes; it is part of file names, and may have {LONGEST_NAME}"
+            "[app] name has {length} bytes; it is part of file names, and at most {LONGEST_NAME} are allowed"
         ));
     }
     check_service(&config.backup)?;
@@ -45,7 +45,7 @@ pub(crate) fn check(config: &Config) -> Result<()> {
     let columns: usize = config.sources.iter().map(|source| source.encrypted_columns.len()).sum();
     if columns > MOST_COLUMNS {
         return refused(format!(
-            "{columns} encrypted columns are declared; there may be {MOST_COLUMNS} in all"
+            "{columns} encrypted columns are declared; at most {MOST_COLUMNS} are allowed in all"
         ));
     }
     check_groups(&config.sources)?;
@@ -163,7 +163,7 @@ fn check_files(source: &SourceConfig) -> Result<()> {
         ));
     }
     if source.optional.len() > 1 {
-        return refused(format!("source {name}: a files source is in one optional group as a whole"));
+        return refused(format!("source {name}: a files source belongs to one optional group as a whole"));
     }
     Ok(())
 }
@@ -207,7 +207,7 @@ fn check_kind_options(source: &SourceConfig) -> Result<()> {
     }
     if source.migrations_column.is_some() && source.migrations_table.is_none() {
         let name = &source.name;
-        return refused(format!("source {name}: migrations_column says nothing without migrations_table"));
+        return refused(format!("source {name}: migrations_column has no effect without migrations_table"));
     }
     if is_service && source.token_file.is_none() {
         return refused(format!("source {}: a grpc source needs a token_file", source.name));
@@ -266,7 +266,9 @@ fn check_files_group(source: &SourceConfig, group: &OptionalGroup) -> Result<()>
         return Ok(());
     }
     let (name, group) = (&source.name, &group.name);
-    refused(format!("source {name}: the group {group:?} is the whole directory: no tables, no time_column"))
+    refused(format!(
+        "source {name}: the group {group:?} is the whole directory: remove tables and time_column"
+    ))
 }
 
 fn refused(problem: String) -> Result<()> {

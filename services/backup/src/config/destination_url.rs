@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::config::DestinationConfig;
 use crate::error::Error;
 
-const SCHEMES: &str = "it is file:///FOLDER, or s3://BUCKET/PREFIX, whose prefix may be missing";
+const SCHEMES: &str = "it must be file:///FOLDER, or s3://BUCKET/PREFIX with an optional prefix";
 
 /// A parsed URL.
 #[derive(Debug, PartialEq, Eq)]
@@ -65,8 +65,8 @@ fn bucket(rest: &str) -> Result<DestinationUrl, String> {
     let prefix = prefix.strip_suffix('/').unwrap_or(prefix);
     if !prefix.is_empty() && !prefix.split('/').all(is_prefix_part) || prefix.len() > 500 {
         return Err(format!(
-            "the prefix {prefix:?} has parts other than A-Z, a-z, 0-9, ., _ and -, an empty one or .., or more than 500 \
-             characters"
+            "the prefix {prefix:?} is not valid: each part must consist of A-Z, a-z, 0-9, ., _ and -; `.`, `..` and empty \
+             parts are not allowed; at most 500 characters"
         ));
     }
     Ok(DestinationUrl::Bucket { bucket: bucket.into(), prefix: prefix.into() })

@@ -65,7 +65,8 @@ pub(super) async fn compare(
     for ((name, expected), found) in names.into_iter().zip(&expected).zip(&found) {
         rows.extend(count_problem(name, (expected, found.as_ref()), known.get(name)));
         let is_same = found.as_ref() == Some(expected);
-        digests.extend((!is_same).then(|| format!("table {name} does not come back as the archive has it")));
+        digests
+            .extend((!is_same).then(|| format!("table {name} does not come back as it is in the archive")));
     }
     Ok(Compared { rows: Finding::of(detail.clone(), &rows), digests: Finding::of(detail, &digests), total })
 }
@@ -93,9 +94,9 @@ pub(super) async fn foreign_keys(part: &Part, scratch: &Scratch) -> Result<Findi
     let dangling = report.dangling.iter().map(|key| {
         let columns = key.columns.join(", ");
         let (rows, verb) = (counted(key.rows, "row"), if key.rows == 1 { "refers" } else { "refer" });
-        format!("{rows} of {} {verb} to rows of {} that are not there ({columns})", key.table, key.to)
+        format!("{rows} of {} {verb} to missing rows of {} ({columns})", key.table, key.to)
     });
     let checked = counted(report.checked, "foreign key");
-    let detail = format!("{checked}, {} more could not be looked at", report.unchecked);
+    let detail = format!("{checked}, {} more could not be checked", report.unchecked);
     Ok(Finding::of(detail, &dangling.collect::<Vec<_>>()))
 }

@@ -88,7 +88,7 @@ impl Drilling {
         for record in &records {
             match parts.iter().find(|part| part.record().name == record.name) {
                 Some(part) if part.tables().next().is_none() => {
-                    let nothing = Finding::Skipped("the archive has no tables of it".to_owned());
+                    let nothing = Finding::Skipped("the archive has none of its tables".to_owned());
                     self.add(("restore", &record.name), nothing, Instant::now());
                 }
                 Some(part) => Box::pin(self.restore(staged, part)).await?,
@@ -129,7 +129,7 @@ impl Drilling {
         };
         self.add(("values", ""), values, began);
         let references = format!(
-            "{} between tables, {} more could not be looked at",
+            "{} between tables, {} more could not be checked",
             counted(verdict.references_checked.unsigned_abs(), "reference"),
             verdict.references_unchecked
         );
@@ -144,18 +144,16 @@ impl Drilling {
         let canary = assertions::canary(archive).await?;
         let expected = &self.content.canary_sha256;
         let finding = match canary {
-            _ if expected.is_empty() => {
-                Finding::Skipped("the catalogue knows no canary of this backup".into())
-            }
+            _ if expected.is_empty() => Finding::Skipped("the catalogue has no canary of this backup".into()),
             Some(found) if found == *expected => {
-                Finding::Passed("its SHA-256 is that of the catalogue".into())
+                Finding::Passed("its SHA-256 is the one in the catalogue".into())
             }
             found => {
                 let has = found.map_or_else(
                     || "it has no canary".to_owned(),
                     |found| format!("the SHA-256 of its canary is {found}"),
                 );
-                let problem = format!("the archive is another one: {has}, and the catalogue says {expected}");
+                let problem = format!("it is a different archive: {has}, and the catalogue says {expected}");
                 Finding::Failed("its SHA-256".into(), problem)
             }
         };

@@ -59,7 +59,7 @@ impl Base {
         let mut backoff = Backoff::create(FIRST_WAIT, LONGEST_WAIT, shutdown);
         while let Err(error) = self.store.end_drill(&row, operation).await {
             let id = row.id.as_str();
-            tracing::warn!(id, %error, "the end of a drill cannot be kept yet");
+            tracing::warn!(id, %error, "the end of a drill cannot be recorded yet");
             if !backoff.wait().await {
                 return;
             }

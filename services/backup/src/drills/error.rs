@@ -25,8 +25,13 @@ pub enum DrillError {
     /// Another drill is running.
     #[error("the drill {0} is running, and one runs at a time; `strongroom drill get {0}` shows how it ends")]
     Busy(String),
+    /// Another drill runs in this process, or has just ended.
+    #[error(
+        "another drill is running or has just ended, and one runs at a time; `strongroom drill list` shows it"
+    )]
+    BusyElsewhere,
     /// There is no backup to drill.
-    #[error("no backup is stored that could be restored; `strongroom backup create` makes one")]
+    #[error("no stored backup can be restored; `strongroom backup create` makes one")]
     NoBackup,
     /// A check has failed.
     #[error("{0}")]
@@ -52,7 +57,7 @@ impl DrillError {
         match self {
             Self::NoScratch { .. } => (Code::FailedPrecondition, "NO_SCRATCH"),
             Self::NotFound(_) => (Code::NotFound, "DRILL_NOT_FOUND"),
-            Self::Busy(_) => (Code::Aborted, "DRILL_BUSY"),
+            Self::Busy(_) | Self::BusyElsewhere => (Code::Aborted, "DRILL_BUSY"),
             Self::NoBackup => (Code::FailedPrecondition, "NO_BACKUP"),
             Self::Failed(_) => (Code::FailedPrecondition, "DRILL_FAILED"),
             Self::NothingRestored => (Code::FailedPrecondition, "NOTHING_RESTORED"),

@@ -54,7 +54,7 @@ impl Inheritance {
         let record = AuditRecord::of_another(self.base.vault.clone(), &KIND, operation).with(describe(drill));
         if let Err(error) = record.ended(outcome, metadata).await {
             let id = operation.id.as_str();
-            tracing::warn!(id, %error, "the end of a dead process's drill cannot be in the audit log");
+            tracing::warn!(id, %error, "the end of a dead process's drill could not be recorded in the audit log");
         }
     }
 }

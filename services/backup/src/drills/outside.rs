@@ -40,7 +40,7 @@ fn sequences(expected: &[Sequence], found: &[Sequence]) -> Option<Finding> {
             None => problems.push(format!("sequence {} did not come back", one.name)),
             Some(other) if is_behind(other, one) => {
                 let (stands, stood) = (other.last_value, one.last_value);
-                problems.push(format!("sequence {} stands at {stands}, and stood at {stood}", one.name));
+                problems.push(format!("sequence {} is at {stands}, and was at {stood}", one.name));
             }
             Some(_) => {}
         }

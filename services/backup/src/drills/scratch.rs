@@ -32,7 +32,7 @@ impl ScratchPlaces {
         let server = server.map_err(|error| wrong(format!("scratch_url: {error}")))?;
         if server.as_ref().is_some_and(|url| !matches!(url.engine(), Engine::Postgres(_))) {
             return Err(wrong(
-                "scratch_url is of PostgreSQL; scratch databases of SQLite are in scratch_dir".into(),
+                "scratch_url is for PostgreSQL; scratch databases of SQLite are in scratch_dir".into(),
             ));
         }
         let folder = config.scratch_dir.as_ref().map(DatabaseUrl::sqlite_file).transpose();

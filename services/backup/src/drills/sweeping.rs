@@ -1,8 +1,8 @@
 //! Removes scratch databases: however a drill ends, none of its rows stays.
 //!
-//! Each place is noted before something is created there ([`crate::store::ScratchRow`]), and stays noted until it was
-//! removed some time after the end of the drill, because a server may continue a CREATE DATABASE whose client has left.
-//! A failed removal is retried forever, and reported by a metric.
+//! Each place is noted before something is created there ([`crate::store::ScratchRow`]), and stays noted until a
+//! removal succeeds ten minutes or more after the end of the drill, because a server may continue a CREATE DATABASE
+//! whose client has left. A failed removal is retried forever, and reported by a metric.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -40,7 +40,7 @@ impl Sweeping {
         let left = Arc::<AtomicI64>::default();
         let (name, help) = (
             "strongroom_backup_scratch_databases_left",
-            "Scratch databases of drills that have ended, and could not be removed.",
+            "Scratch databases of ended drills that could not be removed.",
         );
         let counted = Arc::clone(&left);
         metrics.sampled(Kind::Gauge, name, help, &[], move || {
@@ -63,10 +63,7 @@ impl Sweeping {
                     Err(error) => Some(error.to_string()),
                 };
                 if let Some(problem) = said.news(problem) {
-                    tracing::warn!(
-                        problem,
-                        "scratch databases of drills cannot be removed; it is tried again"
-                    );
+                    tracing::warn!(problem, "scratch databases of drills cannot be removed; trying again");
                 }
             }
         };
@@ -111,7 +108,7 @@ impl Base {
     pub(super) async fn clear(&self, drill: &str) {
         for place in self.places.all() {
             if let Err(problem) = within(scratch::remove(place, &name_of(drill))).await {
-                tracing::warn!(drill, problem, "a scratch database cannot be removed yet; it is tried again");
+                tracing::warn!(drill, problem, "a scratch database cannot be removed yet; trying again");
             }
         }
     }

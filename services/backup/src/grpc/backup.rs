@@ -281,7 +281,7 @@ fn part(request: Result<proto::VerifyBackupRequest, Status>) -> Result<Part> {
         Some(Message::Header(Header { file_name, size_bytes })) => Ok(Part::Header { file_name, size_bytes }),
         Some(Message::Chunk(Chunk { number, offset, data })) => Ok(Part::Chunk { number, offset, data }),
         Some(Message::End(End { sha256 })) => Ok(Part::End { sha256: Some(sha256) }),
-        None => Err(Error::field("message", "is none of header, chunk and end")),
+        None => Err(Error::field("message", "is not a header, a chunk or an end")),
     }
 }
 

@@ -34,6 +34,6 @@ fn parse(token: &str) -> Result<(i64, String)> {
         Some((time.parse().ok()?, id.to_owned()))
     });
     parsed.ok_or_else(|| {
-        Error::field("page_token", "is not one of this server; list again from the first page")
+        Error::field("page_token", "was not issued by this server; list again from the first page")
     })
 }

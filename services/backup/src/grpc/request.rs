@@ -30,7 +30,7 @@ pub(super) fn parse(
 ) -> Result<ArchiveRequest> {
     check_names("include", &include)?;
     check_names("tables", &tables)?;
-    let outside = || Error::field("since", "is no time between the years 1 and 9999");
+    let outside = || Error::field("since", "is not a time between the years 1 and 9999");
     let since = since.map(|time| time.ok_or_else(outside)).transpose()?;
     Ok(ArchiveRequest { include, tables, sets: Vec::new(), since })
 }
@@ -73,7 +73,7 @@ fn parse_recipients(given: &[String]) -> Result<Vec<PublicKey>> {
         let parsed = text.parse();
         let recipient = parsed.map_err(|error| Error::element(FIELD, at, format!("{error}")))?;
         if recipients.contains(&recipient) {
-            return Err(Error::element(FIELD, at, "is there twice"));
+            return Err(Error::element(FIELD, at, "is listed twice"));
         }
         recipients.push(recipient);
     }

@@ -57,7 +57,7 @@ pub(super) fn parse_plan(request: proto::PlanRestoreRequest, creator: &str) -> R
     let rows = parse_rows(&request.rows)?;
     let chosen = rows.keys().filter(|table| !request.tables.contains(table)).cloned().collect::<Vec<_>>();
     if request.create_tables && mode != RequestMode::IntoEmpty {
-        return Err(Error::field("create_tables", "goes with the mode INTO_EMPTY only"));
+        return Err(Error::field("create_tables", "is for the mode INTO_EMPTY only"));
     }
     if !request.from_deployment.is_empty() {
         check_id(&request.from_deployment, "from_deployment")?;
@@ -67,7 +67,7 @@ pub(super) fn parse_plan(request: proto::PlanRestoreRequest, creator: &str) -> R
     }
     for (at, id) in request.revive_ids.iter().enumerate() {
         check_id(id, "revive_ids")
-            .map_err(|_| Error::element("revive_ids", at, "is no id of a credential"))?;
+            .map_err(|_| Error::element("revive_ids", at, "is not the id of a credential"))?;
     }
     Ok(Request {
         origin,
@@ -106,7 +106,7 @@ fn parse_rows(chosen: &[proto::ChosenRows]) -> Result<BTreeMap<String, BTreeSet<
         for key in &one.keys {
             let parsed: Option<Key> = serde_json::from_str(key).ok();
             let parsed = parsed.filter(|key| !key.is_empty()).ok_or_else(|| {
-                Error::element("rows", at, format!("{key:?} is no JSON array of texts such as [\"7\"]"))
+                Error::element("rows", at, format!("{key:?} is not a JSON array of strings such as [\"7\"]"))
             })?;
             rows.entry(one.table.clone()).or_default().insert(parsed);
         }

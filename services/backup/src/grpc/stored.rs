@@ -52,7 +52,7 @@ pub(super) fn page(request: &proto::ListBackupsRequest) -> Result<Page> {
     for (at, state) in request.states.iter().enumerate() {
         let known =
             usize::try_from(*state).ok().and_then(|state| BackupState::ALL.get(state.checked_sub(1)?));
-        let unknown = || Error::element("states", at, "is none of the states of a backup");
+        let unknown = || Error::element("states", at, "is not a state of a backup");
         let known = *known.ok_or_else(unknown)?;
         // Each state once, however long the list is: a statement has a limited number of parameters.
         if !states.contains(&known) {
@@ -69,8 +69,8 @@ pub(super) fn page(request: &proto::ListBackupsRequest) -> Result<Page> {
     Ok(Page { filter: BackupFilter { states, before, ..BackupFilter::default() }, size })
 }
 
-/// The first of `found`, as many as a client's default limit of 4 MiB allows, and the start of the next page: empty if
-/// there is none. Left-out items are only counted.
+/// The first of `found`, as many as a client's default limit of 4 MiB allows. The token of the next page is empty if there
+/// is none. Left-out items are only counted.
 pub(super) fn answer_page(mut found: Vec<StoredBackup>, page: &Page) -> proto::ListBackupsResponse {
     let was_full = found.len() as i64 == page.size;
     let mut bytes = 0;
@@ -105,7 +105,7 @@ fn token(last: &StoredBackup, states: &[BackupState]) -> String {
 
 fn parse_token(token: &str, states: &[BackupState]) -> Result<(i64, String)> {
     let wrong = |problem: &str| Error::field("page_token", problem);
-    let strange = || wrong("is not one of this server; list again from the first page");
+    let strange = || wrong("was not issued by this server; list again from the first page");
     let text = hex::decode(token).ok().and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(strange)?;
     let mut parts = text.splitn(3, '/');
     let (Some(time), Some(id), Some(of)) = (parts.next(), parts.next(), parts.next()) else {

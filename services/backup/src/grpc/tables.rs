@@ -77,6 +77,6 @@ fn part(request: Result<proto::ImportTablesRequest, Status>) -> Result<Part> {
         Some(Message::Header(_)) => Err(Error::field("header", "was sent already")),
         Some(Message::Chunk(Chunk { number, offset, data })) => Ok(Part::Chunk { number, offset, data }),
         Some(Message::End(End { sha256 })) => Ok(Part::End { sha256: Some(sha256) }),
-        None => Err(Error::field("message", "is none of header, chunk and end")),
+        None => Err(Error::field("message", "is not a header, a chunk or an end")),
     }
 }

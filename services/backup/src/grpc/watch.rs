@@ -1,4 +1,5 @@
-//! Calls that answer now and after every change. They read the database, so any replica can serve them.
+//! Streaming calls that send the state now and after each change. They read the database, so any replica can
+//! serve them.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};

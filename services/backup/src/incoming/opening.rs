@@ -1,6 +1,6 @@
 //! Opens a staged file as an archive, with the vault's help if it was sealed when it arrived.
 //!
-//! Faults of the file are texts for the verdict; an error means that this service could not examine the file.
+//! A fault of the file is returned as text for the verdict; `Err` means that this service itself failed.
 
 use std::fs::File;
 use std::io::{BufReader, Seek};
@@ -106,7 +106,7 @@ async fn unlock(header: &Header, vault: &VaultClient) -> Result<Result<Unlocked,
     }
     match vault.unwrap_file_key(&stanzas).await? {
         Ok(file_key) => Ok(problem_of(header.unlock_with(file_key))?.map_err(Unopened::Content)),
-        Err(problem) => Ok(Err(Unopened::Seal(format!("the vault does not open its seal: {problem}")))),
+        Err(problem) => Ok(Err(Unopened::Seal(format!("the vault cannot open its seal: {problem}")))),
     }
 }
 
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_that_opens_keeps_what_it_holds_when_its_client_has_left() {
+    fn the_permit_is_held_until_the_thread_ends() {
         let mut builder = tokio::runtime::Builder::new_current_thread();
         let runtime = builder.max_blocking_threads(1).enable_all().build().unwrap();
         let held = Arc::new(());

@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_client_that_sends_enough_has_its_time_anew() {
+    async fn enough_bytes_restart_the_time_limit() {
         let mut pace = Pace::create(INTERVAL);
         for _ in 0..4 {
             wait(&mut pace, 60).await.unwrap();

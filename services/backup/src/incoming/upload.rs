@@ -154,11 +154,11 @@ impl Upload {
 
     fn check_chunk(&self, number: i64, offset: i64, length: usize) -> Result<()> {
         if number != self.chunks {
-            let problem = format!("is {number} where {} follows", self.chunks);
+            let problem = format!("is {number}; expected {}", self.chunks);
             return Err(Error::field("chunk.number", problem));
         }
         if u64::try_from(offset) != Ok(self.bytes) {
-            let problem = format!("is {offset} behind {} bytes", self.bytes);
+            let problem = format!("is {offset}; expected {}", self.bytes);
             return Err(Error::field("chunk.offset", problem));
         }
         if !(1..=MAX_CHUNK).contains(&length) {
@@ -185,7 +185,7 @@ fn check_digest(sha256: &str, staged: &Staged) -> Result<()> {
     if sha256 == staged.sha256 {
         return Ok(());
     }
-    let problem = format!("is not that of the bytes that arrived, which is {}", staged.sha256);
+    let problem = format!("does not match the bytes that arrived, whose SHA-256 is {}", staged.sha256);
     Err(Error::field("end.sha256", problem))
 }
 

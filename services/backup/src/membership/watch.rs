@@ -49,7 +49,7 @@ impl Watch {
                 tracing::warn!(
                     id = dead.id,
                     host = dead.host,
-                    "a process died, and this one inherits from it"
+                    "a process died, and this one inherits its operations"
                 );
                 inherited.push(dead);
                 is_due = true;

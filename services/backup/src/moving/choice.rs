@@ -69,7 +69,7 @@ pub(super) async fn choose(sources: &Sources, contents: Contents) -> Result<Chos
 /// [`Error::Defect`] for a source that is not a database.
 pub(super) fn database(sources: &Sources, at: usize) -> Result<&SqlSource> {
     let source = sources.all().get(at).and_then(|source| source.database());
-    source.ok_or_else(|| Error::Defect("a source is no database".into()))
+    source.ok_or_else(|| Error::Defect("a source is not a database".into()))
 }
 
 /// The only source that has all of them, and their own names there.

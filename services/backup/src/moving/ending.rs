@@ -61,7 +61,7 @@ impl Ending {
         while let Err(error) = self.try_settle(operation, source).await {
             if !std::mem::replace(&mut has_said, true) {
                 let id = operation.id.as_str();
-                tracing::warn!(id, source, %error, "what an import has left cannot be removed yet");
+                tracing::warn!(id, source, %error, "the remains of an import cannot be removed yet");
             }
             if !backoff.wait().await {
                 return;
@@ -119,5 +119,5 @@ fn database<'a>(sources: &'a Sources, source: &str) -> Result<&'a SqlSource> {
     let found = sources.all().iter().find(|other| other.name() == source);
     found
         .and_then(|source| source.database())
-        .ok_or_else(|| Error::Config(format!("source {source} is no database of the configuration any more")))
+        .ok_or_else(|| Error::Config(format!("source {source} is no longer a database of the configuration")))
 }

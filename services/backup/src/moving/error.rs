@@ -22,7 +22,7 @@ pub enum MoveError {
         option: &'static str,
     },
     /// It is an age file.
-    #[error("the document is sealed, or something else than JSON: it begins like an age file; open it first")]
+    #[error("the document is sealed, or is not JSON: it begins like an age file; open it first")]
     Sealed,
     /// Gatwy's connection export is not valid.
     #[error(transparent)]

@@ -116,7 +116,8 @@ fn choose(survey: &Survey, tables: &[String]) -> Result<Vec<Read>> {
         if !matches!(source.kind, "sqlite" | "postgres") {
             let (owner, kind) = (&source.source, source.kind);
             let problem = format!(
-                "table {name:?} is of source {owner} ({kind}), and only tables of databases can be imported again; a backup has it"
+                "table {name:?} is of source {owner} ({kind}), and only tables of databases can be imported \
+                 again; a backup contains it"
             );
             return Err(refuse(problem));
         }

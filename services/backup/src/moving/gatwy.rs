@@ -169,5 +169,5 @@ fn json(value: &Value<'_>, engine: Engine, column: &Column) -> Result<Box<RawVal
             String::from_utf8_lossy(&json).into_owned()
         }
     };
-    RawValue::from_string(json).map_err(|error| Error::Defect(format!("a value is no JSON: {error}")))
+    RawValue::from_string(json).map_err(|error| Error::Defect(format!("a value is not JSON: {error}")))
 }

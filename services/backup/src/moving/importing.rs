@@ -108,10 +108,7 @@ impl Importing {
                 let (source_name, other) = (taken.source, taken.restore_id);
                 Err(RestoreError::TargetBusy { source_name, other }.into())
             }
-            store::Begun::Stale => {
-                let (source_name, other) = (source.to_owned(), "that has just ended".to_owned());
-                Err(RestoreError::TargetBusy { source_name, other }.into())
-            }
+            store::Begun::Stale => Err(RestoreError::TargetWasBusy(source.to_owned()).into()),
         }
     }
 

@@ -56,7 +56,7 @@ impl Inheritance {
             Err(error @ (Error::VaultAway { .. } | Error::VaultBusy { .. })) => Err(error),
             Err(error) => {
                 let id = operation.id.as_str();
-                tracing::warn!(id, %error, "the end of a dead process's import cannot be in the audit log");
+                tracing::warn!(id, %error, "the end of a dead process's import could not be recorded in the audit log");
                 Ok(())
             }
         }

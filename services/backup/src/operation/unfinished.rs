@@ -43,7 +43,7 @@ impl Unfinished {
         loop {
             let failed = self.close("").await.err().as_ref().and_then(own_fault);
             if let Some(error) = said.news(failed) {
-                tracing::warn!(error, "old operations cannot be closed; it is tried every hour");
+                tracing::warn!(error, "old operations cannot be closed; trying again every hour");
             }
             if shutdown.unless_begun(tokio::time::sleep(PERIOD)).await.is_none() {
                 return;

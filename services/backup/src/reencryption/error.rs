@@ -7,12 +7,12 @@ use tonic::Code;
 #[non_exhaustive]
 pub enum ReencryptError {
     /// No source has this name.
-    #[error("there is no source {0:?}; `strongroom source list` shows all that there are")]
+    #[error("there is no source {0:?}; `strongroom source list` shows all of them")]
     UnknownSource(String),
     /// The source is not a database.
     #[error(
-        "source {source_name} is no database ({kind}), and only declared columns of databases are re-encrypted here; for the \
-         vault's own values use `strongroom key reencrypt`"
+        "source {source_name} is not a database ({kind}), and only declared columns of databases are \
+         re-encrypted here; for the vault's own values use `strongroom key reencrypt`"
     )]
     NoDatabase {
         /// Its name.
@@ -27,8 +27,8 @@ pub enum ReencryptError {
     NoColumns(String),
     /// The source can only be read.
     #[error(
-        "source {0} cannot be re-encrypted: its configuration has no restore_url_file, which holds the URL of the role that owns \
-         its tables, by which values are written"
+        "source {0} cannot be re-encrypted: to write values, it needs restore_url_file (the URL of the tables' owner) in its \
+         configuration"
     )]
     NoRestoreUrl(String),
     /// A declared key does not exist.
@@ -45,18 +45,16 @@ pub enum ReencryptError {
         source_name: String,
     },
     /// It is already running for this source.
-    #[error("source {0} is being re-encrypted by this process already; wait for its end")]
+    #[error("source {0} is being re-encrypted by this process already; wait until it ends")]
     Running(String),
     /// All permits are taken.
     #[error("{0} sources are being re-encrypted, which is as many as this server allows; try again later")]
     Busy(usize),
     /// It reached its time limit.
-    #[error("the re-encryption took longer than {0} s; run it again, and it goes on with what is left")]
+    #[error("the re-encryption took longer than {0} s; run it again to continue with the rest")]
     TooLong(u64),
     /// The client is connected but reads nothing.
-    #[error(
-        "the client took nothing for {0} s; run the re-encryption again, and it goes on with what is left"
-    )]
+    #[error("the client read nothing for {0} s; run the re-encryption again to continue with the rest")]
     Stalled(u64),
 }
 

@@ -1,5 +1,5 @@
-//! A run: walks through all columns once, and again through those with remaining values; then the census, for the vault
-//! and the client.
+//! A run: walks through all columns once, and again through those with remaining values; then counts, and reports to the
+//! vault and the client.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -75,7 +75,7 @@ impl Work {
         let mut census = self.count(&outlet).await?;
         for walk in 0..WALKS {
             let left: Vec<u64> = self.columns.iter().map(|column| census.left_to_do(column)).collect();
-            // Values that are not sealed are in no census, and are named by the first walk.
+            // The census omits unsealed values; only the first walk reports them.
             if walk > 0 && left.iter().all(|left| *left == 0) {
                 break;
             }
@@ -124,7 +124,7 @@ impl Work {
         column.walk((rewriter, &base.vault), pace, said).instrument(span).await
     }
 
-    /// A large table takes a while; meanwhile the client gets signs of life.
+    /// A large table takes a while; meanwhile the client gets keep-alive messages.
     async fn count(&self, outlet: &Outlet<ReencryptSourceResponse>) -> Result<Census> {
         let source: &SqlSource = database(&self.base.sources, self.at)?;
         let versions = self.base.vault.caller_key_versions().await?;
@@ -164,7 +164,7 @@ fn column(source: &str, at: usize, declared: EncryptedColumn, versions: &KeyVers
 }
 
 impl Census {
-    /// Values of versions other than the primary one, each with the text in the place of its version.
+    /// Values of versions other than the primary one, each with its version id as stored.
     pub(super) fn left<'a>(&'a self, column: &'a Column) -> impl Iterator<Item = (&'a str, u64)> {
         let primary = self.versions.primary(&column.declared.key).unwrap_or(&column.kid);
         let counted = self.counted.iter().filter(|counted| counted.column == column.declared);
@@ -172,7 +172,7 @@ impl Census {
         kids.map(|(kid, values)| (kid.as_str(), *values))
     }
 
-    /// The number of those that are not known to fail to open.
+    /// The number of those values that may still open.
     fn left_to_do(&self, column: &Column) -> u64 {
         let left: u64 = self.left(column).map(|(_, values)| values).sum();
         left.saturating_sub(column.refused.counted)

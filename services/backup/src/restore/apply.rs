@@ -130,7 +130,7 @@ impl PlannedArchive {
         // An upload belongs to the principal that planned the restore: fetch it on that principal's behalf.
         let fetched = base.archives.fetch(&request.creator, &request.origin, tell).await?;
         if fetched.staged.sha256 != request.archive.sha256 {
-            return Err(RestoreError::ArchiveChanged("its SHA-256 is another one".to_owned()).into());
+            return Err(RestoreError::ArchiveChanged("its SHA-256 is different".to_owned()).into());
         }
         Ok(Self { fetched, manifest_sha256: request.archive.manifest_sha256.clone() })
     }

@@ -64,7 +64,7 @@ impl Archives {
         let file_name = upload.file_name().to_owned();
         let staged = upload.receive(progress).await?;
         if staged.sha256 != stored.sha256() {
-            return Err(stored.damaged("its SHA-256 is another one"));
+            return Err(stored.damaged("its SHA-256 is different"));
         }
         Ok(Fetched { staged, file_name, _slot: Some(slot) })
     }

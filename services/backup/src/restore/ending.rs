@@ -251,7 +251,7 @@ impl Ending {
 
     /// Records the reason for waiting in the row.
     async fn explain(&self, row: &RestoreRow, operation: &OperationRow, error: &Error) -> Result<()> {
-        let problem = format!("how it ended cannot be found out yet, and is tried again: {error}");
+        let problem = format!("its outcome cannot be determined yet; trying again: {error}");
         if row.problem == problem {
             return Ok(());
         }
@@ -280,7 +280,7 @@ impl Ending {
         let record = AuditRecord::of_another(self.base.vault.clone(), kind, operation).with(metadata);
         if let Err(error) = record.settled(error).await {
             let id = operation.id.as_str();
-            tracing::warn!(id, %error, "the end of a restore that was handed on is not in the audit log yet");
+            tracing::warn!(id, %error, "the end of a restore that was handed on could not be recorded in the audit log yet");
         }
     }
 
@@ -300,7 +300,7 @@ impl Ending {
                 Err(error) => error,
             };
             if !std::mem::replace(&mut has_said, true) {
-                tracing::warn!(id, %error, "a restore cannot be brought to its end yet; it is tried again");
+                tracing::warn!(id, %error, "a restore cannot be brought to its end yet; trying again");
             }
             if !backoff.wait().await {
                 return Err(Error::ShuttingDown);
@@ -337,7 +337,7 @@ fn is_rollback(kind: &str) -> bool {
 fn kept(row: &mut RestoreRow, cause: &Cause, has_markers: bool) {
     row.state = RestoreState::Applied;
     cause.reason.clone_into(&mut row.reason);
-    row.problem = format!("it was not taken back: {}", cause.problem);
+    row.problem = format!("it was not rolled back: {}", cause.problem);
     row.progress.clear();
     if !has_markers {
         row.rollback_time = None;

@@ -8,8 +8,7 @@ use tonic::{Code, Status};
 pub enum RestoreError {
     /// A source is configured as read-only.
     #[error(
-        "source {0} cannot be restored: its configuration has no restore_url_file, which holds the URL of the role that owns \
-         its tables"
+        "source {0} cannot be restored: it needs restore_url_file (the URL of the tables' owner) in its configuration"
     )]
     NoRestoreUrl(String),
     /// The source's backups are made from one database, and a restore would change another one.
@@ -20,7 +19,7 @@ pub enum RestoreError {
     OtherDatabase(String),
     /// The restore does not exist.
     #[error(
-        "there is no restore {0}; `strongroom restore list` shows all that there are, and plans are gone after a day"
+        "there is no restore {0}; `strongroom restore list` shows all of them, and plans are removed after a day"
     )]
     NotFound(String),
     /// The restore's state does not allow the operation.
@@ -36,10 +35,13 @@ pub enum RestoreError {
     /// The plan has expired.
     #[error("the plan {0} is more than a day old; plan it again")]
     PlanExpired(String),
+    /// Another restore of the same source ended at this moment.
+    #[error("another restore has just changed the source {0}; try again")]
+    TargetWasBusy(String),
     /// Another restore is changing the same source.
     #[error(
-        "source {source_name} is being changed by the restore {other}; wait for its end: `strongroom restore get {other}` \
-         tells how far it is"
+        "source {source_name} is being changed by the restore {other}; wait until it ends: `strongroom restore \
+         get {other}` shows its progress"
     )]
     TargetBusy {
         /// The source.
@@ -48,10 +50,10 @@ pub enum RestoreError {
         other: String,
     },
     /// The current attempt ends so that the restore can be rolled back.
-    #[error("the restore {0} is about to be taken back")]
+    #[error("the restore {0} is about to be rolled back")]
     WantedBack(String),
     /// It was changed concurrently.
-    #[error("the restore {0} was changed by another call at the same time; look at it again")]
+    #[error("the restore {0} was changed by another call at the same time; read it again")]
     Changed(String),
     /// The rows that it replaced were removed.
     #[error(
@@ -65,7 +67,7 @@ pub enum RestoreError {
         safety_backup: String,
     },
     /// The safety backup failed.
-    #[error("the backup that comes before a restore failed, so that nothing was restored: {problem}")]
+    #[error("the safety backup before the restore failed, so nothing was restored: {problem}")]
     SafetyBackup {
         /// The backup's problem.
         problem: String,
@@ -78,13 +80,13 @@ pub enum RestoreError {
     UploadNotFound(String),
     /// A restore in progress reads the upload.
     #[error(
-        "the upload {0} is needed by a restore that is not at its end; `strongroom restore list` shows which"
+        "the upload {0} is needed by a restore that has not ended; `strongroom restore list` shows which"
     )]
     UploadNeeded(String),
     /// The upload is incomplete.
     #[error(
-        "the upload {id} is not complete: {received} of {size} bytes have arrived; `strongroom restore plan` with the same file \
-         goes on with it"
+        "the upload {id} is not complete: {received} of {size} bytes have arrived; `strongroom restore plan` \
+         with the same file continues it"
     )]
     UploadIncomplete {
         /// The upload.
@@ -110,7 +112,7 @@ pub enum RestoreError {
     PlansBusy(usize),
     /// All permits for restores are taken.
     #[error(
-        "{0} restores are being applied or taken back, which is as many as this server allows; try again later"
+        "{0} restores are being applied or rolled back, which is as many as this server allows; try again later"
     )]
     Busy(usize),
     /// A plan reached its time limit.
@@ -121,7 +123,7 @@ pub enum RestoreError {
     TooLong(u64),
     /// The source is no longer configured.
     #[error(
-        "source {0} is not configured on this server any more; configure it as it was, and the restore goes on by itself"
+        "source {0} is no longer configured on this server; configure it as it was, and the restore continues by itself"
     )]
     SourceGone(String),
     /// A restore of the vault, or under another root key, needs a grant from a caller with the right to restore the
@@ -133,8 +135,8 @@ pub enum RestoreError {
     GrantMissing(String),
     /// A value of a declared column cannot be opened by any key, under another root key.
     #[error(
-        "a value of {table}.{column} does not open under the archive's key ring, so that it cannot be sealed anew; supply the root \
-         key that it needs, or restore it as it is with --accept-undecryptable"
+        "a value of {table}.{column} does not open under the archive's key ring, so it cannot be sealed \
+         again; supply the root key that it needs, or restore it as it is with --accept-undecryptable"
     )]
     ValueUndecryptable {
         /// The table.
@@ -151,7 +153,7 @@ pub enum RestoreError {
         source: Box<Status>,
     },
     /// A service's tables differ from those of the plan.
-    #[error("the tables of source {0} are not what they were when the restore was planned; plan it again")]
+    #[error("the tables of source {0} have changed since the restore was planned; plan it again")]
     SourceStale(String),
     /// An error of one of several sources.
     #[error("source {name}: {source}")]
@@ -163,7 +165,8 @@ pub enum RestoreError {
     },
     /// Chosen rows are not in the archive.
     #[error(
-        "the archive has no such rows of table {table}: {keys}; `strongroom archive open FILE --table {table}`, with the file of a downloaded backup, shows which it has"
+        "the archive does not have these rows of table {table}: {keys}; `strongroom archive open FILE \
+         --table {table}`, with the file of a downloaded backup, shows those that it has"
     )]
     RowsMissing {
         /// The table's archive name.
@@ -172,7 +175,7 @@ pub enum RestoreError {
         keys: String,
     },
     /// The result cannot be determined.
-    #[error("how the restore ended cannot be found out yet: {0}")]
+    #[error("the outcome of the restore cannot be determined yet: {0}")]
     Unsettled(String),
     /// The descriptions of all tables together do not fit in memory.
     #[error(
@@ -191,7 +194,7 @@ pub enum RestoreError {
     )]
     ProcessDied(String),
     /// The process that rolled it back died.
-    #[error("the process that took the restore back on {0} ended before that was done; take it back again")]
+    #[error("the process that rolled the restore back on {0} ended before that was done; roll it back again")]
     RollbackDied(String),
 }
 
@@ -206,7 +209,7 @@ impl RestoreError {
             Self::RowsMissing { .. } => (Code::FailedPrecondition, "ROWS_MISSING"),
             Self::State { .. } => (Code::FailedPrecondition, "RESTORE_STATE"),
             Self::PlanExpired(_) => (Code::FailedPrecondition, "PLAN_EXPIRED"),
-            Self::TargetBusy { .. } => (Code::Aborted, "TARGET_BUSY"),
+            Self::TargetBusy { .. } | Self::TargetWasBusy(_) => (Code::Aborted, "TARGET_BUSY"),
             Self::WantedBack(_) => (Code::Aborted, "RESTORE_WANTED_BACK"),
             Self::Changed(_) => (Code::Aborted, "RESTORE_CHANGED"),
             Self::RollbackExpired { .. } => (Code::FailedPrecondition, "ROLLBACK_EXPIRED"),

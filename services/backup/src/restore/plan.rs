@@ -230,7 +230,7 @@ fn check_only_of_vault(request: &Request) -> Result<()> {
     for (field, is_given) in [("revive_ids", !request.revive_ids.is_empty()), ("as_copy", request.as_copy)] {
         if is_given {
             let problem =
-                "is only for a restore of the vault, which this one is not; name it with --sources vault";
+                "is only for a restore of the vault, which this is not; name the vault with --sources vault";
             return Err(Error::field(field, problem));
         }
     }

@@ -127,8 +127,8 @@ fn kept(row: &KeptRow) -> String {
         "REVOKED_SINCE" => "stays revoked: it was revoked after the archive was made",
         "REVOKED_IN_ARCHIVE" => "is revoked in the archive but not here: revoke it, unless somebody needs it",
         "TOKEN_LIVE" => "stays as it is: a live token is never replaced",
-        "CREDENTIAL_GONE" => "comes back without a credential that is not there any more",
-        "EXISTS" => "stays as it is: it is there already",
+        "CREDENTIAL_GONE" => "comes back without a credential that no longer exists",
+        "EXISTS" => "stays as it is: it already exists",
         other => return format!("{table}: {name} stays as it is: {other}"),
     };
     format!("{table}: {name} {why} ({reason})")

@@ -139,7 +139,7 @@ impl TableResealing {
         let outcomes = Handle::current().block_on(self.ask(items))?;
         for ((row, at), outcome) in places.into_iter().zip(outcomes) {
             if outcome.reason.is_empty() {
-                let unreadable = |_| Error::Defect("a sealed value is no JSON text".into());
+                let unreadable = |_| Error::Defect("a sealed value is not JSON text".into());
                 self.rows[row][at] = to_raw_value(&outcome.ciphertext).map_err(unreadable)?;
             } else if !self.all.accepts_undecryptable {
                 let schema = self.schema.as_ref().map(|schema| &schema.columns[at].name);

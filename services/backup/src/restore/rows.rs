@@ -33,7 +33,7 @@ impl ChosenRows {
         let places: Option<Vec<usize>> = schema.primary_key.iter().map(place).collect();
         let places = places.filter(|places| !places.is_empty()).ok_or_else(|| {
             let problem =
-                format!("{table:?} has no primary key in the archive, so that rows of it cannot be chosen");
+                format!("{table:?} has no primary key in the archive, so its rows cannot be chosen");
             Error::field("rows", problem)
         })?;
         if let Some(key) = keys.iter().find(|key| key.len() != places.len()) {

@@ -110,8 +110,8 @@ pub(super) fn choose(
     }
     if chosen.is_empty() {
         let of_vault = if manifest.sources.iter().any(is_vault) {
-            "; this vault has credentials, so it is restored only where it is named: --sources vault, with --mode merge or \
-             --mode replace"
+            "; this vault has credentials, so it is restored only if it is named: --sources vault, with \
+             --mode merge or --mode replace"
         } else {
             ""
         };
@@ -132,8 +132,9 @@ fn check_sources(manifest: &Manifest, request: &Request) -> Result<()> {
     for (at, name) in request.sources.iter().enumerate().filter(|_| !request.tables.is_empty()) {
         let record = manifest.sources.iter().find(|source| source.name == *name);
         if record.is_some_and(|record| record.kind != "files" && !has_chosen(manifest, request, record)) {
-            let problem =
-                format!("none of the chosen tables is of source {name:?}; leave it out, or name its tables");
+            let problem = format!(
+                "none of the chosen tables belongs to source {name:?}; leave it out, or name its tables"
+            );
             return Err(Error::element("sources", at, problem));
         }
     }
@@ -194,7 +195,7 @@ fn check_configured(sources: &Sources, record: &SourceRecord) -> Result<()> {
             )
         }
         None => format!(
-            "{name:?} is no source of this server's configuration, which has: {}; configure it, or leave it out (--sources)",
+            "{name:?} is not a source of this server's configuration, which has: {}; configure it, or leave it out (--sources)",
             sources.all().iter().map(Source::name).collect::<Vec<_>>().join(", ")
         ),
     };
@@ -349,8 +350,8 @@ fn check_tables(entries: &[EntryRecord], records: &[SourceRecord], tables: &[Str
 
 fn no_table(name: &str, sources: &str) -> String {
     format!(
-        "the archive has no table {name:?} of source {sources}; letter case counts, and a plan without --tables shows all that \
-         there are"
+        "the archive has no table {name:?} of source {sources}; letter case matters, and a plan without \
+         --tables shows all of them"
     )
 }
 

@@ -31,7 +31,7 @@ pub(super) use service::{audit_head, mode as mode_of_source};
 pub(super) enum Marker {
     /// Nothing live has changed.
     Staged,
-    /// Some files are new and others old; only possible for a set of files.
+    /// Some files are switched and others not; only possible for a set of files.
     Swapping,
     /// It is swapped, and can be rolled back.
     Applied,

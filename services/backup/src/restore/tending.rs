@@ -28,7 +28,7 @@ impl Restores {
             if let Some(error) = said.news(failed) {
                 tracing::warn!(
                     error,
-                    "what restores have left cannot be removed yet; it is tried every minute"
+                    "the remains of restores cannot be removed yet; trying again every minute"
                 );
             }
             if shutdown.unless_begun(tokio::time::sleep(PERIOD)).await.is_none() {

@@ -60,7 +60,7 @@ impl ArchiveUploads {
         self.check_room(upload.size(), limit)?;
         let row = self.row(caller, resumed, (upload.size(), upload.file_name().to_owned())).await?;
         if !row.sha256.is_empty() {
-            return Err(Error::field("header.upload_id", "is complete already; plan with it"));
+            return Err(Error::field("header.upload_id", "is already complete; plan with it"));
         }
         let place = self.place(&row.id).await?;
         let staged = match upload.receive_at(place, |_| ()).await {

@@ -62,7 +62,7 @@ pub(crate) async fn bring_back(
     (creator, now): (&str, i64),
 ) -> Result<()> {
     if store.schedules().await?.len() >= MOST {
-        tracing::warn!(name = archived.name, "a schedule of the archive stays away: there are {MOST}");
+        tracing::warn!(name = archived.name, "a schedule of the archive is left out: there are {MOST}");
         return Ok(());
     }
     let row = ScheduleRow {

@@ -31,13 +31,13 @@ impl Cron {
         let fields = pattern.split_whitespace().count();
         if fields != 5 && !pattern.trim().starts_with('@') {
             return Err(format!(
-                "is no cron expression of five fields, like \"0 3 * * *\" for every day at three: it has {fields}"
+                "is not a cron expression of five fields, such as \"0 3 * * *\" for every day at three: it has {fields}"
             ));
         }
         let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
         let parsed = parser.parse(pattern.trim()).map_err(|error| {
             format!(
-                "is no cron expression of five fields, like \"0 3 * * *\" for every day at three: {error}"
+                "is not a cron expression of five fields, such as \"0 3 * * *\" for every day at three: {error}"
             )
         })?;
         Ok(Self { pattern: parsed, zone })
@@ -80,7 +80,7 @@ pub(super) fn zone(name: &str) -> Result<TimeZone, String> {
         return Ok(TimeZone::UTC);
     }
     TimeZone::get(name)
-        .map_err(|_| format!("is no time zone of the IANA database, like Europe/Berlin: {name:?}"))
+        .map_err(|_| format!("is not a time zone of the IANA database, such as Europe/Berlin: {name:?}"))
 }
 
 /// How long after `due` a run of the schedule `name` begins: less than `jitter`, and the same on every replica.

@@ -69,7 +69,7 @@ impl Drilling {
         let caller = Actor::of(&self.vault, schedule, "backup.verify").await?.caller;
         match self.drills.begin(&caller, &backup.row.id).await {
             // Another drill is running; this one is tried again later.
-            Err(Error::Drill(DrillError::Busy(_))) => Ok(()),
+            Err(Error::Drill(DrillError::Busy(_) | DrillError::BusyElsewhere)) => Ok(()),
             begun => begun.map(drop),
         }
     }

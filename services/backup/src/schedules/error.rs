@@ -10,20 +10,21 @@ pub enum ScheduleError {
     #[error("there is no schedule {0:?}; `strongroom schedule list` lists those that exist")]
     NotFound(String),
     /// The name is taken.
-    #[error("there is a schedule {0:?} already; delete it first, or choose another name")]
+    #[error("the schedule {0:?} already exists; delete it first, or choose another name")]
     Exists(String),
     /// The deployment has the maximum number of schedules.
-    #[error("there are {0} schedules, which is as many as there may be; delete one first")]
+    #[error("there are {0} schedules, which is as many as are allowed; delete one first")]
     Full(usize),
     /// It has changed since the caller read it.
-    #[error("the schedule {0} was changed meanwhile; look at it again")]
+    #[error("the schedule {0} was changed meanwhile; read it again")]
     Etag(String),
     /// Too many concurrent changes.
     #[error("the schedule {0} is being changed by others; try again")]
     Busy(String),
     /// The caller lacks a permission that runs need.
     #[error(
-        "the schedule would act in your name, and you may not do {0} yourself; ask somebody with the role operator or admin"
+        "the schedule would act in your name, and you lack the permission {0} yourself; ask somebody with \
+         the role operator or admin"
     )]
     Denied(&'static str),
     /// The previous run is still in progress.
@@ -35,12 +36,12 @@ pub enum ScheduleError {
         backup: String,
     },
     /// Another replica has begun the run, or the schedule has changed.
-    #[error("the schedule was changed while its run began; look at it again")]
+    #[error("the schedule was changed while its run began; read it again")]
     Taken,
     /// The backup has only the vault's rows.
     #[error(
-        "the sources have neither rows nor files, and the backup before had {0}: it is not stored; if that is meant, \
-         `strongroom schedule run` stores one, with which later ones are compared"
+        "the sources have neither rows nor files, but the previous backup had {0}: this one is not stored; \
+         if it is right, `strongroom schedule run` stores one, with which later ones are compared"
     )]
     Empty(i64),
     /// It exceeded the schedule's timeout.

@@ -41,7 +41,7 @@ impl Making {
         tracing::warn!(
             name,
             creator,
-            "the creator of a schedule may not make backups any more; it goes on without"
+            "the creator of a schedule may no longer make backups; the schedule continues without its creator"
         );
         record_orphan(&self.vault, schedule).await?;
         Ok(Some(self.clock.now_micros()))

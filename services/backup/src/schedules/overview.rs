@@ -143,9 +143,9 @@ impl Overview {
         let help =
             "Whether the schedule's last run has failed, or the one that is due cannot begin (1) or not (0).";
         gauge("strongroom_backup_schedule_failing", help, |seen| Some(flag(seen.is_failing)));
-        let help = "Whether the schedule's last backup has less than those before it (1) or not (0).";
+        let help = "Whether the schedule's last backup has less content than earlier ones (1) or not (0).";
         gauge("strongroom_backup_schedule_anomalous", help, |seen| Some(flag(seen.is_odd)));
-        let help = "Whether the schedule goes on without its creator (1) or not (0).";
+        let help = "Whether the schedule continues without its creator (1) or not (0).";
         gauge("strongroom_backup_schedule_orphaned", help, |seen| Some(flag(seen.is_orphan)));
         let help = "Whether a stored backup of the schedule's last runs has failed its last verification (1) or not (0).";
         gauge("strongroom_backup_schedule_damaged", help, |seen| Some(flag(seen.is_damaged)));

@@ -115,7 +115,7 @@ impl Running {
         let Err(error) = self.maker.begin(&schedule, &rules, &mut run).await else { return Ok(()) };
         if !matches!(error, Error::Fenced | Error::Schedule(ScheduleError::Taken)) && !is_made(&error) {
             self.not_made_up.store(now, Ordering::Relaxed);
-            tracing::warn!(name, %error, "a run whose process died cannot be made up for; it is tried again every minute");
+            tracing::warn!(name, %error, "the run of a process that died cannot be repeated; trying again every minute");
         }
         Ok(())
     }
@@ -130,7 +130,7 @@ impl Running {
     async fn put_off(&self, schedule: &ScheduleRow, orphan_time: Option<i64>, error: &Error) -> Result<()> {
         if schedule.problem != error.to_string() {
             let (name, reason) = (schedule.name.as_str(), error.reason());
-            tracing::warn!(name, reason, %error, "the run of a schedule cannot begin; it is tried again every minute");
+            tracing::warn!(name, reason, %error, "the run of a schedule cannot begin; trying again every minute");
         }
         let turn = Turn::of(schedule, |row| {
             row.start_time = self.clock.now_micros() + RETRY;
@@ -166,7 +166,7 @@ impl Due<'_> {
             Err(error) => Err(error.into()),
             Ok(true) => {
                 let name = self.schedule.name.as_str();
-                tracing::warn!(name, reason, problem, "a run of a schedule was not made");
+                tracing::warn!(name, reason, problem, "a run of a schedule was given up");
                 Ok(())
             }
             Ok(false) => Ok(()),

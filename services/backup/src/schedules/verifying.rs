@@ -71,12 +71,7 @@ impl Verifying {
         while let Some(reply) = replies.next().await {
             if let Err(status) = reply {
                 let (name, problem) = (schedule.name.as_str(), status.message());
-                tracing::warn!(
-                    name,
-                    id,
-                    problem,
-                    "a stored backup was not verified; it is tried again in a day"
-                );
+                tracing::warn!(name, id, problem, "a stored backup was not verified; trying again in a day");
             }
         }
         Ok(())

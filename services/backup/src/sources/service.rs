@@ -139,7 +139,9 @@ impl ServiceSource {
             self.unexpected(format!("the schema of table {:?} cannot be understood: {error}", table.name))
         })?;
         if schema.name != table.name {
-            return Err(self.unexpected(format!("the schema of {:?} is about {:?}", table.name, schema.name)));
+            return Err(
+                self.unexpected(format!("the schema of {:?} describes {:?}", table.name, schema.name))
+            );
         }
         schema.source.clone_from(&self.name);
         Ok(schema)
@@ -174,7 +176,7 @@ impl ServiceSource {
         let snapshot = match serde_json::from_value::<SnapshotKind>(name) {
             Ok(kind) => kind,
             Err(_) if self.kind == VAULT_SOURCE => SnapshotKind::Vault,
-            Err(_) => return Err(self.unexpected(format!("{:?} is no kind of snapshot", begun.snapshot))),
+            Err(_) => return Err(self.unexpected(format!("{:?} is not a kind of snapshot", begun.snapshot))),
         };
         Ok(SourceRecord::new(&self.name, self.kind, &begun.engine, snapshot))
     }
@@ -290,7 +292,7 @@ impl ServiceSnapshot {
         let lines = rows.json.iter().filter(|byte| **byte == b'\n').count() as u64 + 1;
         if rows.json.is_empty() || u64::try_from(rows.count) != Ok(lines) {
             return Err(self.source.unexpected(format!(
-                "a block of table {table:?} has {lines} lines and is said to have {} rows",
+                "a block of table {table:?} has {lines} lines, but {} rows are stated",
                 rows.count
             )));
         }

@@ -48,7 +48,7 @@ impl SqlSource {
         };
         if found != config.kind.name() {
             return Err(wrong(format!(
-                "its kind is {}, but its {option} is a {found} one",
+                "its kind is {}, but its {option} is for {found}",
                 config.kind.name()
             )));
         }
@@ -215,7 +215,7 @@ impl SqlSource {
     fn check_named(&self, tables: &[TableSchema]) -> Result<()> {
         let name = &self.config.name;
         if tables.is_empty() {
-            tracing::warn!(source = %name, "it has no tables, so that nothing of its configuration can be checked");
+            tracing::warn!(source = %name, "it has no tables, so its configuration cannot be checked");
             return Ok(());
         }
         for group in &self.config.optional {
@@ -283,7 +283,7 @@ impl SqlSource {
             "repeatable-read" => SnapshotKind::RepeatableRead,
             "read-transaction" => SnapshotKind::ReadTransaction,
             "vacuum-copy" => SnapshotKind::VacuumCopy,
-            other => return Err(Error::Defect(format!("{other:?} is no kind of snapshot"))),
+            other => return Err(Error::Defect(format!("{other:?} is not a kind of snapshot"))),
         };
         let mut skipped = Vec::with_capacity(info.skipped.len());
         for left_out in &info.skipped {

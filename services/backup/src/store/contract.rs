@@ -1,4 +1,4 @@
-//! The contract of every store: one test per method, run on both engines.
+//! The contract of every store, run on both engines: tests of each method.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod backup;

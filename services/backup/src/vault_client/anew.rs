@@ -59,7 +59,7 @@ impl AnewStream {
         match self.0.ask(ReencryptArchivedRequest { items, ..Default::default() }).await? {
             Some(answer) if answer.results.len() == asked => Ok(answer.results),
             _ => {
-                Err(Error::Defect("the vault did not answer for each value that it was to seal anew".into()))
+                Err(Error::Defect("the vault did not answer for each value that it was to seal again".into()))
             }
         }
     }

@@ -59,7 +59,7 @@ impl<Q, A> Asking<Q, A> {
         self.questions = mpsc::channel(1).0;
         match self.next().await? {
             None => Ok(()),
-            Some(_) => Err(Error::Defect("the vault gave an answer that nobody asked for".into())),
+            Some(_) => Err(Error::Defect("the vault sent an answer that was not asked for".into())),
         }
     }
 }

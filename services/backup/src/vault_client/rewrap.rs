@@ -69,6 +69,6 @@ impl VaultClient {
         if results.len() == asked {
             return Ok(results);
         }
-        Err(Error::Defect("the vault did not answer for each value that it was to seal anew".into()))
+        Err(Error::Defect("the vault did not answer for each value that it was to seal again".into()))
     }
 }

@@ -31,7 +31,7 @@ impl VaultClient {
         match self.seals.clone().unwrap_file_key(request).await {
             Ok(answer) => {
                 let key = FileKey::from_slice(&answer.into_inner().file_key);
-                let strange = || Error::Defect("the vault's file key has another form".into());
+                let strange = || Error::Defect("the vault's file key has an invalid form".into());
                 key.map(Ok).ok_or_else(strange)
             }
             Err(status) if matches!(status.code(), Code::FailedPrecondition | Code::InvalidArgument) => {

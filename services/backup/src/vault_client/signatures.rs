@@ -28,7 +28,7 @@ impl SigningKey {
     /// Parses the hex digits of the vault's answer.
     pub(super) fn parse(kid: String, public_key: &str) -> Result<Self> {
         let public = hex::decode(public_key).ok().and_then(|bytes| bytes.try_into().ok());
-        let strange = || Error::Defect("the vault's signing key has another form".into());
+        let strange = || Error::Defect("the vault's signing key has an invalid form".into());
         Ok(Self { kid, public: public.ok_or_else(strange)? })
     }
 }
@@ -53,7 +53,7 @@ impl VaultClient {
         let time = signed.time.as_ref().and_then(to_jiff);
         let signature =
             time.and_then(|time| ManifestSignature::new(&signed.kid, archive_id, time, &signed.signature));
-        signature.ok_or_else(|| Error::Defect("the vault's signature has another form".into()))
+        signature.ok_or_else(|| Error::Defect("the vault's signature has an invalid form".into()))
     }
 
     /// Has the vault sign the record of a sidecar.
@@ -62,7 +62,7 @@ impl VaultClient {
         let request = limited(SignSidecarRequest { archive_id: archive_id.to_owned(), sha256 });
         let answer = self.crypto.clone().sign_sidecar(request).await;
         let signed = answer.map_err(|status| self.error(status))?.into_inner();
-        let strange = || Error::Defect("the vault's signature has another form".into());
+        let strange = || Error::Defect("the vault's signature has an invalid form".into());
         let time = signed.time.as_ref().and_then(to_jiff).ok_or_else(strange)?;
         Ok(SidecarSignature { kid: signed.kid, time: format!("{time:.6}"), bytes: signed.signature.to_vec() })
     }

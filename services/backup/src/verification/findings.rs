@@ -17,8 +17,8 @@ const LEVELS: [VerifyLevel; 4] =
 const MOST_DANGLING: usize = 100;
 
 /// Reported for an archive of a release that did not declare columns yet.
-const UNDECLARED: &str = "the manifest names key versions, but not the columns that hold the values sealed with them: \
-    no value could be looked at; a new export declares them";
+const UNDECLARED: &str = "the manifest names key versions, but not the columns that hold the values sealed \
+    with them: no value could be checked; a new export declares them";
 
 /// The verdict in progress.
 pub(crate) struct Findings {
@@ -104,7 +104,7 @@ impl Findings {
         let verdict = &mut self.verdict;
         (verdict.entries, verdict.tables, verdict.rows, verdict.files) = (count, tables, rows, files);
         self.settle(VerifyLevel::Framing, framing_problem);
-        let told = || format!("{bad} of {count} entries are not as the manifest says; the first: {problem}");
+        let told = || format!("{bad} of {count} entries do not match the manifest; the first: {problem}");
         let dangling = || references.dangling.iter().find(|one| one.is_enforced).map(ToString::to_string);
         self.settle(VerifyLevel::Content, (bad > 0).then(told).or_else(dangling));
         let verdict = &mut self.verdict;
@@ -125,8 +125,7 @@ impl Findings {
         let (values, fine) = (sum(|column| column.values), sum(|column| column.decryptable));
         self.verdict.values = values;
         let closed = || format!("{} of {values} sealed values would not open", values - fine);
-        let unread =
-            self.unread.take().map(|entry| format!("not every value of {entry:?} could be looked at"));
+        let unread = self.unread.take().map(|entry| format!("not every value of {entry:?} could be checked"));
         self.settle(VerifyLevel::Values, (fine < values).then(closed).or(unread));
         self.columns = columns;
     }

@@ -38,7 +38,7 @@ pub(super) fn judge(
         (Ok(()), Some(Err(problem))) => (VerifyOutcome::Failed, format!("keys/ring.json: {problem}")),
         (Ok(()), _) => (VerifyOutcome::Passed, String::new()),
         (Err(_), _) => {
-            (VerifyOutcome::Failed, format!("the signature that names {kid} is not by that version"))
+            (VerifyOutcome::Failed, format!("the signature that names {kid} was not made by that version"))
         }
     }
 }
@@ -55,5 +55,5 @@ fn unknown(kid: &str, ring: Option<&Result<InspectedRing, String>>) -> String {
         Some(Err(problem)) => problem.clone(),
         None => "it comes from another vault, and has no key ring".to_owned(),
     };
-    format!("it is signed by {kid}, which is no version of this vault's signing key that is in use: {why}")
+    format!("it is signed by {kid}, which is not a version in use of this vault's signing key: {why}")
 }

@@ -1,7 +1,7 @@
 //! Sealed values: asks the vault about each, and counts its verdicts by column.
 //!
 //! A blocking thread reads rows and makes batches of questions ([`questions`]); the other side, here, asks the vault
-//! and counts. One batch is being made, one waits and one is being asked, so memory is limited to three batches.
+//! and counts. One batch is being made, one waits and one is at the vault, so memory is limited to three batches.
 
 mod batch;
 mod questions;
@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_columns_together_name_no_more_rows_than_may_be() {
+    fn all_columns_together_name_no_more_rows_than_the_limit() {
         let mut tally = Tally { columns: vec![Column::default(); 200], named: 0 };
         for column in 0..200 {
             let location = ValueLocation { column, row: "7".into() };

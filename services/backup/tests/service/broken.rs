@@ -31,7 +31,7 @@ async fn listed(service: &Service) -> Vec<Source> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn it_stands_beside_the_others_and_fails_only_what_needs_it() {
+async fn a_broken_source_fails_only_exports_that_need_it() {
     let elsewhere = tempfile::tempdir().unwrap();
     let text = elsewhere.path().join("notes.db");
     std::fs::write(&text, "this is no database, but a letter of more than one hundred bytes. ".repeat(20))

@@ -13,7 +13,7 @@ use crate::time::{Since, length};
 pub(crate) enum AuditCommand {
     /// List events, newest first.
     List(ListEvents),
-    /// Show the head: number and code of the newest event. Stored elsewhere (-o json), it lets `verify` detect a
+    /// Show the head: number and MAC of the newest event. Stored elsewhere (-o json), it lets `verify` detect a
     /// truncated log.
     Head,
     /// Print events as they are committed, one per line, until interrupted. With -o json: one object per line.
@@ -21,8 +21,8 @@ pub(crate) enum AuditCommand {
     /// Recompute the log's chain and print its problems, one per line; the exit code is 1 if there are any.
     Verify {
         /// A head that was stored outside the vault: the output of `audit head -o json`, an archive (a sealed one with
-        /// --identity or --passphrase-file, or opened by the vault), or its manifest.json. Without one, a tail that
-        /// was cut off together with the vault's own head goes undetected. - is standard input.
+        /// --identity or --passphrase-file, or opened by the vault), or its manifest.json. Without
+        /// --head, nobody notices if the newest events and the vault's own head were both removed. - is standard input.
         #[arg(long, value_name = "FILE|-")]
         head: Option<PathBuf>,
         #[command(flatten)]

@@ -54,7 +54,7 @@ Examples:
 pub(crate) enum BackupCommand {
     /// Build an archive of everything and stream it to this machine.
     ///
-    /// The archive is written to FILE.partial and renamed to FILE only when it is complete and its digest is the server's.
+    /// The archive is written to FILE.partial and renamed to FILE only when it is complete and its digest matches the server's.
     ///
     /// It is sealed (age, .zip.age) to the vault and to the recovery recipients of the server's configuration,
     /// unless --plain, --passphrase-file or --recipient is given; each needs a permission.
@@ -76,8 +76,8 @@ pub(crate) enum BackupCommand {
     Watch(StoredBackup),
     /// Download a stored backup.
     ///
-    /// It is written to FILE.partial and renamed to FILE only when it is complete and its digest is that of the stored
-    /// backup. A broken connection is resumed a few times. Any other interruption leaves FILE.partial and
+    /// It is written to FILE.partial and renamed to FILE only when it is complete and its digest matches that of the
+    /// stored backup. A broken connection is resumed a few times. Any other interruption leaves FILE.partial and
     /// FILE.partial.state behind: the same command with --resume continues from there.
     #[command(after_help = DOWNLOAD)]
     Download(DownloadBackup),
@@ -86,8 +86,8 @@ pub(crate) enum BackupCommand {
     ///
     /// The service reads a stored backup itself, and keeps the result with it; a file is uploaded. Prints verdicts, and
     /// the ids of rows whose values would not open. The exit code is 0 only if the archive passes; 3 if it is intact,
-    /// but not signed by a key that the vault knows. `archive verify` checks everything but the sealed values on this
-    /// machine.
+    /// but not signed by a key that the vault knows. On this machine, `archive verify` checks everything except the sealed
+    /// values.
     #[command(after_help = VERIFY)]
     Verify(VerifyBackup),
     /// Estimate how large a backup can become. No row is read for this.
@@ -104,7 +104,7 @@ pub(crate) enum BackupCommand {
     Hold(StoredBackup),
     /// Remove a hold.
     Unhold(StoredBackup),
-    /// Read the destinations, and add missing backups to the catalogue: after the loss of its database.
+    /// Rebuild the catalogue from the destinations, after its database was lost.
     ///
     /// Backups, holds, and the pins of their key versions come back; nothing is deleted, and no protection is removed.
     /// The exit code is 1 if a destination could not be read to its end, or a record in it was refused.

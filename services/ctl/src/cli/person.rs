@@ -7,7 +7,8 @@ pub(crate) enum PersonCommand {
     /// Enrol a person: a token or an identity then belongs to the person.
     ///
     /// An admin enrols the first two people. Later ones are requested by one person and approved by another one. The
-    /// holder of an enrolled token runs `strongroom token renew`; until then the token acts for nobody.
+    /// holder of an enrolled token runs `strongroom token renew`; until then the token works, but does not count as that
+    /// person.
     Enrol {
         /// The person's name: 1 to 200 characters. A person who is already enrolled gets the token or identity in
         /// addition.

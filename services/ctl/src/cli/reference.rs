@@ -14,8 +14,8 @@ pub(crate) enum ReferenceCommand {
     Release(Consumer),
     /// Print the secret that a consumer gets, and nothing else.
     ///
-    /// The first usable candidate provides it: the consumer's credential, or its template's, then the fallbacks in
-    /// order. Skipped candidates are named on standard error. The audit log records the call.
+    /// The first usable candidate provides it: the consumer's credential, or that of the consumer given by --via, then
+    /// the fallbacks in order. Skipped candidates are named on standard error. The audit log records the call.
     Resolve(Consumer),
     /// Move every reference from one credential to another, all or none.
     Reassign {
@@ -55,8 +55,8 @@ pub(crate) struct BindReference {
     /// The provider that the consumer needs; a credential of another provider is refused.
     #[arg(long, value_name = "PROVIDER")]
     pub(crate) needs_provider: Option<String>,
-    /// Instead of a credential: another consumer that is bound directly, whose credential is used. For example, an
-    /// endpoint follows its template with provider_template/2.
+    /// Instead of a credential: another consumer, bound directly, whose credential is used. For example,
+    /// provider_template/2 lets an endpoint use the credential of its template.
     #[arg(long, value_name = "KIND/CONSUMER", value_parser = consumer)]
     pub(crate) via: Option<String>,
     /// A credential to use if those before it cannot be used; may be repeated, in order.

@@ -39,12 +39,12 @@ pub(crate) enum RestoreCommand {
     /// Show what a restore would do, and get the id for applying it. Nothing is changed.
     ///
     /// The archive is verified first, then compared with its target databases, directories and services, row by row and
-    /// file by file. The plan shows what would be created, changed, removed and kept, who would have to wait, and the
-    /// reasons for a refusal.
+    /// file by file. The plan shows the rows and files that would be created, changed, removed and kept, who would have to
+    /// wait, and the reasons for a refusal.
     ///
     /// The service reads a stored backup itself. A file is uploaded, and kept there, sealed, for a day; a broken
-    /// connection is resumed a few times. The exit code is 1 if the restore is refused, 3 if the only reason is that no
-    /// key that the vault knows, or that --signer names, has signed the archive.
+    /// connection is resumed a few times. The exit code is 1 if the restore is refused; 3 if the only problem is the
+    /// signature: no key known to the vault or given by --signer made it.
     #[command(after_help = PLAN)]
     Plan(PlanRestore),
     /// Apply a plan, while the applications keep running.
@@ -97,7 +97,7 @@ pub(crate) struct PlanRestore {
     /// Only these tables, by their names in the archive, and no files. By default, all tables of the sources.
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     pub(crate) tables: Vec<String>,
-    /// Only the rows of a table with these primary keys, and no other tables but those of --tables. A key of several
+    /// Restore only these rows, by primary key. Other tables are left out unless --tables names them. A key of several
     /// columns is a JSON array: --rows 'members=["7","de"]'. Can be given for several tables. Not with --mode replace.
     #[arg(long, value_name = "TABLE=KEY,KEY", value_parser = chosen_rows)]
     pub(crate) rows: Vec<ChosenRows>,

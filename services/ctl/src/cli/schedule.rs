@@ -32,7 +32,7 @@ pub(crate) enum ScheduleCommand {
     List,
     /// Show a schedule.
     Get(ScheduleName),
-    /// Make a backup of a schedule now, and wait until it is stored. This does not change when the next run is due.
+    /// Run a schedule now, and wait until the backup is stored. This does not change when the next run is due.
     Run(RunSchedule),
     /// Stop new runs until `schedule resume`. A run in progress is not stopped.
     Pause(ScheduleName),
@@ -71,14 +71,14 @@ pub(crate) struct CreateSchedule {
     /// Cancel a run that takes longer than this.
     #[arg(long, value_name = "T", value_parser = length)]
     pub(crate) timeout: Option<SignedDuration>,
-    /// The backups of the schedule to keep: the newest of each of N days, weeks and months, and at least min. By
-    /// default, all of them.
+    /// Keep the newest backup of each of the last N days, weeks and months, and never fewer than `min`. By default, all
+    /// backups of the schedule are kept.
     #[arg(long, value_name = "daily=N,weekly=N,monthly=N,min=N", value_parser = keep)]
     pub(crate) keep: Option<RetentionPolicy>,
-    /// Verify each stored backup of the schedule again after this time, such as 7d.
+    /// Verify each stored backup of the schedule again at this interval, such as 7d.
     #[arg(long, value_name = "T", value_parser = length)]
     pub(crate) verify_every: Option<SignedDuration>,
-    /// Restore the newest backup of the schedule into a scratch database after this time, such as 30d, and check it.
+    /// Restore the newest backup of the schedule into a scratch database at this interval, such as 30d, and check it.
     #[arg(long, value_name = "T", value_parser = length)]
     pub(crate) drill_every: Option<SignedDuration>,
     #[command(flatten)]

@@ -26,7 +26,7 @@ pub(crate) enum TablesCommand {
     /// can read everything else in it.
     #[command(after_help = EXPORT)]
     Export(ExportTables),
-    /// Add the rows of a document whose keys its tables do not have yet.
+    /// Add those rows of a document whose keys are not in the database yet.
     ///
     /// Existing rows stay as they are, so importing again changes nothing. All rows are added in one transaction, or
     /// none. An import cannot be rolled back. All tables must be in one database.

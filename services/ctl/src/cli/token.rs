@@ -21,7 +21,7 @@ pub(crate) enum TokenCommand {
     },
     /// List tokens, oldest first, including revoked ones and those that ended with an issuer.
     List,
-    /// Revoke a token and every token issued from it, also indirectly; all services refuse them within five seconds.
+    /// Revoke a token and every token issued from it, also indirectly; within five seconds every service refuses them.
     Revoke {
         /// The public id, as `token list` shows it, or the name if only one valid token has it.
         #[arg(value_name = "TOKEN_ID|NAME")]
@@ -33,7 +33,7 @@ pub(crate) enum TokenCommand {
     Renew(SecretFile),
     /// Replace the secret of another token whose holder has lost it. You become its issuer.
     ///
-    /// You must hold every permission of its role yourself. It then expires no later than your own token.
+    /// You must hold every permission of its role yourself. The reissued token expires no later than your own token.
     Reissue {
         /// The public id, as `token list` shows it.
         #[arg(value_name = "TOKEN_ID")]
@@ -54,9 +54,10 @@ pub(crate) struct IssueToken {
     /// Restrict the token to a selection; may be repeated.
     ///
     /// Credentials by label.env=staging and provider=openai (both must match), references by kind=endpoint, kind=pii_*
-    /// or kind=* (every kind), caller keys by key=gateway. Selectors of one kind are alternatives. If no selector names
-    /// a sort, the token reaches nothing of it: to resolve and to bind, it needs credentials and references, such as
-    /// --select label.env=staging --select 'kind=*'. The token cannot see anything else.
+    /// or kind=* (every kind), caller keys by key=gateway. Labels are alternatives, even with different names; so are
+    /// providers, kinds and keys. Without a selector for credentials the token reaches no credential, and likewise for
+    /// references and caller keys. To resolve and to bind, it needs credentials and references, such as --select
+    /// label.env=staging --select 'kind=*'. The token cannot see anything else.
     #[arg(long = "select", value_name = "K=V", value_parser = selector::parse)]
     pub(crate) selectors: Vec<Selector>,
     /// When it expires: after a time such as 90d, or at a time in RFC 3339. At the latest, and by default, when your

@@ -58,7 +58,7 @@ pub(super) fn keep(text: &str) -> Result<RetentionPolicy, String> {
             _ => return Err(wrong()),
         };
         if std::mem::replace(place, count) != 0 {
-            return Err(format!("{name} is there twice"));
+            return Err(format!("{name} is given twice"));
         }
     }
     Ok(policy)

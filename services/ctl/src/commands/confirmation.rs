@@ -19,7 +19,7 @@ pub(super) fn is_needed(given: &Confirmation) -> Result<bool> {
     ensure!(
         given.yes || is_possible(),
         WrongUsage::new(
-            "this needs --yes: standard input or standard error is no terminal, so nobody can be asked"
+            "this needs --yes: standard input or standard error is not a terminal, so nobody can be asked"
         )
     );
     Ok(!given.yes)

@@ -52,7 +52,7 @@ async fn tell(folder: &Path, narrator: &mut Narrator) -> Result<()> {
         &format!(
             "Two gRPC services run in this process and share nothing but calls: the vault on\n\
              {} and the backup service on {}.\n\
-             Beside them stands the database of a made-up API gateway: 13 tables, {rows} rows. The root key\n\
+             Next to them is the database of a made-up API gateway: 13 tables, {rows} rows. The root key\n\
              was generated into a file; no server makes or stores one.",
             embedded.vault().url,
             embedded.backup().url

@@ -35,7 +35,7 @@ async fn run_one(service: &Connection, given: RunDrill, format: Format) -> Resul
     if given.no_wait {
         return print(&begun, format);
     }
-    let advice = format!("the drill goes on; `strongroom drill get {}` shows how it ends", begun.id);
+    let advice = format!("the drill continues; `strongroom drill get {}` shows how it ends", begun.id);
     let ended = unless_interrupted(until_ended(service, begun), &advice).await?;
     print(&ended, format)?;
     judge(&ended)

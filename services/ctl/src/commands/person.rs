@@ -67,7 +67,8 @@ fn tell_pending(pending: &[String]) {
     for token in pending {
         let token = printable(token);
         message(&format!(
-            "the holder of {token} now runs `strongroom token renew`; until then it acts for nobody"
+            "the holder of {token} now runs `strongroom token renew`; until then the token works, but does \
+             not count as that person"
         ));
     }
 }
@@ -76,7 +77,7 @@ fn asked(request: &PersonRequest, format: Format) -> Result<()> {
     format.message(PERSON_REQUEST, request, || request_details(request))?;
     let id = printable(&request.id);
     message(&format!(
-        "nothing is changed yet: another person approves it with `strongroom person approve {id}`"
+        "nothing is changed yet: another person must approve it with `strongroom person approve {id}`"
     ));
     Ok(())
 }

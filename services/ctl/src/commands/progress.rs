@@ -87,7 +87,7 @@ impl Progress {
 
     /// For an interrupted download: the existing bytes are read first.
     pub(super) fn checking(&self) {
-        self.stage("of what is there were read");
+        self.stage("of the existing file read");
     }
 
     /// The download of the rest begins: the speed of reading says nothing about it.

@@ -42,7 +42,7 @@ where
     let metadata = file.metadata()?;
     ensure!(metadata.is_file() && metadata.len() > 0, "it is empty, or not a file");
     let size = metadata.len();
-    ensure!(from <= size, "it has become shorter than what was sent of it");
+    ensure!(from <= size, "it has become shorter than the part that was sent");
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let header = Piece::Header { file_name: name.into_owned(), size_bytes: size.try_into()? };
     Ok(begin(file.take(size), Some(size), header, from, wrap))

@@ -43,7 +43,7 @@ async fn revoke(named: &str, given: &Confirmation, format: Format) -> Result<()>
     let tokens = list(&vault).await?;
     let id = named::id_of(&tokens, named)?;
     if let Some(token) = tokens.iter().find(|token| asks && token.id == id) {
-        let loss = "all services refuse it, and every token that goes back to it, within five seconds";
+        let loss = "all services refuse it, and every token that descends from it, within five seconds";
         confirmation::ask(&format!("{}{loss}", details(token)), "revoke it")?;
     }
     let answer = vault.answer(vault.tokens().revoke_token(unary(RevokeTokenRequest { id }))).await?;

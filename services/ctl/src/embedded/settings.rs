@@ -153,7 +153,7 @@ fn own_recipient(file: &Path) -> Result<String> {
             _ => bail!("{} holds no recovery key", file.display()),
         },
         IdentityFile::Locked(_) => bail!(
-            "{} is under a passphrase; name its public half under [seal] recovery_recipients instead",
+            "{} is protected by a passphrase; name its public half under [seal] recovery_recipients instead",
             file.display()
         ),
     }

@@ -60,7 +60,7 @@ impl CallFailed {
             }
             (Code::Unimplemented, _) => {
                 format!(
-                    "what answers at {url} is not {service}, or an older one ({shown}); set {variable} to its address"
+                    "the server at {url} is not {service}, or is an older release of it ({shown}); set {variable} to its address"
                 )
             }
             (Code::DeadlineExceeded, _) => format!("{shown} ({service} at {url})"),

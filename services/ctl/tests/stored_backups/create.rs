@@ -81,6 +81,6 @@ async fn ctrl_c_ends_the_waiting_and_says_that_the_backup_goes_on() {
     interrupt(&child).await;
     let interrupted = ended(child).await;
     assert_eq!(interrupted.code, 1);
-    let advice = format!("the backup goes on; `strongroom backup watch {ID}`");
+    let advice = format!("the backup continues; `strongroom backup watch {ID}`");
     assert!(interrupted.said.contains(&advice), "{}", interrupted.said);
 }

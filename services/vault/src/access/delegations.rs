@@ -135,7 +135,7 @@ impl Delegations {
 
 /// Also overwrites the actor's details that the service put into the metadata.
 fn attributed(event: NewEvent, statement: Statement) -> Result<NewEvent> {
-    let unreadable = |_| Error::Inconsistent("the metadata of an event is no JSON object".into());
+    let unreadable = |_| Error::Inconsistent("the metadata of an event is not a JSON object".into());
     let mut metadata: Map<String, Value> = serde_json::from_str(&event.metadata).map_err(unreadable)?;
     metadata.insert("actor_name".into(), statement.name.into());
     metadata.insert("delegation".into(), statement.id.into());

@@ -31,7 +31,7 @@ impl Identities {
         let principal =
             Principal { id, name: name.clone(), permissions, selectors, delegation, token_hash: Vec::new() };
         if self.0.contains_key(&name) {
-            return Err("is there twice; a certificate stands for one identity".to_owned());
+            return Err("is listed twice; a certificate stands for one identity".to_owned());
         }
         self.0.insert(name, principal);
         Ok(())

@@ -112,14 +112,14 @@ impl Statement {
     }
 }
 
-/// The authenticated part and the code.
+/// The authenticated part and the MAC.
 fn split(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let body = bytes.len().checked_sub(CODE_BYTES)?;
     let known = bytes.len() <= MAX_BYTES && bytes.first() == Some(&VERSION);
     known.then(|| bytes.split_at(body))
 }
 
-/// The message that the code authenticates. No message of the audit chain has the same prefix.
+/// The message that the MAC authenticates. No message of the audit chain has the same prefix.
 fn message(sort: Sort, body: &[u8]) -> Vec<u8> {
     let mut message = Vec::with_capacity(64 + body.len());
     put(&mut message, sort.context());
@@ -218,7 +218,7 @@ mod tests {
         assert_ne!(one[one.len() - CODE_BYTES..], other[other.len() - CODE_BYTES..]);
     }
 
-    /// An attacker who can get an audit chain code for a chosen text cannot make a delegation from it.
+    /// An attacker who can get an audit chain MAC for a chosen text cannot make a delegation from it.
     #[test]
     fn a_code_of_the_audit_chains_key_is_none_of_a_delegation() {
         let (kid, key) = audit_key();

@@ -20,7 +20,7 @@ use crate::store::{Ended, Lineages, Outcome, Remaining, Revocation, Store, TOKEN
 
 pub(crate) use issuing::NewToken;
 
-/// Resolution of `last_used_time`, in microseconds: one write a minute, not one for each call.
+/// Resolution of `last_used_time`, in microseconds: one write per minute, not one per call.
 const LAST_USED_STEP: i64 = 60_000_000;
 
 /// A token and the state of its issuers.

@@ -2,7 +2,7 @@
 //! checkpoint up to which events were removed, and compared with the head and with a head that was saved outside the
 //! vault.
 //!
-//! One change of the log is one problem. After an event that does not fit, the chain continues from the code that the
+//! One change of the log is one problem. After an event that does not fit, the chain continues from the MAC that the
 //! event carries. Events that do not fit are kept until the end, because only the rest of the log shows whether an
 //! event was edited, swapped with another, or inserted.
 
@@ -71,16 +71,16 @@ struct Verifier<'r> {
     found: Verification,
     /// The next expected sequence.
     next: i64,
-    /// Possible codes of the event before the next one; empty if unknown.
+    /// Possible MACs of the event before the next one; empty if unknown.
     previous: Vec<Vec<u8>>,
     /// Difference from the stored sequences to the original ones, where events were inserted (negative) or removed
     /// (positive) and the later ones renumbered.
     shift: i64,
     suspects: Suspects,
-    /// Whether the previous event had no code that can be checked.
+    /// Whether the previous event had no MAC that can be checked.
     unchained: bool,
     changes: Changes,
-    /// Rows with wrong codes, and rows that differ from the log.
+    /// Rows with wrong MACs, and rows that differ from the log.
     tampered: Vec<Problem>,
     replayed: Vec<Problem>,
     /// The given head, if it belongs to another log.
@@ -163,7 +163,7 @@ impl<'r> Verifier<'r> {
     /// False for an event before the log's beginning.
     fn check_place(&mut self, sequence: i64) -> bool {
         if sequence < self.next {
-            let message = format!("the event {sequence} stands before the log's beginning at {}", self.next);
+            let message = format!("the event {sequence} precedes the log's beginning at {}", self.next);
             self.problem(sequence, Reason::Inserted, message);
             return false;
         }
@@ -180,7 +180,7 @@ impl<'r> Verifier<'r> {
 
     fn check_code(&mut self, row: ChainedRow) {
         let (Some(mac), Some(kid)) = (row.mac.clone(), row.key_kid.clone()) else {
-            return self.unchained(row.sequence, "carries no code: it was removed, or never made", None);
+            return self.unchained(row.sequence, "carries no MAC: it was removed, or never made", None);
         };
         let Some(key) = self.key(&kid) else {
             let why = format!("names the key version {kid:?}, which this vault cannot use");
@@ -204,7 +204,7 @@ impl<'r> Verifier<'r> {
             self.previous = vec![suspect.mac];
             return;
         }
-        // Either the event was changed, or only its code.
+        // Either the event was changed, or only its MAC.
         let recomputed = suspect.code_after(&suspect.previous[0]);
         self.previous = vec![suspect.mac.clone(), recomputed];
         self.suspects.push(suspect);
@@ -236,7 +236,7 @@ impl<'r> Verifier<'r> {
         let anchored = self.anchor.take().map_or(0, |anchor| anchor.sequence);
         if anchored != 0 && anchored < self.checkpoint {
             let problem = format!(
-                "is below {}, up to where events were pruned; give a head that was kept later",
+                "is too old: events up to {} were pruned; give a head that was stored later",
                 self.checkpoint
             );
             return Err(Error::Field { field: "anchor_sequence", problem });
@@ -251,10 +251,10 @@ impl<'r> Verifier<'r> {
         let message = match head {
             None => "the row that holds the head is gone".to_owned(),
             Some(head) if head.sequence < last => {
-                format!("the head stands at {}, but there are events up to {last}", head.sequence)
+                format!("the head is at {}, but there are events up to {last}", head.sequence)
             }
             Some(head) if head.sequence == last && head.mac.as_deref() != Some(&self.found.mac) => {
-                format!("the head holds another code than the last event, {last}")
+                format!("the head's MAC differs from that of the last event, {last}")
             }
             Some(_) => return Ok(()),
         };

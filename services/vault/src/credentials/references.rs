@@ -88,7 +88,7 @@ impl References {
             Bound::ViaMissing => Err(not_found(&row.via_kind, &row.via_consumer)),
             Bound::ViaIndirect => Err(Error::ViaNotDirect { reference: target(&row.kind, &row.consumer) }),
             Bound::Outside => {
-                let selector = "what the reference is bound to now".to_owned();
+                let selector = "the current target of the reference".to_owned();
                 Err(self.outside(caller, selector).await)
             }
         }

@@ -30,10 +30,12 @@ pub enum RestoreError {
     )]
     GrantEnded(String),
     /// The grant is used up: each grant allows one commit.
-    #[error("the restore {0} was committed before, and its grant is used up; plan a new restore")]
+    #[error("the restore {0} is already committed, and its grant is used up; plan a new restore")]
     GrantUsed(String),
     /// This service has no stage with this id.
-    #[error("there is no stage {0}; it was never begun by this service, or was dropped after its time")]
+    #[error(
+        "there is no stage {0}; it was never begun by this service, or was dropped when its time ran out"
+    )]
     StageNotFound(String),
     /// The stage is committed.
     #[error("the stage {0} is committed; roll it back before it is staged again")]
@@ -58,8 +60,8 @@ pub enum RestoreError {
     },
     /// Rows were changed after the restore.
     #[error(
-        "rows were changed since the restore: {rows}; --discard-changes takes the restore back nevertheless, but what was \
-         deleted, deactivated or rotated since stays so"
+        "rows were changed since the restore: {rows}; --discard-changes rolls the restore back anyway, but \
+         whatever was deleted, deactivated or rotated since stays so"
     )]
     Changed {
         /// Some of these rows.
@@ -71,8 +73,8 @@ pub enum RestoreError {
     NotEmpty,
     /// The archive belongs to another deployment, and this vault has credentials.
     #[error(
-        "the archive is of another deployment, {found}, and this vault has credentials: if that is what you want to restore here, \
-         name it with --from-deployment {found}"
+        "the archive is from another deployment, {found}, and this vault has credentials: if that is what \
+         you want to restore here, name it with --from-deployment {found}"
     )]
     ForeignDeployment {
         /// The archive's deployment.
@@ -83,10 +85,10 @@ pub enum RestoreError {
         "--revive {0}: the archive has no credential with this id; a plan without --revive names those that stay as they are"
     )]
     NoneToRevive(String),
-    /// A row that must carry a code has no valid one.
+    /// A row that must carry a MAC has no valid one.
     #[error(
-        "the archive's {table} {row} has no valid code: somebody who has no key of that vault has made or changed it. Nothing of \
-         this archive is restored; use an older one"
+        "the archive's {table} {row} has no valid MAC: it was made or changed by somebody without that \
+         vault's key. Nothing of this archive is restored; use an older one"
     )]
     RowUnauthenticated {
         /// Its table.
@@ -94,10 +96,11 @@ pub enum RestoreError {
         /// Its key.
         row: String,
     },
-    /// The row's code is of a key version that is retired in this vault.
+    /// The row's MAC is of a key version that is retired in this vault.
     #[error(
-        "the code of the archive's {table} {row} is of the key version {kid}, which is disabled or to be destroyed in this vault. \
-         Enable it (`strongroom key enable {kid}`), restore, and disable it again; or use an archive made after its rotation"
+        "the MAC of the archive's {table} {row} was made with the key version {kid}, which is disabled or \
+         to be destroyed in this vault. Enable it (`strongroom key enable {kid}`), restore, and disable it \
+         again; or use an archive made after its rotation"
     )]
     RowKeyRetired {
         /// Its table.
@@ -108,7 +111,7 @@ pub enum RestoreError {
         kid: String,
     },
     /// The row does not fit this vault's tables.
-    #[error("a row of {table} cannot be taken: {problem}")]
+    #[error("a row of {table} cannot be accepted: {problem}")]
     Row {
         /// Its table.
         table: &'static str,
@@ -119,7 +122,7 @@ pub enum RestoreError {
     #[error("{0}")]
     Protocol(String),
     /// The number of received rows differs from the announced number.
-    #[error("{table} was said to have {said} rows, and {received} came")]
+    #[error("{table} should have {said} rows, but {received} arrived")]
     RowCount {
         /// The table.
         table: &'static str,

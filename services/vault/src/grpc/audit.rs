@@ -132,6 +132,6 @@ fn anchor(sequence: i64, mac: &str) -> Result<Option<Anchor>> {
     }
     match hex::decode(mac) {
         Ok(mac) if mac.len() == 32 => Ok(Some(Anchor { sequence, mac, chain: String::new() })),
-        _ => refuse("anchor_mac", "must be the head's code: 64 hexadecimal digits"),
+        _ => refuse("anchor_mac", "must be the head's MAC: 64 hexadecimal digits"),
     }
 }

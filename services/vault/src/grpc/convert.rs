@@ -1,4 +1,5 @@
-//! Conversion between protos and the nouns' types. Times are `Timestamp` in protos and microseconds elsewhere.
+//! Conversion between protos and the domain modules' types. Times are `Timestamp` in protos and microseconds
+//! elsewhere.
 
 use std::collections::HashMap;
 

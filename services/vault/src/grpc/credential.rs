@@ -206,7 +206,7 @@ impl Update {
                 "provider" => {
                     return refuse("update_mask", "the provider is fixed; create another credential");
                 }
-                _ => return refuse("update_mask", "may name display_name, labels, expire_time or *"),
+                _ => return refuse("update_mask", "can name display_name, labels, expire_time or *"),
             }
         }
         // Without a mask, the populated fields are updated (AIP-134).

@@ -44,7 +44,7 @@ pub(super) fn text(field: &'static str, value: &str) -> Result<String> {
 pub(super) fn id(field: &'static str, value: &str) -> Result<String> {
     let plain = value.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     if value.is_empty() || value.len() > 64 || !plain {
-        return refuse(field, "must be an id as this service makes them");
+        return refuse(field, "must be an id in this service's form");
     }
     Ok(value.to_owned())
 }

@@ -60,7 +60,7 @@ pub(super) fn outcome_of(ended: &Result<(), Ended>) -> Outcome {
 
 /// The next request, which must arrive within a minute; `None` after the last one.
 pub(super) async fn next<Q>(questions: &mut Streaming<Q>) -> Result<Option<Q>, Ended> {
-    let silent = |_| Ended::Refused(too_slow("no request came for 60 s"));
+    let silent = |_| Ended::Refused(too_slow("no request arrived for 60 s"));
     match timeout(CHECK_IDLE, questions.message()).await.map_err(silent)? {
         Ok(question) => Ok(question),
         Err(status) if status.code() == Code::OutOfRange => Err(Ended::Refused(too_long())),

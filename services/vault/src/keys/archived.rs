@@ -1,6 +1,6 @@
-//! A key ring as archives carry it, `keys/ring.json`: bytes wrapped by the root key, and a code under the root key over
-//! everything else that matters. The code leaves out numbers, which are for people, and bytes, which authenticate themselves.
-//! One code therefore fits, whichever bytes an archive needs.
+//! A key ring as archives carry it, `keys/ring.json`: bytes wrapped by the root key, and a MAC under the root key over
+//! everything else that matters. The MAC leaves out numbers, which are for people, and bytes, which authenticate themselves.
+//! The same MAC is therefore valid for archives that carry different key bytes.
 //!
 //! HMAC-SHA-256 (RFC 2104) over fields, each prefixed with its length (8 bytes, big-endian); times are microseconds
 //! (8 bytes, big-endian):
@@ -150,11 +150,11 @@ impl ArchivedRing {
         let root_key_id: RootKeyId = document.root_key_id.parse().map_err(|error| invalid(&error))?;
         let read = |version: Version| version.into_archived(&root_key_id);
         let versions = document.versions.into_iter().map(read).collect::<Result<Vec<_>>>()?;
-        let mac = hex::decode(&document.mac).map_err(|_| Error::RingInvalid("its mac is no hex".into()))?;
+        let mac = hex::decode(&document.mac).map_err(|_| Error::RingInvalid("its mac is not hex".into()))?;
         Ok(Self { root_key_id: root_key_id.clone(), deployment_id: document.deployment_id, versions, mac })
     }
 
-    /// Checks the code and every version's bytes. `None` if the ring's root key is not among `roots`.
+    /// Checks the MAC and every version's bytes. `None` if the ring's root key is not among `roots`.
     ///
     /// # Errors
     /// [`Error::RingInvalid`] if the ring was changed.
@@ -214,7 +214,7 @@ impl Version {
         let state: State = self.state.parse().map_err(|error| invalid(&error))?;
         let wrapped = self.wrapped.unwrap_or_default();
         if state == State::Destroyed && !wrapped.is_empty() {
-            return Err(Error::RingInvalid(format!("the version {} is destroyed and has bytes", self.kid)));
+            return Err(Error::RingInvalid(format!("the version {} is destroyed but has bytes", self.kid)));
         }
         let version = WrappedVersion {
             key_id: self.key_id,
@@ -238,7 +238,7 @@ fn instant(micros: i64) -> Result<Timestamp> {
     Timestamp::from_microsecond(micros).map_err(|error| Error::Inconsistent(format!("a key's time: {error}")))
 }
 
-/// The code covers microseconds, so finer times are refused.
+/// The MAC covers microseconds, so finer times are refused.
 fn micros(time: Timestamp) -> Result<i64> {
     if time.subsec_nanosecond() % 1000 != 0 {
         return Err(Error::RingInvalid(format!("the time {time} is finer than a microsecond")));

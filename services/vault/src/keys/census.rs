@@ -87,7 +87,7 @@ impl Ledger {
         if let Some(kid) = values.keys().next() {
             return Err(Error::Field {
                 field: "values",
-                problem: format!("{kid} is no version of {key_id}"),
+                problem: format!("{kid} is not a version of {key_id}"),
             });
         }
         let event = Event::by(caller, self.now(), "key.census_reported", &key_id)

@@ -38,9 +38,9 @@ pub(crate) struct OpenedRing {
     pub(crate) is_of_current_root: bool,
     /// The live ring, plus the versions that it lacks.
     pub(crate) joined: Arc<KeyRing>,
-    /// Verifies the codes of the archive's rows that grant access.
+    /// Verifies the MACs of the archive's rows that grant access.
     pub(crate) row_keys: RowVerifiers,
-    /// Versions of the key `rows` that are retired here; codes under them are not accepted.
+    /// Versions of the key `rows` that are retired here; MACs under them are not accepted.
     pub(crate) retired_row_kids: BTreeSet<String>,
 }
 

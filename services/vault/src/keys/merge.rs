@@ -189,7 +189,7 @@ fn added(one: &ArchivedVersion, number: i64, now: i64) -> KeyVersionRow {
 /// here: destruction has steps of its own that check what still needs the version.
 fn disabled(row: &KeyVersionRow, one: &ArchivedVersion) -> Result<Option<KeyVersionRow>> {
     if row.key_id != one.version.key_id || row.purpose != one.version.purpose {
-        let problem = format!("its version {} is one of another key here", row.kid);
+        let problem = format!("its version {} belongs to another key here", row.kid);
         return Err(Error::RingInvalid(problem));
     }
     let is_retired = matches!(one.version.state, State::Disabled | State::Scheduled | State::Destroyed);

@@ -39,7 +39,7 @@ const STAGED_FOR: i64 = 24 * 3600 * 1_000_000;
 const PLANNED_FOR: i64 = 3600 * 1_000_000;
 
 /// Reason for ending a stream when another call fills its stage.
-const BEGUN_ANEW: &str = "its stage was begun anew by another call, or dropped";
+const BEGUN_ANEW: &str = "its stage was begun again by another call, or dropped";
 
 /// A stage with its report.
 pub(crate) struct Staged {

@@ -45,9 +45,9 @@ pub struct AuditHead {
     pub sequence: i64,
     /// `None` if the log is empty.
     pub time: Option<i64>,
-    /// The newest event's code; `None` if it has none.
+    /// The newest event's MAC; `None` if it has none.
     pub mac: Option<Vec<u8>>,
-    /// The version of the audit key that made the code.
+    /// The version of the audit key that made the MAC.
     pub key_kid: Option<String>,
 }
 
@@ -59,9 +59,9 @@ pub(crate) struct ChainedRow {
     /// The event.
     #[sqlx(flatten)]
     pub event: NewEvent,
-    /// The version of the audit key that made the code.
+    /// The version of the audit key that made the MAC.
     pub key_kid: Option<String>,
-    /// The code.
+    /// The MAC.
     pub mac: Option<Vec<u8>>,
 }
 
@@ -70,7 +70,7 @@ pub(crate) struct ChainedRow {
 pub(crate) struct CheckpointRow {
     /// The last removed event.
     pub sequence: i64,
-    /// Its code.
+    /// Its MAC.
     pub mac: Vec<u8>,
     /// Time of the removal.
     pub time: i64,
@@ -78,7 +78,7 @@ pub(crate) struct CheckpointRow {
     pub removed: i64,
     /// The version of the audit key that made `code`.
     pub key_kid: String,
-    /// A code over the other fields.
+    /// A MAC over the other fields.
     pub code: Vec<u8>,
 }
 
@@ -245,7 +245,7 @@ impl AuditHead {
         (places, head)
     }
 
-    /// The head after `event`; it has that event's position, key version and code.
+    /// The head after `event`; it has that event's position, key version and MAC.
     fn next(&self, key: &ChainKey, event: &NewEvent) -> Self {
         let sequence = self.sequence + 1;
         let previous = self.mac.as_deref().unwrap_or(&START);
@@ -256,7 +256,7 @@ impl AuditHead {
 }
 
 impl CheckpointRow {
-    /// A checkpoint at the event `sequence`; an event from before the chain began has no code.
+    /// A checkpoint at the event `sequence`; an event from before the chain began has no MAC.
     pub(crate) fn new(key: &ChainKey, sequence: i64, mac: Option<Vec<u8>>, time: i64, removed: i64) -> Self {
         let mac = mac.unwrap_or_else(|| START.to_vec());
         let code = key.checkpoint_code(sequence, &mac, time, removed).to_vec();

@@ -1,12 +1,12 @@
-//! The audit chain: each event carries a code over itself and the previous event's code.
+//! The audit chain: each event carries a MAC over itself and the previous event's MAC.
 //!
 //! The key is not in the database, so write access to the table is not enough to rebuild the chain. An event names its key
 //! version, so the chain continues when the audit key is rotated or the root key is changed.
 //!
-//! The code is HMAC-SHA-256 (RFC 2104) over fields, each prefixed with its length as four bytes, big-endian:
+//! The MAC is HMAC-SHA-256 (RFC 2104) over fields, each prefixed with its length as four bytes, big-endian:
 //!
 //! ```text
-//! "strongroom audit event v1", the previous code (32 zero bytes for the first event),
+//! "strongroom audit event v1", the previous MAC (32 zero bytes for the first event),
 //! sequence, time (8 bytes each, big-endian, two's complement),
 //! actor, via, event, target, metadata, trace id, outcome,
 //! and the operation id, unless there is none
@@ -21,7 +21,7 @@ use super::key_names::AUDIT_KEY;
 const EVENT: &[u8] = b"strongroom audit event v1";
 const CHECKPOINT: &[u8] = b"strongroom audit checkpoint v1";
 
-/// The code before the first event.
+/// The MAC before the first event.
 pub(crate) const START: [u8; 32] = [0; 32];
 
 /// A version of the audit key.
@@ -46,7 +46,7 @@ impl ChainKey {
         self.kid
     }
 
-    /// The code of `event` at `sequence`, after an event with the code `previous`.
+    /// The MAC of `event` at `sequence`, after an event with the MAC `previous`.
     pub(crate) fn event_code(&self, previous: &[u8], sequence: i64, event: &NewEvent) -> [u8; 32] {
         let mut message = Vec::with_capacity(256 + event.metadata.len());
         put(&mut message, EVENT);
@@ -70,7 +70,7 @@ impl ChainKey {
         self.key.mac(&message)
     }
 
-    /// The code of a checkpoint at the event `sequence` with the code `mac`.
+    /// The MAC of a checkpoint at the event `sequence` with the MAC `mac`.
     pub(crate) fn checkpoint_code(&self, sequence: i64, mac: &[u8], time: i64, removed: i64) -> [u8; 32] {
         let mut message = Vec::with_capacity(128);
         put(&mut message, CHECKPOINT);

@@ -1,4 +1,5 @@
-//! The contract of every store: one test per method, run on both engines.
+//! The contract of every store, run on both engines: tests of each method, except of restores and of the merge of rings, which the
+//! tests of the service cover on both.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod audit;

@@ -1,4 +1,4 @@
-//! Fields that codes are computed over, each prefixed with its length as four bytes, big-endian: two different lists of
+//! Fields that MACs are computed over, each prefixed with its length as four bytes, big-endian: two different lists of
 //! fields never have the same bytes.
 
 /// Adds a field.

@@ -1,7 +1,7 @@
-//! Rows that grant access: each carries a code, so an attacker with write access to the database, but without a key, cannot
+//! Rows that grant access: each carries a MAC, so an attacker with write access to the database, but without a key, cannot
 //! grant anything.
 //!
-//! The code is HMAC-SHA-256 (RFC 2104) by a version of the key `rows`, over fields:
+//! The MAC is HMAC-SHA-256 (RFC 2104) by a version of the key `rows`, over fields:
 //!
 //! ```text
 //! "strongroom row v1", table, number of the column list (1 byte), the version's kid, id of the last change,
@@ -9,7 +9,7 @@
 //! a column that may be NULL is two fields, 0 or 1 and the value
 //! ```
 //!
-//! A row is opened (its code is checked) before it is used or changed, and every change seals it again. A row that does not open
+//! A row is opened (its MAC is checked) before it is used or changed, and every change seals it again. A row that does not open
 //! grants nothing, and is never sealed. The id of the last change is also in that change's audit event: an old row that was put
 //! back opens, but the log contains a later change.
 
@@ -58,7 +58,7 @@ pub(super) trait Granting {
     fn put(&self, columns: &mut Columns);
 }
 
-/// The columns of a row, in the form that its code covers.
+/// The columns of a row, in the form that its MAC covers.
 pub(super) struct Columns(Vec<u8>);
 
 impl Columns {
@@ -96,7 +96,7 @@ impl Columns {
 pub(crate) struct Seal {
     /// The version of the key `rows`.
     pub row_kid: String,
-    /// The code.
+    /// The MAC.
     pub row_mac: Vec<u8>,
     /// The row's last change.
     pub change_id: String,
@@ -114,7 +114,7 @@ impl<R> Sealed<R> {
 }
 
 impl<R: Granting> Sealed<R> {
-    /// The row before its code is checked: only to find and to name it.
+    /// The row before its MAC is checked: only to find and to name it.
     pub(super) fn unchecked(&self) -> Result<&(R, Seal)> {
         self.0.as_ref().ok_or_else(unreadable::<R>)
     }
@@ -151,7 +151,7 @@ pub(crate) struct Examined {
     pub(crate) row: String,
     /// Its last change; for a key version, its state.
     pub(crate) change_id: String,
-    /// Whether its code is right.
+    /// Whether its MAC is right.
     pub(crate) is_intact: bool,
 }
 
@@ -194,7 +194,7 @@ impl RowVerifiers {
         Self(with_key.collect())
     }
 
-    /// Whether the code of a row is right.
+    /// Whether the MAC of a row is right.
     pub(super) fn vouch<R: Granting>(&self, row: &R, seal: &Seal) -> bool {
         let key = self.0.get(&seal.row_kid);
         key.is_some_and(|key| key.verify(&message(row, &seal.row_kid, &seal.change_id), &seal.row_mac))
@@ -225,7 +225,7 @@ impl Codes {
         *known = Some(Arc::new(Known { sealing, followed, keys }));
     }
 
-    /// The row, if its code is right.
+    /// The row, if its MAC is right.
     ///
     /// # Errors
     /// [`Error::Tampered`] if it is not.
@@ -238,18 +238,18 @@ impl Codes {
         Err(Error::Tampered { table: R::TABLE, row: row.name() })
     }
 
-    /// Whether a code is right for a row.
+    /// Whether a MAC is right for a row.
     pub(super) fn vouches<R: Granting>(&self, row: &R, seal: &Seal) -> Result<bool> {
         Ok(self.known()?.keys.all.vouch(row, seal))
     }
 
-    /// The row and its seal, if its code is right.
+    /// The row and its seal, if its MAC is right.
     pub(super) fn open_with_seal<R: Granting + Clone>(&self, sealed: Sealed<R>) -> Result<(R, Seal)> {
         let seal = sealed.unchecked()?.1.clone();
         Ok((self.open(sealed)?, seal))
     }
 
-    /// The rows, if every code is right.
+    /// The rows, if every MAC is right.
     pub(super) fn open_all<R: Granting>(&self, rows: Vec<Sealed<R>>) -> Result<Vec<R>> {
         rows.into_iter().map(|sealed| self.open(sealed)).collect()
     }

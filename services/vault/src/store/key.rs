@@ -139,7 +139,7 @@ pub(crate) trait KeyStore: Send + Sync {
 pub(crate) struct DeploymentRow {
     /// A UUID.
     pub deployment_id: String,
-    /// The code over the id, under the newest root key.
+    /// The MAC over the id, under the newest root key.
     pub deployment_mac: Vec<u8>,
 }
 

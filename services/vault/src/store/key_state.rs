@@ -1,5 +1,5 @@
 //! Authenticated states and times of key versions: write access to the database is not enough to bring back a disabled version.
-//! A key of the ring cannot authenticate the ring itself, so the code uses a key derived from the root key.
+//! A key of the ring cannot authenticate the ring itself, so the MAC uses a key derived from the root key.
 //!
 //! HMAC-SHA-256 (RFC 2104) over fields:
 //!
@@ -9,7 +9,7 @@
 //! whether the destruction was approved although the version is needed (1 byte)
 //! ```
 //!
-//! The deployment's id has such a code too, over `"strongroom deployment v1"`, the root key's id and the deployment's id.
+//! The deployment's id has such a MAC too, over `"strongroom deployment v1"`, the root key's id and the deployment's id.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -67,11 +67,11 @@ impl States {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
     }
 
-    /// The version, if its code is right. A version of a root key that was not given passes unchecked, because the ring
+    /// The version, if its MAC is right. A version of a root key that was not given passes unchecked, because the ring
     /// cannot open it and then reports the missing root key.
     ///
     /// # Errors
-    /// [`Error::Tampered`] if the code is wrong, and for a destroyed version of such a root key.
+    /// [`Error::Tampered`] if the MAC is wrong, and for a destroyed version of such a root key.
     pub(super) fn open(&self, stated: Stated) -> Result<KeyVersionRow> {
         let is_foreign = !self.keys().0.contains_key(&stated.version.root_key_id);
         if self.is_intact(&stated) || is_foreign && stated.version.state != State::Destroyed {
@@ -94,7 +94,7 @@ impl States {
         Examined { table: "key_versions", row, change_id, is_intact }
     }
 
-    /// The code of the version in its current state.
+    /// The MAC of the version in its current state.
     pub(super) fn code(&self, version: &KeyVersionRow) -> Result<Vec<u8>> {
         let keys = self.keys();
         let key = keys.0.get(&version.root_key_id);
@@ -102,7 +102,7 @@ impl States {
         Ok(key.ok_or(no_key)?.mac(&message(version)).to_vec())
     }
 
-    /// The code of the deployment's id under the root key `root_key_id`.
+    /// The MAC of the deployment's id under the root key `root_key_id`.
     pub(super) fn deployment_code(&self, root_key_id: &str, deployment_id: &str) -> Result<Vec<u8>> {
         let keys = self.keys();
         let key = keys.0.get(root_key_id);
@@ -111,7 +111,7 @@ impl States {
         Ok(key.ok_or(no_key)?.mac(&deployment(root_key_id, deployment_id)).to_vec())
     }
 
-    /// The deployment's id, if its code is right.
+    /// The deployment's id, if its MAC is right.
     pub(super) fn open_deployment(&self, root_key_id: &str, row: DeploymentRow) -> Result<String> {
         let keys = self.keys();
         let message = deployment(root_key_id, &row.deployment_id);

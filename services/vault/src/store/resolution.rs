@@ -1,4 +1,4 @@
-//! Candidates of references, from their rows and the rows of the credentials that these name: each row has a code,
+//! Candidates of references, from their rows and the rows of the credentials that these name: each row has a MAC,
 //! which the result of a join would not have.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -151,7 +151,7 @@ pub(crate) struct Commit<'c> {
     pub(crate) revived: &'c BTreeSet<String>,
     /// Staged tables: in `replace` mode, their live rows that were not staged are removed.
     pub(crate) tables: &'c [String],
-    /// The archive's keys: every staged row that must carry a code is checked again.
+    /// The archive's keys: every staged row that must carry a MAC is checked again.
     pub(crate) keys: &'c RowVerifiers,
     /// The deployment that the vault adopts, if it has no credentials.
     pub(crate) adopted: Option<&'c str>,
@@ -267,7 +267,7 @@ pub(super) const STAGED: &str = "
     SELECT row_key, content FROM restore_rows
     WHERE stage_id = $1 AND table_name = $2 AND row_key > $3 ORDER BY row_key LIMIT $4";
 
-/// Followed by rows of credentials with their codes, and then [`CREDENTIAL_CONFLICT`].
+/// Followed by rows of credentials with their MACs, and then [`CREDENTIAL_CONFLICT`].
 pub(super) const CREDENTIAL_COLUMNS: &str = "
     INSERT INTO credentials (id, display_name, provider, secret, preview, active, create_time, update_time,
                              last_used_time, expire_time, revision, labels, row_kid, row_mac, change_id, secret_time,

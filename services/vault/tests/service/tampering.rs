@@ -1,6 +1,6 @@
 //! An attacker with write access to the database, but without a key: `VerifyAuditLog` finds every edit, exchange and
 //! removal in every column of every row that grants access, whatever the column contains. `granting.rs` of the store
-//! defines what the codes cover.
+//! defines what the MACs cover.
 
 use std::collections::BTreeSet;
 
@@ -28,7 +28,7 @@ const TABLES: [(&str, &str); 9] = [
     ("person_requests", "id"),
 ];
 
-/// Columns that the codes leave out, and why an edit of them grants nothing.
+/// Columns that the MACs leave out, and why an edit of them grants nothing.
 const HARMLESS: [(&str, &str, &str); 6] = [
     ("api_tokens", "last_used_time", "shown to people only"),
     ("credentials", "last_used_time", "shown to people only"),
@@ -263,7 +263,7 @@ async fn a_row_that_was_changed_grants_nothing() {
     }
 }
 
-/// Rotating the key of the codes moves every row to the new version, and the old version can then be retired.
+/// Rotating the key of the MACs moves every row to the new version, and the old version can then be retired.
 #[tokio::test]
 async fn a_rotation_of_the_key_seals_every_row_anew() {
     for vault in TestVault::each().await {

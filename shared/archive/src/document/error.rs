@@ -17,7 +17,7 @@ pub enum DocumentError {
     Sink(#[source] io::Error),
     /// It is not a document.
     #[error(
-        "this is neither a document of tables, which has the field \"strongroom_tables\", nor Gatwy's connection export, \
+        "this is neither a table document, which has the field \"strongroom_tables\", nor Gatwy's connection export, \
          which has the fields \"version\", \"groups\" and \"connections\""
     )]
     Unknown,

@@ -16,7 +16,7 @@ const MOST: u64 = 64 << 10;
 /// The forms of a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
-    /// Our own document of tables.
+    /// Our own table document.
     Tables,
     /// Gatwy's connection export.
     Gatwy,

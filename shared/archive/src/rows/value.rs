@@ -53,7 +53,7 @@ impl SqliteValue {
             Some(b'"') => Ok(Self::Text(text_of(json)?.into_owned())),
             Some(b'{') => Self::from_tagged(json),
             Some(b'-' | b'0'..=b'9') => Self::from_number(json),
-            _ => Err(Error::Value("of a SQLite table is an array or a truth value")),
+            _ => Err(Error::Value("of a SQLite table is an array or a boolean")),
         }
     }
 

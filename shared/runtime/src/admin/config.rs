@@ -12,7 +12,7 @@ pub const VAULT_PORT: u16 = 7611;
 /// The backup service's admin port.
 pub const BACKUP_PORT: u16 = 7612;
 
-/// The admin port: metrics, probes and a page for people, over plain HTTP.
+/// The admin port: metrics, probes and a web page, over plain HTTP.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AdminConfig {

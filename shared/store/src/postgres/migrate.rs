@@ -12,9 +12,8 @@ use crate::error::Result;
 /// While a migration waits for a lock on a table, all later statements on that table wait behind it, even
 /// reads. Behind an export's snapshot that could be an hour. A migration that locks a second table can also
 /// deadlock with a call that locks the tables in another order: after `deadlock_timeout`, a second by
-/// default, the server ends one of the two, and that must not be the call. So a migration gives up long
-/// before that, and retries. A large table can take longer than a call's statement, so there is no statement
-/// timeout.
+/// default, the server ends one of the two, and it must not choose the call. So a migration gives up long before that, and
+/// retries. A large table can take longer than a call's statement, so there is no statement timeout.
 const SETTINGS: &str = "SET lock_timeout = '300ms'; SET statement_timeout = 0; SET synchronous_commit = on;";
 /// Time for the statements that waited behind the lock.
 const PAUSE: Duration = Duration::from_secs(2);

@@ -256,7 +256,7 @@ pub enum Refusal {
     },
     /// Another restore has a stage in this target.
     #[error(
-        "the restore {id} has rows staged in this database: wait for its end; `strongroom restore get {id}` shows its \
+        "the restore {id} has rows staged in this database: wait until it ends; `strongroom restore get {id}` shows its \
              state"
     )]
     OtherRestore {

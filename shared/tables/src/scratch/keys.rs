@@ -1,5 +1,5 @@
-//! Checks row by row whether the foreign keys of a scratch database hold, because a database can have been told not to check
-//! them.
+//! Checks row by row whether the foreign keys of a scratch database hold, because the database may have been configured not
+//! to check them.
 
 use std::collections::BTreeMap;
 

@@ -59,9 +59,9 @@ fn emptied(content: &Content, last: &Content) -> impl Iterator<Item = String> {
     let is_counted = !content.table_rows.is_empty();
     let had_rows = last.table_rows.iter().filter(move |(_, rows)| is_counted && **rows > 0);
     had_rows.filter_map(|(table, rows)| match content.table_rows.get(table) {
-        Some(0) => Some(format!("table {table} has no rows; it had {rows} in the backup before")),
+        Some(0) => Some(format!("table {table} has no rows; it had {rows} in the previous backup")),
         Some(_) => None,
-        None => Some(format!("table {table} is not in it; it had {rows} rows in the backup before")),
+        None => Some(format!("table {table} is not in it; it had {rows} rows in the previous backup")),
     })
 }
 
@@ -71,7 +71,7 @@ fn shrunk(rows: i64, before: &[Content]) -> Option<String> {
     all.sort_unstable();
     let median = *all.get(all.len() / 2).filter(|_| all.len() >= LEAST)?;
     let is_less = rows.saturating_mul(2) < median;
-    is_less.then(|| format!("it has {rows} rows, less than half of the {median} that are usual"))
+    is_less.then(|| format!("it has {rows} rows, less than half of the usual {median}"))
 }
 
 #[cfg(test)]

@@ -95,7 +95,7 @@ impl Place for Bucket {
         let found = self.store.head(&self.path(key)?).await.map_err(|error| of(&error, Verb::Read));
         match found {
             Ok(found) => {
-                let nameless = || Problem::Failed("it gives its objects no ETag, as S3 does".into());
+                let nameless = || Problem::Failed("it gives its objects no ETag, unlike S3".into());
                 Ok(Object { etag: found.e_tag.ok_or_else(nameless)?, size: found.size })
             }
             // The answer has no body, so check whether the bucket itself is missing.

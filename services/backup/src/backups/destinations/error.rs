@@ -73,20 +73,20 @@ pub(crate) enum Problem {
     #[error("it is read-only; mount it writable")]
     ReadOnly,
     /// The key has no object.
-    #[error("it does not exist any more; somebody deleted it without this service")]
+    #[error("it no longer exists; it was deleted outside this service")]
     ObjectMissing,
     /// The object has changed.
     #[error("it was replaced or changed while it was read; start again")]
     ObjectChanged,
-    /// The upload is neither unfinished nor completed.
-    #[error("its upload does not exist any more; make a new backup")]
+    /// The upload is unknown: already aborted or never begun.
+    #[error("its upload no longer exists; make a new backup")]
     UploadMissing,
     /// The object is protected.
     #[error("its deletion is refused ({0}); wait until its retention ends, or permit deletion")]
     DeleteRefused(String),
     /// The object has another number of bytes than expected.
     #[error(
-        "{found} bytes were found where there must be {expected}; try again, and check the storage if it repeats"
+        "{found} bytes were found instead of {expected}; try again, and check the storage if this recurs"
     )]
     Short {
         /// Expected number of bytes.
@@ -104,7 +104,7 @@ pub(crate) enum Problem {
     },
     /// Not a valid object name.
     #[error(
-        "this is no name of an object; names have 1 to 200 characters A-Z, a-z, 0-9, ., _ and -, and no . at the start"
+        "this is not the name of an object; names have 1 to 200 characters A-Z, a-z, 0-9, ., _ and -, and no . at the start"
     )]
     BadKey,
     /// Any other failure.

@@ -194,7 +194,7 @@ fn open(path: &Path) -> io::Result<File> {
     if file.metadata()?.is_file() {
         return Ok(file);
     }
-    Err(io::Error::other("it is no file"))
+    Err(io::Error::other("it is not a file"))
 }
 
 fn open_upload(path: &Path, folder: &Path) -> Answer<File> {

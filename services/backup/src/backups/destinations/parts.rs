@@ -19,9 +19,9 @@ pub(crate) struct PartSize {
 /// The archive outgrew its parts, or no parts can hold it.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "the archive has more than {limit} bytes, and its upload ends there: its size was estimated at {estimate} bytes, and \
-     S3 takes {MOST_PARTS} parts of the size chosen for that; make the backup again, or split the sources into several \
-     backup sets if it repeats"
+    "the archive has more than {limit} bytes, the limit of its upload: its size was estimated at {estimate} \
+     bytes, and S3 takes {MOST_PARTS} parts of the size chosen for that; make the backup again, or split the \
+     sources into several backup sets if this recurs"
 )]
 pub struct TooManyParts {
     limit: u64,

@@ -245,7 +245,7 @@ fn missing(copy: &CopyRow) -> CopyRow {
     CopyRow {
         state: CopyState::Missing,
         reason: "OBJECT_MISSING".to_owned(),
-        problem: "a scan did not find it; somebody deleted it without this service".to_owned(),
+        problem: "a scan did not find it; it was deleted outside this service".to_owned(),
         ..copy.clone()
     }
 }

@@ -61,7 +61,7 @@ fn check_bucket(destination: &DestinationConfig) -> std::result::Result<(), Stri
     }
     match &destination.endpoint {
         Some(endpoint) => check_endpoint(destination, endpoint),
-        None if destination.plaintext => Err("plaintext says nothing without an endpoint".into()),
+        None if destination.plaintext => Err("plaintext has no effect without an endpoint".into()),
         None => Ok(()),
     }
 }
@@ -82,7 +82,7 @@ fn check_endpoint(destination: &DestinationConfig, endpoint: &str) -> std::resul
         ));
     }
     if host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok() && !destination.path_style {
-        return Err(format!("the endpoint {endpoint} has no name, so that it needs path_style = true"));
+        return Err(format!("the endpoint {endpoint} is an IP address, so it needs path_style = true"));
     }
     Ok(())
 }

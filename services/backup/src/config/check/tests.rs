@@ -127,7 +127,7 @@ fn each_mistake_in_encrypted_columns_has_its_sentence() {
             "encrypted_columns[0] \"c\" needs",
         ),
         (source("encrypted_columns = [{ column = 't.c', key = 'k', aad = '{id' }]"), "has a { without"),
-        (source(&many_columns), "901 encrypted columns are declared; there may be 900 in all"),
+        (source(&many_columns), "901 encrypted columns are declared; at most 900 are allowed in all"),
     ]);
 }
 
@@ -147,13 +147,13 @@ fn each_mistake_in_a_destination_has_its_sentence() {
         (folder("").replace("'d'", "'D'"), "must have 1 to 60 characters a-z"),
         (folder("").replace("'d'", &format!("'{}'", "d".repeat(61))), "must have 1 to 60 characters"),
         (url("/srv"), "destination d: the url \"/srv\" is not understood"),
-        (url("gs://bucket"), "it is file:///FOLDER, or s3://BUCKET/PREFIX"),
+        (url("gs://bucket"), "it must be file:///FOLDER, or s3://BUCKET/PREFIX"),
         (url("file://srv/backups"), "not an absolute path"),
         (url("file:///srv/../etc"), "not an absolute path without .."),
         (url("s3://"), "\"\" is not a bucket"),
         (url("s3://Bucket"), "its name has 3 to 63 characters"),
         (url("s3://key:secret@bucket"), "is not a bucket"),
-        (url("s3://bucket/a//b"), "an empty one"),
+        (url("s3://bucket/a//b"), "empty parts are not allowed"),
         (url("s3://bucket/../b"), "the prefix \"../b\""),
         (url("s3://bucket/a b"), "the prefix \"a b\""),
         (folder("endpoint = 'https://s3'"), "endpoint does not apply to a folder"),
@@ -163,7 +163,7 @@ fn each_mistake_in_a_destination_has_its_sentence() {
         (folder("ca_file = 'c'"), "ca_file does not apply to a folder"),
         (folder("plaintext = true"), "plaintext does not apply to a folder"),
         (bucket("region = 'eu west'"), "the region \"eu west\""),
-        (bucket("plaintext = true"), "plaintext says nothing without an endpoint"),
+        (bucket("plaintext = true"), "plaintext has no effect without an endpoint"),
         (bucket("endpoint = 's3.example.com'"), "is not of the form https://HOST"),
         (bucket("endpoint = 'ftp://s3.example.com'"), "is not of the form https://HOST"),
         (bucket("endpoint = 'https://s3.example.com/path'"), "is not of the form https://HOST"),
@@ -205,7 +205,7 @@ fn each_mistake_about_the_service_and_its_seal_has_its_sentence() {
         ("[seal]\nrecovery_recipients = ['age1x']".to_owned(), "recovery_recipients[0] is not a recipient"),
         (
             format!("[seal]\nrecovery_recipients = ['{KEY}', '{KEY}']"),
-            "recovery_recipients[1] is there twice",
+            "recovery_recipients[1] is listed twice",
         ),
         (
             format!("[seal]\nrecovery_recipients = ['{KEY}', '{}']", post_quantum_key()),

@@ -227,7 +227,7 @@ async fn a_foreign_key_that_leads_nowhere_is_found() {
         if is_sqlite {
             failed(
                 &foreign_keys(&filled.part, &filled.scratch).await.unwrap(),
-                "1 row of orders refers to rows of people",
+                "1 row of orders refers to missing rows of people",
             );
         }
         filled.scratch.remove().await.unwrap();

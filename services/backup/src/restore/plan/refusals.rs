@@ -96,13 +96,13 @@ impl Refusals {
         let message = match (wanted, is_own || becomes_it) {
             ("", true) => return,
             ("", false) => format!(
-                "the archive is of another deployment, {found}: if that is what you want to restore here, name it with \
-                 --from-deployment {found}"
+                "the archive is from another deployment, {found}: if that is what you want to restore here, \
+                 name it with --from-deployment {found}"
             ),
             (wanted, _) if wanted == found => return,
             (wanted, _) => format!(
-                "the archive is of the deployment {found}, and not of {wanted}: if that is what you want to restore here, name \
-                 it with --from-deployment {found}"
+                "the archive is from the deployment {found}, not from {wanted}: if that is what you want to \
+                 restore here, name it with --from-deployment {found}"
             ),
         };
         self.push("FOREIGN_DEPLOYMENT", &message);
@@ -121,9 +121,10 @@ impl Refusals {
             .map(|(table, column)| proto::RestoreRefusal {
                 reason: "COLUMN_UNDECLARED".to_owned(),
                 message: format!(
-                    "{table}.{column} holds values that a key of the archive has sealed, and is not declared as encrypted, so that \
-                     they cannot be sealed anew under this vault's root key: declare the column ([[sources.encrypted_columns]]) and \
-                     take another backup, or restore them unchanged, so that they do not open, with --accept-undecryptable"
+                    "{table}.{column} holds values that a key of the archive has sealed, and is not declared \
+                     as encrypted, so they cannot be sealed again under this vault's root key: declare the \
+                     column ([[sources.encrypted_columns]]) and take another backup, or restore them \
+                     unchanged with --accept-undecryptable, although they will not open"
                 ),
                 table: table.to_owned(),
                 ..proto::RestoreRefusal::default()

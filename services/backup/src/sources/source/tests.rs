@@ -39,7 +39,7 @@ async fn given_up(listing: impl Future<Output = Result<Listing>>, seen: oneshot:
     tokio::time::pause();
     let began = Instant::now();
     let error = listing.await.map(drop).unwrap_err();
-    let text = "source shop did not list its tables within 60 s; see whether it hangs, then try again";
+    let text = "source shop did not list its tables within 60 s; check whether it hangs, then try again";
     assert_eq!((error.reason(), error.to_string().as_str()), ("SOURCE_UNAVAILABLE", text));
     assert!(began.elapsed() > LISTING - Duration::from_secs(10), "after {:?}", began.elapsed());
 }

@@ -22,7 +22,7 @@ fn edited(stored: StoredBackup) -> StoredBackup {
 }
 
 #[tokio::test]
-async fn only_backups_of_which_something_is_to_be_done_are_tended_oldest_first() {
+async fn only_backups_with_pending_work_are_returned_oldest_first() {
     use BackupState::{Available, Creating, Deleting, Failed, Unverified};
     let tended = [
         deleted("1 purge", 100),

@@ -72,7 +72,7 @@ async fn a_deleted_object_is_damage_and_a_scan_says_that_it_is_missing() {
         }
         let kept = stored.get(&id).await.unwrap().verification.unwrap();
         assert!(!kept.ok && kept.levels.len() == 4, "{kept:?}");
-        assert!(kept.levels[0].problem.contains("does not exist"), "{kept:?}");
+        assert!(kept.levels[0].problem.contains("no longer exists"), "{kept:?}");
         let scan = stored.scan().await;
         assert_eq!((scan.found, scan.missing, scan.refused_total), (0, 1, 1), "{scan:?}");
         let refused = stored.download(&id).await.err().unwrap();

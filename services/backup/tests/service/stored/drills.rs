@@ -157,7 +157,7 @@ async fn last_weeks_archive_fails() {
     )
     .await;
     let mut all = Drilled::with(stored);
-    assert_failed(&all.run(&new.id).await, "canary", "the archive is another one");
+    assert_failed(&all.run(&new.id).await, "canary", "it is a different archive");
     assert_eq!(all.run(&old.id).await.state(), DrillState::Passed);
 }
 
@@ -237,7 +237,7 @@ async fn a_foreign_key_that_leads_nowhere_fails() {
     let drill = all.run("").await;
     assert_failed(&drill, "references", "users");
     let own = drill.checks.iter().find(|check| check.name == "foreign_keys").unwrap();
-    assert!(own.problem.contains("1 row of orders refers to rows of users that are not there"), "{drill:?}");
+    assert!(own.problem.contains("1 row of orders refers to missing rows of users"), "{drill:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -208,7 +208,7 @@ async fn an_emptied_table_is_said_and_an_empty_database_is_not_stored() {
     all.clock.advance(DAY);
     let second = all.until_stored(2).await.remove(0);
     let odd = all.stored.get(&second.id).await.unwrap().content.unwrap().anomalies;
-    assert_eq!(odd, ["table users has no rows; it had 3 in the backup before"]);
+    assert_eq!(odd, ["table users has no rows; it had 3 in the previous backup"]);
     let files = all.stored.files();
     database::run(&folder, "DELETE FROM empty").await;
     all.clock.advance(DAY);

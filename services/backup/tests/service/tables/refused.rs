@@ -36,13 +36,8 @@ async fn documents_that_are_none() {
     let deep = "[".repeat(100_000);
     for (document, code, reason, part) in [
         (document[..document.len() - 5].to_vec(), Code::InvalidArgument, "DOCUMENT_INVALID", "ends early"),
-        (
-            b"{\"users\":[]}".to_vec(),
-            Code::InvalidArgument,
-            "DOCUMENT_INVALID",
-            "neither a document of tables",
-        ),
-        (b"PK\x03\x04".to_vec(), Code::InvalidArgument, "DOCUMENT_INVALID", "neither a document of tables"),
+        (b"{\"users\":[]}".to_vec(), Code::InvalidArgument, "DOCUMENT_INVALID", "neither a table document"),
+        (b"PK\x03\x04".to_vec(), Code::InvalidArgument, "DOCUMENT_INVALID", "neither a table document"),
         (b"age-encryption.org/v1\n".to_vec(), Code::InvalidArgument, "DOCUMENT_INVALID", "sealed"),
         (with("_tables\":1", "_tables\":2"), Code::InvalidArgument, "DOCUMENT_INVALID", "version 2"),
         (with("\"rows\"", "\"rows\":[],\"rows\""), Code::InvalidArgument, "DOCUMENT_INVALID", "twice"),

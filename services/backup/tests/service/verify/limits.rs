@@ -105,7 +105,7 @@ async fn a_processor_is_given_for_the_size_of_a_file() {
     // 34,100 empty texts a row. A fast machine checks 6,000 such rows in a second.
     let file = sealed_table("", &[], 100, &"{k}".repeat(341), 20_000);
     let status = told(&service, &file).await.unwrap_err();
-    let words = ["verify_processor_seconds", " s of a processor"];
+    let words = ["verify_processor_seconds", " s of processor time"];
     refused(&status, Code::ResourceExhausted, "VERIFY_PROCESSOR_LIMIT", &words);
     ended(&service, AuditOutcome::Failed, "\"VERIFY_PROCESSOR_LIMIT\"").await;
 }

@@ -86,7 +86,7 @@ pub(crate) struct DownloadBackup {
     /// Continue the FILE.partial of an interrupted download; start at the beginning if there is none.
     #[arg(long)]
     pub(crate) resume: bool,
-    /// Replace FILE once the download is complete, and a FILE.partial of another backup at once.
+    /// Replace FILE once the download is complete. A FILE.partial of another backup is replaced immediately.
     #[arg(long)]
     pub(crate) force: bool,
 }

@@ -16,8 +16,7 @@ use crate::client::{self, Connection, unary};
 use crate::input::{self, Input};
 use crate::secret_input;
 
-const GIVE_A_KEY: &str =
-    "give a recovery key with --identity, or set STRONGROOM_TOKEN_FILE for the vault to be asked";
+const GIVE_A_KEY: &str = "give a recovery key with --identity, or set STRONGROOM_TOKEN_FILE to ask the vault";
 
 /// Longest identity file that is read.
 const MAX_IDENTITY_BYTES: u64 = 2 << 20;
@@ -99,7 +98,7 @@ async fn ask(vault: &Connection, header: &Header, stanzas: &[VaultStanza]) -> Re
     };
     let request = unary(UnwrapFileKeyRequest { stanzas: stanzas.iter().map(stanza).collect() });
     let answer = vault.answer(vault.seals().unwrap_file_key(request)).await?;
-    let file_key = FileKey::from_slice(&answer.file_key).context("the vault sent a file key that is none")?;
+    let file_key = FileKey::from_slice(&answer.file_key).context("the vault sent an invalid file key")?;
     Ok(header.unlock_with(file_key)?)
 }
 

@@ -16,7 +16,7 @@ use crate::input::Input;
 
 const NOT_THERE: &str = "there is none: the archive was made without a vault, or before the first event";
 
-/// A position in the log, and the chain's code there.
+/// A position in the log, and the chain's MAC there.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Head {
     /// The log; empty if the file does not name it.
@@ -79,7 +79,7 @@ fn of_json(file: File) -> Result<Head> {
 fn checked(chain: &str, sequence: i64, mac: &str) -> Result<Head> {
     ensure!(sequence > 0, "it is the head of an empty log, which cannot be compared");
     let is_code = !mac.is_empty() && mac.bytes().all(|digit| digit.is_ascii_hexdigit());
-    ensure!(is_code, "it has no code (mac, in hex) to compare with");
+    ensure!(is_code, "it has no MAC (mac, in hex) to compare with");
     Ok(Head { chain: chain.to_owned(), sequence, mac: mac.to_owned() })
 }
 
@@ -176,8 +176,8 @@ mod tests {
             (br#"{"sequence": "7"}"#.to_vec(), "sequence and mac"),
             (br#"{"sequence": "x", "mac": "ab01"}"#.to_vec(), "not a number"),
             (br#"{"sequence": "0", "time": null, "mac": ""}"#.to_vec(), "empty log"),
-            (br#"{"sequence": "7", "mac": ""}"#.to_vec(), "no code"),
-            (br#"{"sequence": "7", "mac": "xyz"}"#.to_vec(), "no code"),
+            (br#"{"sequence": "7", "mac": ""}"#.to_vec(), "no MAC"),
+            (br#"{"sequence": "7", "mac": "xyz"}"#.to_vec(), "no MAC"),
             (br#"{"format_version": 1}"#.to_vec(), "there is none"),
             (b"age-encryption.org/v1\n".to_vec(), "header"),
             (archive(None), "there is none"),

@@ -41,10 +41,7 @@ pub(super) async fn run(download: DownloadBackup, format: Format) -> Result<()> 
 }
 
 async fn to_stdout(service: &Connection, download: DownloadBackup, format: Format) -> Result<()> {
-    ensure!(
-        !download.resume,
-        WrongUsage::new("--resume needs a file: what went to standard output cannot be read again")
-    );
+    ensure!(!download.resume, WrongUsage::new("--resume needs a file: standard output cannot be read again"));
     let transfer = Transfer::new(download.backup.id, download.destination.unwrap_or_default());
     let create = |object: &Object| Ok(Sink { out: data_out(), progress: of(object), written: 0 });
     let ended = transferred(service, transfer, create).await;
@@ -94,7 +91,7 @@ async fn to_file(
 fn advice(id: &str, names: &Names) -> String {
     let file = names.file.display().to_string();
     format!(
-        "the download is incomplete; `strongroom backup download {id} --out {} --resume` goes on with it",
+        "the download is incomplete; `strongroom backup download {id} --out {} --resume` continues it",
         printable(&file)
     )
 }

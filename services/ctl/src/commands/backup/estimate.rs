@@ -28,7 +28,7 @@ fn text(estimate: &EstimateBackupResponse) -> String {
         bytes => shown(bytes),
     };
     let is_known = estimate.sources.iter().all(|source| source.known);
-    let at_most = if is_known { "" } else { ", and what the sources of unknown size hold" };
+    let at_most = if is_known { "" } else { ", plus the sources of unknown size" };
     let totals = key_values([
         ("at most", format!("{}{at_most}", shown(estimate.bytes))),
         ("likely", likely),
@@ -60,7 +60,7 @@ mod tests {
         for line in [
             "gateway  2.00 KiB",
             "billing  unknown",
-            "at most: 4.00 KiB, and what the sources of unknown size hold",
+            "at most: 4.00 KiB, plus the sources of unknown size",
             "likely: unknown",
             "parts of: 8.00 MiB",
         ] {

@@ -59,8 +59,8 @@ fn judge(found: &[DestinationScan]) -> Result<()> {
     let refused: i64 = found.iter().map(|one| one.refused_total.max(one.refused.len() as i64)).sum();
     match refused {
         0 => Ok(()),
-        1 => bail!("1 record was refused: what only it says is not in the catalogue"),
-        refused => bail!("{refused} records were refused: what only they say is not in the catalogue"),
+        1 => bail!("1 record was refused: what it alone states is not in the catalogue"),
+        refused => bail!("{refused} records were refused: what they alone state is not in the catalogue"),
     }
 }
 

@@ -47,7 +47,7 @@ pub(super) async fn run(verify: VerifyBackup, format: Format) -> Result<()> {
 /// The given id; `None` for a file.
 fn stored(verify: &VerifyBackup) -> Result<Option<String>> {
     let id = archive_or_backup::id_of(&verify.archive)?;
-    let usage = WrongUsage::new("--destination is of a stored backup: a file is sent from this machine");
+    let usage = WrongUsage::new("--destination is for a stored backup: a file is sent from this machine");
     ensure!(id.is_some() || verify.destination.is_none(), usage);
     Ok(id)
 }

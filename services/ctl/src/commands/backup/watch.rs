@@ -30,7 +30,7 @@ pub(in crate::commands) async fn to_its_end(
     known: Option<Backup>,
 ) -> Result<Backup> {
     let progress = Progress::of_export();
-    let advice = format!("the backup goes on; `strongroom backup watch {id}` watches it");
+    let advice = format!("the backup continues; `strongroom backup watch {id}` watches it");
     let open = async || {
         let request = Request::new(WatchBackupRequest { id: id.clone() });
         Ok(service.backups().watch_backup(request).await?.into_inner())
@@ -77,10 +77,10 @@ impl<F: Fn(&Status) -> CallFailed> Watch<F> {
                     }
                     Error::new(failed)
                 }
-                None => Error::msg("the backup service ended the watch while the backup is being made"),
+                None => Error::msg("the backup service ended the watch while the backup is still being made"),
             };
             if !self.retries.another().await {
-                return Err(error.context("the watch broke off; the backup goes on"));
+                return Err(error.context("the watch broke off; the backup continues"));
             }
         }
     }
@@ -151,7 +151,7 @@ mod tests {
     async fn a_service_that_stays_away_ends_the_watch_and_not_the_backup() {
         let (ended, _) = followed(None, vec![vec![state(BackupState::Creating, 1)]]).await;
         let error = format!("{:#}", ended.unwrap_err());
-        assert!(error.contains("the backup goes on"), "{error}");
+        assert!(error.contains("the backup continues"), "{error}");
         // The same answer repeated is no progress.
         let (ended, opened) =
             followed(None, (0..100).map(|_| vec![state(BackupState::Creating, 1)]).collect()).await;

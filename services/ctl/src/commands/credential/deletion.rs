@@ -33,7 +33,7 @@ pub(super) async fn run(vault: &Connection, named: &str, given: &Confirmation, f
 
 fn loss(credential: &Credential) -> String {
     format!(
-        "{}the secret is lost, except in backups; whoever uses the credential resolves nothing any more",
+        "{}the secret is lost, except in backups; consumers of the credential can no longer resolve it",
         details(credential)
     )
 }

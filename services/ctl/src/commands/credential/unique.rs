@@ -16,12 +16,14 @@ use crate::output::{message, printable};
 /// Refuses a name that a credential other than `own` has.
 pub(super) async fn refuse_duplicate(vault: &Connection, name: &str, own: &str) -> Result<()> {
     let twins = twins(vault, name, own).await;
-    let twins = twins.context("cannot tell whether the name is in use (--allow-duplicate does not ask)")?;
+    let twins =
+        twins.context("cannot check whether the name is in use (--allow-duplicate skips the check)")?;
     let Some(twin) = twins.first() else { return Ok(()) };
     let name = printable(name);
     let sentence = format!(
-        "a credential called \"{name}\" exists already ({twin}), and commands could tell the two by their ids only; choose \
-         another name, replace the secret with `strongroom credential rotate {twin}`, or pass --allow-duplicate"
+        "a credential called \"{name}\" already exists ({twin}), and commands could tell the two apart by \
+         their ids only; choose another name, replace the secret with `strongroom credential rotate {twin}`, \
+         or pass --allow-duplicate"
     );
     bail!(Refused::new(Local::NameTaken, sentence))
 }

@@ -36,7 +36,8 @@ pub(super) async fn destroy(
 ) -> Result<()> {
     if confirmation::is_needed(given)? {
         let loss = format!(
-            "key version: {}\nonce it is destroyed, nobody opens what it sealed; `strongroom key undo` works until then",
+            "key version: {}\nonce it is destroyed, nobody can open the values that it sealed; `strongroom \
+             key undo` works until then",
             printable(&kid)
         );
         confirmation::ask(&loss, "schedule its destruction")?;

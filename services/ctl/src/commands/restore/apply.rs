@@ -49,8 +49,8 @@ fn confirmed(restore: &Restore) -> Result<String> {
     ensure!(
         confirmation::is_possible(),
         WrongUsage::new(
-            "this needs --confirm TARGET, as `restore plan` prints it: standard input or standard error is no terminal, so \
-             nobody can be asked"
+            "this needs --confirm TARGET, as `restore plan` prints it: standard input or standard error is \
+             not a terminal, so nobody can be asked"
         )
     );
     confirmation::ask_for(&restore.confirm, &loss(restore), "restore it")?;
@@ -75,10 +75,11 @@ fn loss(restore: &Restore) -> String {
             "rows under REMOVED are gone afterwards, those under CHANGED become the archive's"
         }
         RestoreMode::Unspecified | RestoreMode::IntoEmpty | RestoreMode::Merge => {
-            "rows that are there stay as they are"
+            "existing rows stay as they are"
         }
     };
     format!(
-        "{shown}{rows}\n{lost}\na backup of the tables is stored first; `strongroom restore rollback` takes it back for a day"
+        "{shown}{rows}\n{lost}\na backup of the tables is stored first; `strongroom restore rollback` can \
+         undo the restore for a day"
     )
 }

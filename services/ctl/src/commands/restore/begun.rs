@@ -79,7 +79,7 @@ impl Following<'_> {
     }
 
     fn advice(&self) -> String {
-        format!("the restore goes on; `strongroom restore get {}` tells how it is", self.id)
+        format!("the restore continues; `strongroom restore get {}` shows its state", self.id)
     }
 
     /// The status that ended the stream early.
@@ -114,8 +114,9 @@ impl Following<'_> {
             Ok(restore) if restore.state() != self.before => Ok(()),
             Ok(_) => Err(Error::new(failed).context("it had not begun when the service was asked")),
             Err(_) => {
-                let unknown =
-                    format!("whether it has begun is not known; `strongroom restore get {id}` tells");
+                let unknown = format!(
+                    "whether it has begun is not known; `strongroom restore get {id}` shows its state"
+                );
                 Err(Error::new(failed).context(unknown))
             }
         }

@@ -17,7 +17,10 @@ pub(super) fn text(restore: &Restore) -> String {
         text.push_str(&format!("\n{}", steps(restore)));
     }
     text.push('\n');
-    text.extend(held::now(restore).iter().map(|line| format!("now: {line}\n")));
+    let has_ended =
+        matches!(restore.state(), RestoreState::Applied | RestoreState::Failed | RestoreState::RolledBack);
+    let label = if has_ended { "result" } else { "now" };
+    text.extend(held::now(restore).iter().map(|line| format!("{label}: {line}\n")));
     text.extend(held::next(restore).iter().map(|line| format!("next: {line}\n")));
     text
 }

@@ -28,11 +28,12 @@ pub(super) fn now(restore: &Restore) -> Vec<String> {
         RestoreState::Planned | RestoreState::Refused => all("nothing was changed"),
         RestoreState::Applied if is_of_vault(restore) => vec![
             applied(restore.mode()).to_owned(),
-            "but in the vault, what was revoked after the archive was made stays so: the event restore.applied names each row"
+            "but in the vault, whatever was revoked after the archive was made stays revoked: the event \
+             restore.applied names each row"
                 .to_owned(),
         ],
         RestoreState::Applied => all(applied(restore.mode())),
-        RestoreState::Failed => all("every row is what it was before the restore"),
+        RestoreState::Failed => all("every row is as it was before the restore"),
         RestoreState::RolledBack => all("the rows from before the restore are back"),
         RestoreState::Applying | RestoreState::RollingBack | RestoreState::Resumable => {
             restore.sources.iter().map(|source| of_source(restore, source)).collect()
@@ -58,9 +59,10 @@ fn applied(mode: RestoreMode) -> &'static str {
 
 fn of_source(restore: &Restore, source: &str) -> String {
     let rows = match rows(restore, source) {
-        Rows::Old => "still what it was before the restore",
+        Rows::Old => "still as it was before the restore",
         Rows::OldOrNew => {
-            "either wholly what it was before the restore or wholly the archive's, each file for itself; it is being decided"
+            "either entirely as it was before the restore or entirely the archive's, each file for itself; \
+             the outcome is being determined"
         }
         Rows::New => "already the archive's",
     };
@@ -93,12 +95,12 @@ pub(super) fn next(restore: &Restore) -> Vec<String> {
         }
         RestoreState::Applying | RestoreState::RollingBack => vec![
             format!("wait; `strongroom restore get {id}` shows its state"),
-            "if the backup service was stopped, start it: it finds out whether the change was committed"
+            "if the backup service was stopped, start it: it determines whether the change was committed"
                 .to_owned(),
         ],
         RestoreState::Resumable => vec![
-            "remove the cause: the restore goes on by itself, a few seconds later".to_owned(),
-            format!("or `strongroom restore rollback {id}` takes back what is done"),
+            "remove the cause: the restore continues by itself a few seconds later".to_owned(),
+            format!("or `strongroom restore rollback {id}` undoes what was done"),
         ],
         RestoreState::Applied => after(restore),
         RestoreState::RolledBack | RestoreState::Unspecified => Vec::new(),
@@ -116,7 +118,7 @@ fn after(restore: &Restore) -> Vec<String> {
         let (flag, what) = match restore.mode() {
             // There are no old rows to compare the new ones with.
             RestoreMode::IntoEmpty => (" --discard-changes", "empties it again"),
-            RestoreMode::Merge | RestoreMode::Replace | RestoreMode::Unspecified => ("", "takes it back"),
+            RestoreMode::Merge | RestoreMode::Replace | RestoreMode::Unspecified => ("", "rolls it back"),
         };
         ways.push(format!("`strongroom restore rollback {}{flag}` {what}, until {until}", restore.id));
     }

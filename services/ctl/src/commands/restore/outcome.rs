@@ -37,7 +37,7 @@ pub(super) fn judge_applied(restore: &Restore) -> Result<()> {
     match restore.state() {
         RestoreState::Applied => Ok(()),
         RestoreState::Failed => {
-            let sentence = format!("the restore failed, and every row is what it was: {}", why(restore));
+            let sentence = format!("the restore failed, and every row is as it was: {}", why(restore));
             bail!(NotDone::new(sentence, &restore.reason))
         }
         _ => bail!("the restore is {}, not applied", named(restore)),
@@ -49,7 +49,7 @@ pub(super) fn judge_rolled_back(restore: &Restore) -> Result<()> {
     match restore.state() {
         RestoreState::RolledBack => Ok(()),
         RestoreState::Applied => {
-            let sentence = format!("what was restored is still there: {}", why(restore));
+            let sentence = format!("the restored rows are still there: {}", why(restore));
             bail!(NotDone::new(sentence, &restore.reason))
         }
         _ => bail!("the restore is {}, not rolled back", named(restore)),

@@ -62,7 +62,7 @@ fn request(plan: &PlanRestore) -> Result<PlanRestoreRequest> {
     ensure!(
         plan.rows.is_empty() || mode != RestoreMode::Replace,
         WrongUsage::new(
-            "--rows does not go with --mode replace, which would remove all other rows; use --mode merge"
+            "--rows cannot be combined with --mode replace, which would remove all other rows; use --mode merge"
         )
     );
     let signer = plan.signer.as_deref().map(Signer::read_file).transpose()?;

@@ -43,7 +43,7 @@ fn source(source: &SourcePlan, mode: RestoreMode) -> String {
     text.push_str(&rows::examples(source));
     text.push_str(&key_values(waits(source, mode)));
     let bytes = u64::try_from(source.needed_bytes).unwrap_or(0);
-    text.push_str(&format!("space needed: {} beside the live rows\n", HumanBytes(bytes)));
+    text.push_str(&format!("space needed: {} in addition to the live rows\n", HumanBytes(bytes)));
     text.extend(source.warnings.iter().map(|warning| format!("warning: {}\n", printable(warning))));
     text
 }
@@ -77,7 +77,8 @@ fn verification(plan: &RestorePlan) -> String {
     if plan.values > 0 {
         values.push_str(&format!("sealed values: {}", rows::count(plan.values)));
         if plan.values_undecryptable > 0 {
-            values.push_str(&format!(", of which no key opens {}", rows::count(plan.values_undecryptable)));
+            values
+                .push_str(&format!(", of which {} cannot be opened", rows::count(plan.values_undecryptable)));
         }
         values.push('\n');
     }

@@ -19,7 +19,7 @@ pub(super) async fn run(rollback: RollbackRestore, format: Format) -> Result<()>
     let restore = get(&service, id.clone()).await?;
     let before = restore.state();
     if asks {
-        confirmation::ask(&loss(&restore, discard_changes), "take it back")?;
+        confirmation::ask(&loss(&restore, discard_changes), "roll it back")?;
     }
     let request = Request::new(RollbackRestoreRequest { id: id.clone(), discard_changes });
     let call = async {
@@ -40,7 +40,5 @@ fn loss(restore: &Restore, discard_changes: bool) -> String {
         "if rows were changed since the restore, nothing is done"
     };
     let rows = details::planned_rows(restore);
-    format!(
-        "{shown}{rows}\nall rows that the restore has touched become again what they were before it\n{changes}"
-    )
+    format!("{shown}{rows}\nall rows that the restore has touched return to their state before it\n{changes}")
 }

@@ -33,7 +33,7 @@ pub(super) async fn send(service: &Connection, file: &Input) -> Result<String> {
         let broken = match stream.send().await? {
             Sent::Whole(id) => return Ok(id),
             Sent::Broken(error) if upload.id.is_empty() => {
-                return Err(error.context("a plain archive cannot be sent on from where it broke off"));
+                return Err(error.context("the upload of a plain archive cannot be resumed"));
             }
             Sent::Broken(error) => error,
         };
@@ -141,7 +141,7 @@ impl Stream<'_> {
 fn ended(upload: Option<Upload>) -> Sent {
     match upload {
         Some(upload) if upload.complete => Sent::Whole(upload.id),
-        _ => Sent::Broken(anyhow!("the backup service ended the upload before its end")),
+        _ => Sent::Broken(anyhow!("the backup service ended the upload early")),
     }
 }
 

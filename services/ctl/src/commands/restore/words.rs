@@ -30,7 +30,7 @@ pub(super) fn mode_explained(mode: RestoreMode) -> String {
     let means = match mode {
         RestoreMode::Unspecified => return String::new(),
         RestoreMode::IntoEmpty => "the tables must be empty",
-        RestoreMode::Merge => "rows that are there stay as they are, all others are added",
+        RestoreMode::Merge => "existing rows stay as they are, all others are added",
         RestoreMode::Replace => "the tables hold exactly the archive's rows afterwards",
     };
     format!("{} ({means})", self::mode(mode))
@@ -67,9 +67,9 @@ pub(super) fn step(step: &str) -> &str {
         "staged" => "all rows were staged",
         "swapping" => "applying the difference began",
         "swapped" => "the difference was applied",
-        "rolling-back" => "taking it back began",
-        "rolled-back" => "it was taken back",
-        "discarded" => "what was staged was removed",
+        "rolling-back" => "rolling it back began",
+        "rolled-back" => "it was rolled back",
+        "discarded" => "everything staged was removed",
         "removed" => "staged and replaced rows were removed",
         other => other,
     }

@@ -56,7 +56,7 @@ pub(super) async fn delete(service: &Connection, delete: DeleteSchedule) -> Resu
     // The answer applies to the displayed state: a schedule that changes in between is not deleted.
     let etag = if confirmation::is_needed(&given)? {
         let schedule = get(service, name.clone()).await?;
-        let loss = "no run is due any more, and its backups stay until somebody deletes them";
+        let loss = "it will not run any more, and its backups stay until somebody deletes them";
         confirmation::ask(&format!("{}{loss}", shown::text(&schedule)), "delete it")?;
         schedule.etag
     } else {

@@ -62,7 +62,7 @@ pub(super) fn text(schedule: &Schedule) -> String {
         add(
             "orphaned",
             format!(
-                "since {since}: its creator may not make backups any more; `strongroom schedule resume {name}` adopts it"
+                "since {since}: its creator may no longer make backups; `strongroom schedule resume {name}` adopts it"
             ),
         );
     }

@@ -11,7 +11,7 @@ use crate::output::{Format, Table, key_values, message};
 
 /// The message's name.
 const ANSWER: &str = "strongroom.backup.v1.ReencryptSourceResponse";
-const GOES_ON: &str = "what was re-encrypted stays; the same command goes on with the rest";
+const GOES_ON: &str = "what was re-encrypted stays; the same command continues with the rest";
 /// Number of rows shown for each column, of those whose value no key opens.
 const SHOWN: usize = 10;
 
@@ -33,7 +33,7 @@ pub(super) async fn run(source: String, rate: Option<i32>, format: Format) -> Re
     }
     if last.values_left > 0 {
         bail!(
-            "{} values of source {source} are left, because others held or changed their rows: run the command again",
+            "{} values of source {source} are left, because other sessions held or changed their rows: run the command again",
             last.values_left
         );
     }

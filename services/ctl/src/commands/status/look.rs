@@ -102,7 +102,7 @@ fn judge(service: &Connection, status: proto::Status) -> (Found, String, Option<
 fn mistaken(service: &Connection, found: &str) -> String {
     let (wanted, url) = (service.service().name(), service.url());
     let variable = service.service().variable();
-    format!("what answers at {url} is the service {found:?}, and not {wanted}: set {variable} to its address")
+    format!("the service at {url} is {found:?}, not {wanted}: set {variable} to its address")
 }
 
 async fn unanswered(service: &Connection, status: &Status) -> (Found, String) {

@@ -26,7 +26,7 @@ pub(super) async fn run(import: ImportTables, format: Format) -> Result<()> {
     let interrupted = if import.dry_run {
         "nothing was changed"
     } else {
-        "if the whole document had arrived, the import goes on; importing it again changes no row that is there"
+        "if the whole document had arrived, the import continues; importing it again changes no existing row"
     };
     let importing = async {
         let sent = send(&backup, &import.document, import.dry_run).await;

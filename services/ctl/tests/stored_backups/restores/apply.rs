@@ -44,8 +44,8 @@ TIME                  SOURCE   STEP
 2030-01-01T00:00:10Z  -        the safety backup was stored
 2030-01-01T00:00:29Z  gateway  the difference was applied
 
-now: the tables had exactly the archive's rows when the restore ended
-next: `strongroom restore rollback 0198e0a1-0000-7000-8000-00000000000a` takes it back, until 2030-01-02T01:00:00Z
+result: the tables had exactly the archive's rows when the restore ended
+next: `strongroom restore rollback 0198e0a1-0000-7000-8000-00000000000a` rolls it back, until 2030-01-02T01:00:00Z
 next: later `strongroom restore plan 0197e0a1-0000-7000-8000-00000000000f --mode replace` plans the way back
 ";
 
@@ -111,9 +111,9 @@ async fn a_restore_that_failed_says_why_and_what_is_there() {
     let ended = run(&url, folder.path(), &CONFIRMED).await;
     assert_eq!(ended.code, 1);
     let why = "the destination is full [SAFETY_BACKUP_FAILED]";
-    let said = format!("the restore failed, and every row is what it was: {why}");
+    let said = format!("the restore failed, and every row is as it was: {why}");
     assert!(ended.said.contains(&said), "{}", ended.said);
-    for shown in [&*format!("problem: {why}\n"), "now: every row is what it was", "next: remove the cause"] {
+    for shown in [&*format!("problem: {why}\n"), "result: every row is as it was", "next: remove the cause"] {
         assert!(ended.out.contains(shown), "{shown} is not in {}", ended.out);
     }
 }
@@ -133,7 +133,7 @@ async fn a_refusal_is_the_service_s_sentence_and_is_not_repeated() {
 }
 
 #[tokio::test]
-async fn a_restore_is_asked_for_when_the_connection_breaks() {
+async fn a_broken_connection_falls_back_to_polling() {
     let broken = || Err(Status::unavailable("the service stops"));
     let (fake, url) = planned(vec![vec![Ok(applying(1)), broken()]]).await;
     fake.state().gets = [Ok(restore(RestoreState::Planned)), broken(), Ok(applying(5)), Ok(applied())].into();
@@ -144,7 +144,7 @@ async fn a_restore_is_asked_for_when_the_connection_breaks() {
 }
 
 #[tokio::test]
-async fn a_restore_that_ended_while_nobody_watched_has_ended() {
+async fn a_restore_that_ended_while_nobody_watched_is_reported_as_ended() {
     let broken = || Err(Status::unavailable("the service stops"));
     let planned_yet = vec![Ok(restore(RestoreState::Planned)), broken()];
     let (fake, url) = planned(vec![vec![broken()], planned_yet]).await;
@@ -158,7 +158,7 @@ async fn a_restore_that_ended_while_nobody_watched_has_ended() {
 }
 
 #[tokio::test]
-async fn nobody_is_told_that_a_restore_goes_on_which_has_not_begun() {
+async fn a_restore_that_has_not_begun_is_not_called_running() {
     let broken = || vec![Err(Status::unavailable("the service stops"))];
     let (fake, url) = planned(vec![broken(), broken()]).await;
     let folder = tempfile::tempdir().unwrap();
@@ -169,7 +169,7 @@ async fn nobody_is_told_that_a_restore_goes_on_which_has_not_begun() {
     fake.state().gets = std::iter::once(before).chain(broken()).collect();
     let unknown = run(&url, folder.path(), &CONFIRMED).await;
     assert_eq!(unknown.code, 4);
-    let advice = format!("whether it has begun is not known; `strongroom restore get {ID}` tells");
+    let advice = format!("whether it has begun is not known; `strongroom restore get {ID}` shows its state");
     assert!(unknown.said.contains(&advice), "{}", unknown.said);
 }
 
@@ -182,6 +182,6 @@ async fn ctrl_c_ends_the_waiting_and_says_that_the_restore_goes_on() {
     interrupt(&child).await;
     let interrupted = ended(child).await;
     assert_eq!(interrupted.code, 1);
-    let advice = format!("the restore goes on; `strongroom restore get {ID}`");
+    let advice = format!("the restore continues; `strongroom restore get {ID}`");
     assert!(interrupted.said.contains(&advice), "{}", interrupted.said);
 }

@@ -48,8 +48,9 @@ async fn a_restore_under_way_says_what_each_database_holds() {
         "doing: applying the difference users\n",
         "2030-01-01T00:00:11Z  gateway  the difference was applied\n",
         "now: gateway: already the archive's\n",
-        "now: billing: either wholly what it was before the restore or wholly the archive's, each file for itself; it is being decided\n",
-        "now: audit: still what it was before the restore\n",
+        "now: billing: either entirely as it was before the restore or entirely the archive's, each file for \
+         itself; the outcome is being determined\n",
+        "now: audit: still as it was before the restore\n",
         "next: wait;",
     ] {
         assert!(shown.out.contains(line), "{line} is not in {}", shown.out);

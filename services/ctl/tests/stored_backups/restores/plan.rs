@@ -25,7 +25,7 @@ in all     1,017  10       1        3        1,006  0          -
 endpoints: created ["1"], ["2"], ["3"] and 7 more; changed ["80"]; removed ["90"] and 2 more
 writers wait: about 1.8 s
 readers wait: no
-space needed: 12.00 MiB beside the live rows
+space needed: 12.00 MiB in addition to the live rows
 warning: the materialized view stats is stale afterwards
 
 sealed values: 1,204
@@ -40,7 +40,7 @@ fn one(restore: Restore) -> State {
 }
 
 #[tokio::test]
-async fn a_plan_is_read_at_night() {
+async fn the_plan_prints_everything_an_operator_needs() {
     let (fake, url) = Fake::serve(one(restore(RestoreState::Planned))).await;
     let folder = tempfile::tempdir().unwrap();
     let planned = run(&url, folder.path(), &PLAN).await;
@@ -57,7 +57,7 @@ async fn a_plan_is_read_at_night() {
 }
 
 #[tokio::test]
-async fn everything_that_can_be_asked_for_is_asked_for() {
+async fn every_option_reaches_the_request() {
     let (fake, url) = Fake::serve(one(restore(RestoreState::Planned))).await;
     let folder = tempfile::tempdir().unwrap();
     let signer = format!("0123456789abcdef {}\n", "ab".repeat(32));
@@ -114,7 +114,7 @@ fn refused(reasons: &[&str]) -> Restore {
 }
 
 #[tokio::test]
-async fn what_stands_against_it_comes_last() {
+async fn refusals_are_printed_last() {
     let (_fake, url) = Fake::serve(one(refused(&["RULE", "UNKNOWN_SIGNER"]))).await;
     let folder = tempfile::tempdir().unwrap();
     let planned = run(&url, folder.path(), &PLAN).await;
@@ -125,7 +125,7 @@ async fn what_stands_against_it_comes_last() {
         "users      7      0        0        0        7      0          the table is created\n",
         "readers wait: as long as writers\navoid that with: GRANT SET ON PARAMETER x TO owner\n",
         "LEVEL      OUTCOME         PROBLEM\nsignature  unknown signer  0123456789abcdef has signed it\n\n",
-        "sealed values: 1,204, of which no key opens 2\n",
+        "sealed values: 1,204, of which 2 cannot be opened\n",
         "texts that look sealed: 3 in users.note, a column that is not declared as encrypted\n\n",
         "refused: gateway: it cannot be [RULE]\nrefused: gateway: it cannot be [UNKNOWN_SIGNER]\n\n",
         "plan: 0198e0a1-0000-7000-8000-00000000000a\nstate: refused\n",
@@ -139,7 +139,7 @@ async fn what_stands_against_it_comes_last() {
 }
 
 #[tokio::test]
-async fn an_unknown_signer_has_its_exit_code_where_it_is_the_only_reason() {
+async fn exit_code_3_only_if_an_unknown_signer_is_the_only_refusal() {
     let folder = tempfile::tempdir().unwrap();
     for (reasons, code) in [(&["UNKNOWN_SIGNER"][..], 3), (&["UNKNOWN_SIGNER", "RULE"], 1), (&["RULE"], 1)] {
         let (_fake, url) = Fake::serve(one(refused(reasons))).await;

@@ -34,9 +34,11 @@ async fn without_a_terminal_it_needs_yes() {
     assert!(fake.state().asked.is_empty());
     let done = run(&url, folder.path(), &with(&["--yes"])).await;
     assert_eq!(done.code, 0, "{}", done.said);
-    for shown in
-        ["state: rolled back\n", "now: the rows from before the restore are back\n", "it was taken back\n"]
-    {
+    for shown in [
+        "state: rolled back\n",
+        "result: the rows from before the restore are back\n",
+        "it was rolled back\n",
+    ] {
         assert!(done.out.contains(shown), "{shown} is not in {}", done.out);
     }
     assert!(!done.out.contains("next: "), "{}", done.out);
@@ -51,9 +53,12 @@ async fn at_a_terminal_it_shows_what_will_be_lost_and_asks() {
     assert!(kept.code == 1 && kept.said.contains("if rows were changed"), "{}", kept.said);
     let done = at_a_terminal(&url, folder.path(), "yes", &with(&["--discard-changes"])).await;
     assert_eq!(done.code, 0, "{}", done.said);
-    for shown in
-        ["state: applied", "what they were before it", "lose those changes", "type yes to take it back"]
-    {
+    for shown in [
+        "state: applied",
+        "return to their state before it",
+        "lose those changes",
+        "type yes to roll it back",
+    ] {
         assert!(done.said.contains(shown), "{shown} is not in {}", done.said);
     }
     assert_eq!(fake.state().asked.last().unwrap(), &format!("rollback {ID} true"));
@@ -69,5 +74,5 @@ async fn a_rollback_that_was_not_done_is_no_success() {
     assert!(refused.code == 1 && refused.said.contains("changed since [ROWS_CHANGED]"), "{}", refused.said);
     let failed = run(&url, folder.path(), &with(&["--yes"])).await;
     assert_eq!(failed.code, 1);
-    assert!(failed.said.contains("is still there: the disk is full [DISK]"), "{}", failed.said);
+    assert!(failed.said.contains("are still there: the disk is full [DISK]"), "{}", failed.said);
 }

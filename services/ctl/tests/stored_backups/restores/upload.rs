@@ -87,7 +87,11 @@ async fn a_plain_archive_goes_up_at_once_or_not_at_all() {
     let way = severed::way_to(&url, &[1_000_000]).await;
     let broken = planned(&way, folder.path(), "a.zip").await;
     assert_eq!(broken.code, 4, "{}", broken.said);
-    assert!(broken.said.contains("a.zip: a plain archive cannot be sent on"), "{}", broken.said);
+    assert!(
+        broken.said.contains("a.zip: the upload of a plain archive cannot be resumed"),
+        "{}",
+        broken.said
+    );
 }
 
 #[tokio::test]

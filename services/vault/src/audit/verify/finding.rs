@@ -56,7 +56,7 @@ pub(crate) struct Verification {
     pub(crate) events: i64,
     pub(crate) first_sequence: i64,
     pub(crate) last_sequence: i64,
-    /// Code of the last event.
+    /// MAC of the last event.
     pub(crate) mac: Vec<u8>,
     /// Sorted by sequence; empty if the log is unchanged, and the rows that grant access match it.
     pub(crate) problems: Vec<Problem>,

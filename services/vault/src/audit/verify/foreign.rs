@@ -52,7 +52,8 @@ impl ForeignAnchor {
         let Anchor { chain, sequence, .. } = self.anchor;
         let Some(Restore { id, sequence: at, archive_id, old_sequence }) = self.restore else {
             let message = format!(
-                "the given head is of the log {chain}, which is not this vault's, and no restore here brought that vault's rows"
+                "the given head belongs to the log {chain}, which is not this vault's, and no restore here \
+                 brought in that vault's rows"
             );
             return Err(Problem { sequence: 0, reason: Reason::AnchorMismatch, message });
         };

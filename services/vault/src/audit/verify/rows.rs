@@ -1,5 +1,5 @@
-//! Checks rows that grant access: whether their codes are right, and whether each is at its last change. An old row
-//! that was put back has a right code, but the log has a later change of it.
+//! Checks rows that grant access: whether their MACs are right, and whether each is at its last change. An old row
+//! that was put back has a right MAC, but the log has a later change of it.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -72,7 +72,7 @@ impl Changes {
         let gone = |sequence| Problem {
             sequence,
             reason: Reason::Missing,
-            message: format!("a row that the event {sequence} was the last to change is gone"),
+            message: format!("the row that was last changed by the event {sequence} is gone"),
         };
         events.into_iter().map(gone).collect()
     }
@@ -105,17 +105,16 @@ impl Changes {
             (Some(own), Some(last)) if *own < last => problem(
                 Reason::Replayed,
                 format!(
-                    "{table} {row} is as it was after the event {own}, but the event {last} changed it: it was put back"
+                    "{table} {row} is as it was after the event {own}, but the event {last} changed it: an older state was put back"
                 ),
             ),
             (None, Some(last)) => problem(
                 Reason::Replayed,
-                format!("{table} {row} is not as the event {last} left it: it was put back"),
+                format!("{table} {row} is not as the event {last} left it: an older state was put back"),
             ),
-            (None, None) if is_whole => problem(
-                Reason::Replayed,
-                format!("{table} {row} has a last change that the log does not have"),
-            ),
+            (None, None) if is_whole => {
+                problem(Reason::Replayed, format!("{table} {row} names a last change that is not in the log"))
+            }
             _ => None,
         }
     }

@@ -1,6 +1,6 @@
-//! Events whose code does not fit, and the search for the cause.
+//! Events whose MAC does not fit, and the search for the cause.
 //!
-//! A fitting code is proof, because nobody can compute one without the key. Each guess is therefore checked with the
+//! A fitting MAC is proof, because nobody can compute one without the key. Each guess is therefore checked with the
 //! key.
 
 use std::collections::BTreeMap;
@@ -13,25 +13,25 @@ const MAX_SUSPECTS: usize = 100;
 /// Maximum number of removed events that a renumbering is recognised for.
 const MAX_RENUMBERED: i64 = 256;
 
-/// An event whose code does not fit.
+/// An event whose MAC does not fit.
 pub(super) struct Suspect {
-    /// The sequence that its code was checked with.
+    /// The sequence that its MAC was checked with.
     pub(super) place: i64,
-    /// Possible codes of the event before it.
+    /// Possible MACs of the event before it.
     pub(super) previous: Vec<Vec<u8>>,
     pub(super) key: ChainKey,
-    /// The code that it carries.
+    /// The MAC that it carries.
     pub(super) mac: Vec<u8>,
     pub(super) row: ChainedRow,
 }
 
 impl Suspect {
-    /// The code that it would have after `previous`.
+    /// The MAC that it would have after `previous`.
     pub(super) fn code_after(&self, previous: &[u8]) -> Vec<u8> {
         self.key.event_code(previous, self.place, &self.row.event).to_vec()
     }
 
-    /// Whether its code is that of the sequence `place` after `previous`.
+    /// Whether its MAC is that of the sequence `place` after `previous`.
     fn fits(&self, previous: &[u8], place: i64) -> bool {
         self.key.event_code(previous, place, &self.row.event)[..] == self.mac
     }
@@ -96,19 +96,20 @@ impl Suspects {
     /// The problems, in order. A suspect that fits once its neighbour is corrected is not a problem.
     pub(super) fn resolve(self) -> Vec<Problem> {
         let mut problems = Vec::new();
-        // The original codes at each place.
+        // The original MACs at each place.
         let mut genuine: BTreeMap<i64, Vec<Vec<u8>>> = BTreeMap::new();
         for (&sequence, (suspect, verdict)) in &self.0 {
             let problem = |reason, message| Problem { sequence, reason, message };
             match verdict {
                 Verdict::Inserted => {
-                    let message = format!("the event {sequence} was put in; those after it were renumbered");
+                    let message =
+                        format!("the event {sequence} was inserted; those after it were renumbered");
                     problems.push(problem(Reason::Inserted, message));
                     continue;
                 }
                 Verdict::Removed(gone) => {
                     let message =
-                        format!("before the event {sequence}, {gone} were taken out and the rest renumbered");
+                        format!("before the event {sequence}, {gone} were removed and the rest renumbered");
                     problems.push(problem(Reason::Missing, message));
                     continue;
                 }
@@ -116,13 +117,13 @@ impl Suspects {
             }
             let previous = genuine.get(&(sequence - 1)).unwrap_or(&suspect.previous);
             if let Some(other) = self.owner_of(suspect, previous) {
-                let message = format!("the events {sequence} and {} changed places", other.row.sequence);
+                let message = format!("the events {sequence} and {} were swapped", other.row.sequence);
                 problems.push(problem(Reason::Swapped, message));
                 genuine.insert(sequence, vec![other.mac.clone(), suspect.mac.clone()]);
             } else if previous.iter().any(|previous| suspect.fits(previous, suspect.place)) {
                 genuine.insert(sequence, vec![suspect.mac.clone()]);
             } else {
-                let message = format!("the event {sequence} is not what was written");
+                let message = format!("the event {sequence} is not as it was written");
                 problems.push(problem(Reason::Edited, message));
                 genuine.insert(sequence, vec![suspect.mac.clone(), suspect.code_after(&previous[0])]);
             }
@@ -130,7 +131,7 @@ impl Suspects {
         problems
     }
 
-    /// Another suspect that belongs at the place of `suspect`, with its own code or with the code that was left there.
+    /// Another suspect that belongs at the place of `suspect`, with its own MAC or with the MAC that was left there.
     fn owner_of(&self, suspect: &Suspect, previous: &[Vec<u8>]) -> Option<&Suspect> {
         let belongs = |other: &&Suspect| {
             previous.iter().any(|previous| {

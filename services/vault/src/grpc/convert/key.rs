@@ -1,4 +1,4 @@
-//! Conversion of keys between protos and the nouns' types.
+//! Conversion of keys between protos and the domain modules' types.
 
 use prost_types::Duration;
 use strongroom_api::vault::v1 as proto;

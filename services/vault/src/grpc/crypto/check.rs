@@ -71,7 +71,7 @@ async fn first_ring(
     request: &CheckDecryptableRequest,
 ) -> Result<Arc<KeyRing>, Error> {
     if number > 0 || !request.items.is_empty() {
-        let problem = "belongs into the first message, which has no items".to_owned();
+        let problem = "belongs in the first message, which has no items".to_owned();
         return Err(Error::Field { field: "ring", problem });
     }
     fields::ring("ring", &request.ring)?;

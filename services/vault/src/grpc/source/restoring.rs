@@ -66,7 +66,7 @@ async fn take(
     while let Some(message) = next(requests).await? {
         match message {
             Message::Begin(_) => {
-                return Err(Error::from(RestoreError::Protocol("`begin` comes once".into())).into());
+                return Err(Error::from(RestoreError::Protocol("`begin` is sent once".into())).into());
             }
             Message::Table(table) => staging.begin_table(&table.name)?,
             Message::Rows(rows) => staging.add(&rows.json).await?,
@@ -77,7 +77,8 @@ async fn take(
 }
 
 async fn next(requests: &mut Streaming<StageTablesRequest>) -> Result<Option<Message>, Status> {
-    let silent = |_| status(Code::DeadlineExceeded, DOMAIN, "STREAM_LIMIT", "no message came for 60 s", &[]);
+    let silent =
+        |_| status(Code::DeadlineExceeded, DOMAIN, "STREAM_LIMIT", "no message arrived for 60 s", &[]);
     match timeout(IDLE, requests.message()).await.map_err(silent)?? {
         None => Ok(None),
         Some(StageTablesRequest { message: Some(message) }) => Ok(Some(message)),

@@ -90,7 +90,7 @@ fn what_is_new_here_opens_only_or_less() {
     assert!(merge.added.is_empty() && merged.without_bytes == 1, "nobody knows its bytes");
 }
 
-/// Codes of an archive's rows must never be valid for rows here.
+/// MACs of an archive's rows must never be valid for rows here.
 #[test]
 fn keys_of_rows_and_of_the_log_are_not_merged() {
     let root = RootKey::generate();

@@ -26,7 +26,7 @@ pub(crate) fn is_restored(table: &str) -> bool {
 pub(super) fn read(table: &'static str, json: &[u8]) -> Result<StagedRow> {
     let invalid = |problem: String| RestoreError::Row { table, problem };
     let values: Map<String, Value> =
-        serde_json::from_slice(json).map_err(|error| invalid(format!("it is no JSON object: {error}")))?;
+        serde_json::from_slice(json).map_err(|error| invalid(format!("it is not a JSON object: {error}")))?;
     let mut columns = Columns { table, values };
     let row = match table {
         CREDENTIALS => ArchivedRow::Credential(credential(&mut columns)?),
@@ -134,7 +134,7 @@ impl Columns {
         self.optional_text(name)?.ok_or_else(|| self.problem(format!("{name} is null")))
     }
 
-    /// For a row without a code: no control characters, which a terminal would obey, and no longer than a credential
+    /// For a row without a MAC: no control characters, which a terminal would obey, and no longer than a credential
     /// allows.
     fn plain_text(&mut self, name: &str, most: usize) -> Result<String> {
         let text = self.text(name)?;
@@ -146,12 +146,12 @@ impl Columns {
         Ok(text)
     }
 
-    /// For a row without a code: an id in the vault's own form.
+    /// For a row without a MAC: an id in the vault's own form.
     fn id(&mut self, name: &str) -> Result<String> {
         let id = self.text(name)?;
         let is_plain = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
         if id.is_empty() || id.len() > 64 || !is_plain {
-            return Err(self.problem(format!("{name} is no id of a vault")));
+            return Err(self.problem(format!("{name} is not an id of a vault")));
         }
         Ok(id)
     }
@@ -171,7 +171,7 @@ impl Columns {
     fn optional_number(&mut self, name: &str) -> Result<Option<i64>> {
         match self.take(name)? {
             Value::Null => Ok(None),
-            value => value.as_i64().map(Some).ok_or_else(|| self.wrong(name, "integer")),
+            value => value.as_i64().map(Some).ok_or_else(|| self.wrong(name, "an integer")),
         }
     }
 
@@ -180,7 +180,7 @@ impl Columns {
             Value::Bool(flag) => Ok(flag),
             value if value.as_i64() == Some(0) => Ok(false),
             value if value.as_i64() == Some(1) => Ok(true),
-            _ => Err(self.wrong(name, "boolean")),
+            _ => Err(self.wrong(name, "a boolean")),
         }
     }
 
@@ -219,7 +219,7 @@ impl Columns {
     }
 
     fn wrong(&self, name: &str, wanted: &str) -> Error {
-        self.problem(format!("{name} is no {wanted}"))
+        self.problem(format!("{name} is not {wanted}"))
     }
 
     fn problem(&self, problem: String) -> Error {

@@ -18,7 +18,7 @@ use crate::store::restore::{Added, Attempt};
 const MAX_ROW: usize = 512 << 10;
 /// Maximum bytes of one stage: a million credentials with short secrets are 1 GB.
 const MAX_STAGE: u64 = 16 << 30;
-/// Maximum number of rows without a code: nothing else limits the number that a service can send.
+/// Maximum number of rows without a MAC: nothing else limits the number that a service can send.
 const MAX_TOMBSTONES: i64 = 1_000_000;
 /// Rows stored in one batch.
 const BATCH: usize = 200;
@@ -82,14 +82,14 @@ impl Staging {
     /// [`RestoreError::Protocol`].
     pub(crate) fn begin_table(&mut self, name: &str) -> Result<()> {
         if self.table.is_some() {
-            return Err(protocol("a table begins before the one before it has ended"));
+            return Err(protocol("a table begins before the previous one has ended"));
         }
         let known = RESTORED.iter().find(|known| **known == name);
         let Some(name) = known else {
-            return Err(protocol(format!("the vault takes no rows of {name:?} back")));
+            return Err(protocol(format!("the vault does not restore rows of {name:?}")));
         };
         if self.tables.iter().any(|table| table == name) {
-            return Err(protocol(format!("{name} comes twice")));
+            return Err(protocol(format!("{name} occurs twice")));
         }
         self.tables.push((*name).to_owned());
         self.table = Some(Incoming { name, text: Vec::new(), rows: 0, batch: Vec::new(), batch_bytes: 0 });
@@ -186,7 +186,7 @@ impl Staging {
         }
         match self.store.add_staged(&self.attempt, &batch).await? {
             Added::Done => failpoint::reached("vault.rows_staged"),
-            Added::Twice => return Err(protocol(format!("a row of {} comes twice", table.name))),
+            Added::Twice => return Err(protocol(format!("a row of {} occurs twice", table.name))),
             Added::Over => return Err(protocol(BEGUN_ANEW)),
         }
         Ok(())
@@ -203,7 +203,7 @@ impl Incoming {
     }
 }
 
-/// The refusal of a row: a code under a version that is retired here is not accepted, even if it is right.
+/// The refusal of a row: a MAC under a version that is retired here is not accepted, even if it is right.
 fn unauthentic(table: &'static str, staged: &StagedRow, opened: &OpenedRing) -> RestoreError {
     let row = staged.key();
     match &staged.seal {

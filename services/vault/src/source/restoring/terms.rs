@@ -50,7 +50,7 @@ impl Terms {
         Ok(hex::encode(Sha256::new().chain_update(LABEL).chain_update(json).finalize()))
     }
 
-    /// Checks the deployment that the service named for the archive's rows or values against the ring, whose code
+    /// Checks the deployment that the service named for the archive's rows or values against the ring, whose MAC
     /// authenticates its deployment.
     ///
     /// # Errors

@@ -13,13 +13,13 @@ pub(super) fn warnings(
     let mut warnings = Vec::new();
     if let Some(adopted) = adopted {
         warnings.push(format!(
-            "this vault has no credentials and becomes the deployment {adopted}, which the archive is of; with --as-copy it \
-             stays the one that it is"
+            "this vault has no credentials and takes over the archive's deployment id {adopted}; with --as-copy \
+             it keeps its own"
         ));
     }
     if !opened.is_of_current_root {
         warnings.push(
-            "the archive is of another root key: every secret is sealed anew under this vault's own keys"
+            "the archive was made under another root key: every secret is sealed again under this vault's own keys"
                 .to_owned(),
         );
     }
@@ -32,7 +32,7 @@ pub(super) fn warnings(
     let revived = terms.revive_ids.len();
     if revived > 0 {
         warnings.push(format!(
-            "what --revive names ({revived}) comes back as the archive has it, whatever happened to it since"
+            "the credentials that --revive names ({revived}) come back as they are in the archive, whatever happened to them since"
         ));
     }
     warnings

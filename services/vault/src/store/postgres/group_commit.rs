@@ -1,5 +1,5 @@
-//! Commits uses in PostgreSQL: one statement, which is its own transaction, if no other process or change has appended
-//! in the meantime.
+//! Commits recorded uses of secrets in PostgreSQL: one statement, which is its own transaction, if no other process or
+//! change has appended in the meantime.
 //!
 //! A transaction that reads the head first takes six round trips.
 

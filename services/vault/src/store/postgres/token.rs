@@ -101,7 +101,7 @@ impl TokenStore for Store {
                 .bind(remaining.service)
                 .fetch_all(&mut *tx)
                 .await?;
-            // A row without a valid code grants nothing, so it cannot be the token that remains.
+            // A row without a valid MAC grants nothing, so it cannot be the token that remains.
             if Lineages::of(self.codes.open_list(rows)?).loses_last(&remaining, id, now) {
                 return Ok(Revocation::Last);
             }

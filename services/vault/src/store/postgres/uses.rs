@@ -1,6 +1,6 @@
 //! Uses in PostgreSQL.
 //!
-//! The position in the chain must be known before a code can be computed, and reading it takes a transaction. So the head after
+//! The position in the chain must be known before a MAC can be computed, and reading it takes a transaction. So the head after
 //! the last batch is remembered and only confirmed. If another process, or a change in this one, has moved it since, the batch is
 //! written in a separate transaction that reads the head first.
 

@@ -1,4 +1,4 @@
-//! Rows of an archive, as staged: each with its code from the archive's vault.
+//! Rows of an archive, as staged: each with its MAC from the archive's vault.
 
 use serde::{Deserialize, Serialize};
 use sqlx_macros::FromRow;
@@ -50,7 +50,7 @@ impl ArchivedRow {
     }
 }
 
-/// A row and its code; a tombstone has none.
+/// A row and its MAC; a tombstone has none.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct StagedRow {
     pub(crate) row: ArchivedRow,
@@ -80,7 +80,7 @@ impl StagedRow {
         }
     }
 
-    /// Whether its code is right under `keys`. True for a row that needs no code.
+    /// Whether its MAC is right under `keys`. True for a row that needs no MAC.
     pub(crate) fn is_authentic(&self, keys: &RowVerifiers) -> bool {
         match (&self.row, &self.seal) {
             (ArchivedRow::Tombstone(_), _) => true,
@@ -109,7 +109,7 @@ pub(crate) fn reference_names(key: &str) -> Option<(String, String)> {
     serde_json::from_str(key).ok()
 }
 
-/// A row before a restore, with its code; a rollback restores it.
+/// A row before a restore, with its MAC; a rollback restores it.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Before<R> {
     pub(crate) row: R,

@@ -16,7 +16,7 @@ pub(crate) struct UndoRow {
     pub table_name: String,
     /// The key of a staged row.
     pub row_key: String,
-    /// The row before, with its code, as JSON; `None` if the restore created the row.
+    /// The row before, with its MAC, as JSON; `None` if the restore created the row.
     pub content: Option<String>,
     /// The change id that the restore gave the row; `None` if it removed the row.
     pub change_id: Option<String>,
@@ -104,7 +104,7 @@ pub(crate) struct StoredUndo {
     pub code: UndoCode,
 }
 
-/// Its code. The change that it names belongs to another row, and is one of the columns.
+/// Its MAC. Unlike other MACs, it has no change id: `UndoRow::change_id` is a covered column.
 #[derive(Debug, Clone, FromRow)]
 pub(crate) struct UndoCode {
     pub row_kid: String,

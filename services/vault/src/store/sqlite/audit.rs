@@ -165,7 +165,7 @@ async fn insert_checkpoint(
 type Row = <Database as sqlx::Database>::Row;
 
 impl Store {
-    /// Passes every row that grants access to `found`.
+    /// Calls `found` with every row that grants access.
     async fn examine_all(
         &self,
         snapshot: &mut Connection,

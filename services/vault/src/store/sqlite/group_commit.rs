@@ -1,5 +1,5 @@
-//! Commits uses in SQLite: one message to the writer's thread, if no other process or change has appended in the
-//! meantime.
+//! Commits recorded uses of secrets in SQLite: one message to the writer's thread, if no other process or change has
+//! appended in the meantime.
 //!
 //! A transaction that reads the head first switches threads twelve times, which takes longer than the commit on a busy
 //! machine.
@@ -35,7 +35,7 @@ const COMMIT_BEHIND: &str = concat!(
     "UPDATE audit_head SET sequence = $5, time = $6, mac = $7, key_kid = $8
      WHERE id = 1 AND sequence = $3 AND mac IS $4 RETURNING sequence;",
     insert_events!(),
-    // This statement moved the head, not another process with the same events.
+    // Only if this statement moved the head; another process may have moved it with the same events.
     " WHERE changes() = 1;",
     "COMMIT"
 );

@@ -49,7 +49,7 @@ impl Store {
         Ok(done)
     }
 
-    /// A row that was changed since it was read already has a code of the newer version.
+    /// A row that was changed since it was read already has a MAC of the newer version.
     async fn write_codes<R: Granting + Send + Sync>(&self, rows: Vec<Sealed<R>>) -> Result<i64> {
         if rows.is_empty() {
             return Ok(0);

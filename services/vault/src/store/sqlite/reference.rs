@@ -104,7 +104,7 @@ impl ReferenceStore for Store {
                 (Ok(name), Ok(row)) => drop(rows.insert(name, row)),
                 (Ok(name), Err(error)) if references.contains(&name) => drop(found.insert(name, Err(error))),
                 // A template that does not open is treated as missing.
-                (_, Err(error)) => tracing::error!(%error, "a template is passed over"),
+                (_, Err(error)) => tracing::error!(%error, "a template is skipped"),
                 (Err(_), Ok(_)) => {}
             }
             if let Some(row) = credential.and_then(|sealed| self.opened_inside(sealed, selection)) {
@@ -199,7 +199,7 @@ impl Store {
     fn opened_inside(&self, sealed: Sealed<CredentialRow>, selection: &Selectors) -> Option<CredentialRow> {
         let opened = self.codes.open(sealed);
         if let Err(error) = &opened {
-            tracing::error!(%error, "a credential is passed over");
+            tracing::error!(%error, "a credential is skipped");
         }
         opened.ok().filter(|row| row.is_inside(selection))
     }

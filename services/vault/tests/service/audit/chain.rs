@@ -1,4 +1,4 @@
-//! The chain of codes, and changes that break it.
+//! The chain of MACs, and changes that break it.
 
 use strongroom_api::vault::v1::VerifyAuditLogRequest;
 use strongroom_testkit::requests::credential;

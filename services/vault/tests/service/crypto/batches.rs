@@ -62,7 +62,7 @@ async fn a_bad_item_fails_alone_and_the_order_is_kept() {
             assert!(!ok || result.plaintext == item.plaintext, "{at}");
         }
         let events = clients.events_in_order("crypto.*").await;
-        let [event] = events.as_slice() else { panic!("one event a batch: {events:?}") };
+        let [event] = events.as_slice() else { panic!("one event per batch: {events:?}") };
         assert_eq!((event.metadata["count"].as_str(), event.metadata["failures"].as_str()), ("200", "2"));
         assert_eq!(event.metadata["keys"], r#"{"billing":1,"gateway":198}"#);
     }

@@ -50,7 +50,7 @@ async fn checks_answer_in_order_and_show_nothing() {
         assert!(verdicts[0].decryptable && !verdicts[1].decryptable);
         assert!(good.contains(&verdicts[0].kid) && verdicts[5].kid.is_empty());
         let events = admin.events_in_order("crypto.*").await;
-        let [event] = events.as_slice() else { panic!("one event a stream: {events:?}") };
+        let [event] = events.as_slice() else { panic!("one event per stream: {events:?}") };
         assert_eq!(event.event, "crypto.checked");
         assert_eq!((event.metadata["count"].as_str(), event.metadata["failures"].as_str()), ("7", "6"));
 

@@ -8,7 +8,7 @@ use tonic::Code;
 use super::{Archive, Restore};
 use crate::support::{TestVault, assert_refused};
 
-/// Rows of each table that must carry a code, each with one column changed.
+/// Rows of each table that must carry a MAC, each with one column changed.
 #[tokio::test]
 async fn a_row_that_was_changed_is_refused() {
     for vault in TestVault::each().await {
@@ -74,7 +74,7 @@ async fn a_stream_that_keeps_no_order_leaves_nothing() {
         }),
         ("STAGE_PROTOCOL", |archive| archive.table("credentials").1 = vec![b'x'; 600 << 10]),
         ("ROW_INVALID", |archive| archive.table("credentials").1 = b"{\"id\":1}".to_vec()),
-        // These rows have no code, and their names are displayed.
+        // These rows have no MAC, and their names are displayed.
         ("ROW_INVALID", |archive| buried(archive, "a\u{1b}[2Jb")),
         ("ROW_INVALID", |archive| buried(archive, &"x".repeat(201))),
         ("ROW_INVALID", |archive| {

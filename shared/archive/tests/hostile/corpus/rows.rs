@@ -82,7 +82,7 @@ pub(crate) const ROWS: &[Row] = &[
         "more columns than the schema has",
     ),
     ("number with a zero", |case| case.set_rows("[\n{\"id\":01}\n]\n", 1), "invalid number"),
-    ("truth value", |case| case.set_rows("[\n{\"id\":true}\n]\n", 1), "an array or a truth value"),
+    ("truth value", |case| case.set_rows("[\n{\"id\":true}\n]\n", 1), "an array or a boolean"),
     (
         "value deep",
         |case| case.set_rows(&format!("[\n{{\"id\":{}\n]\n", "[".repeat(100_000)), 1),

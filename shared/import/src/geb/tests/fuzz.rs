@@ -1,4 +1,4 @@
-//! Fuzzing of `.geb` files: whole ones, whose MAC refuses every change, and the payload under a MAC that is right.
+//! Fuzzing of `.geb` files: whole ones, whose MAC refuses every change, and the payload under a valid MAC.
 
 use strongroom_fuzz::fuzz;
 

@@ -93,7 +93,7 @@ fn seal(mut payload: Vec<u8>, derive: impl Fn(&[u8; 32]) -> SecretBytes) -> Vec<
     file
 }
 
-/// One round: a test of thousands of damaged files cannot wait for 200,000.
+/// One round: a test with thousands of damaged files cannot wait for 200,000 rounds of PBKDF2.
 pub(super) fn quick(salt: &[u8; 32]) -> SecretBytes {
     keys::derive_in(1, &SecretBytes::new(b"correct horse".to_vec()), salt)
 }
@@ -103,7 +103,7 @@ pub(super) fn open(file: &[u8]) -> Result<Geb<Cursor<Vec<u8>>>> {
     Geb::open_with(Cursor::new(file.to_vec()), &mut quick)
 }
 
-/// A derivation that runs Gatwy's full derivation once per key; other salts quickly yield other keys.
+/// Caches Gatwy's full derivation for the sample's two salts; for other salts uses the quick one.
 pub(super) fn remembered() -> impl FnMut(&[u8; 32]) -> SecretBytes {
     let mut known: HashMap<[u8; 32], Vec<u8>> = HashMap::new();
     let passphrase = SecretBytes::new(b"correct horse".to_vec());

@@ -22,7 +22,7 @@ use text::{write_bytes, write_hex, write_string};
 type Problem = &'static str;
 
 const NO_ASCII: Problem = "its text is not UTF-8, which only a database with the encoding SQL_ASCII accepts";
-const UNKNOWN: Problem = "it has none of the forms of an archive's values";
+const UNKNOWN: Problem = "it does not have the form of an archive's value";
 const MISSING: Problem = "the row has no value for it";
 
 /// Writes the rows of one table.

@@ -14,7 +14,7 @@ use crate::load::{Mode, Refusal};
 use crate::names::quoted;
 
 impl Reference {
-    /// Live `child` references the staged `parent`. `None` if the archive does not have the referenced columns.
+    /// SQL: the live row `child` references the staged row `parent`. `None` if the archive lacks the referenced columns.
     fn matches_staged(&self, child: &str, parent: &str, table: &Marked) -> Option<String> {
         let parts = self.columns.iter().map(|(from, to, collation)| {
             let at = place(table, to)?;
@@ -23,7 +23,7 @@ impl Reference {
         Some(parts.collect::<Option<Vec<_>>>()?.join(" AND "))
     }
 
-    /// Rows of the other table, as `c`, that reference a row of the table at `at` that exists now but would not afterwards.
+    /// SQL: rows `c` of the other table whose referenced row, in the table at `at`, exists now and would be deleted.
     pub(super) fn orphans(&self, at: usize, table: &Marked) -> Option<String> {
         let live = difference::live(table);
         let staged = difference::staged(at);
@@ -67,7 +67,7 @@ impl Reference {
     }
 
     /// Counts the rows that would dangle if the stage were applied. `None` if this can only be determined afterwards, because
-    /// the archive does not have the columns.
+    /// the archive lacks the columns.
     fn beforehand(&self, direction: Direction, tables: &[Marked], mode: Mode) -> Option<String> {
         match direction {
             Direction::Out(at) => self.dangling(at, &tables[at], mode),
@@ -78,7 +78,7 @@ impl Reference {
         }
     }
 
-    /// Whether applying the stage can violate this key without being detected beforehand.
+    /// Whether a violation of this foreign key can only be found after applying the stage.
     pub(super) fn shows_afterwards(&self, tables: &[Marked], mode: Mode) -> bool {
         self.direction()
             .filter(|one| one.may_harm(mode))

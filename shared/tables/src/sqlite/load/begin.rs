@@ -58,7 +58,7 @@ impl SqliteStage {
         let names = (self.restore.as_str(), self.digits.as_str());
         let discarded = target::discard(connection, &self.options, path, names, RestoreState::Staged).await;
         if let Err(error) = discarded {
-            tracing::warn!(source = self.options.read.source, %error, "the mark of a restore that did not begin could not be removed");
+            tracing::warn!(source = self.options.read.source, %error, "the mark of a restore that did not begin cannot be removed");
         }
     }
 

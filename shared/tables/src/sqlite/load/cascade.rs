@@ -15,7 +15,7 @@ use super::undo::Undo;
 use crate::error::{Error, Result};
 use crate::names::quoted;
 
-/// Outside tables with rows that follow.
+/// Tables outside the restore whose rows are changed by foreign key actions.
 pub(super) struct Followers<'a> {
     live: &'a Live,
     source: &'a str,
@@ -25,7 +25,7 @@ pub(super) struct Followers<'a> {
     pub(super) tables: Vec<Marked>,
 }
 
-/// Rows of a table that follow.
+/// Rows of one such table, and the action on them.
 struct Step {
     table: String,
     action: String,
@@ -119,7 +119,7 @@ impl<'a> Followers<'a> {
         run(connection, sql).await.map(drop)
     }
 
-    /// Rows that reference those that were just deleted and can follow. Other dangling rows are detected at the end.
+    /// Steps for rows that reference the deleted ones, if the key has an action. Other dangling rows are detected at the end.
     fn next(&self, table: &Marked, undo: &Undo) -> Vec<Step> {
         let mut steps = Vec::new();
         let Some(parent) = self.live.table(&table.live) else { return steps };
@@ -143,7 +143,7 @@ impl<'a> Followers<'a> {
         self.restored.iter().any(|table| table.live.eq_ignore_ascii_case(name))
     }
 
-    /// The table's index among those that follow.
+    /// The table's index in `tables`.
     async fn place(&mut self, connection: &mut SqliteConnection, name: &str) -> sqlx::Result<Option<usize>> {
         if let Some(at) = self.tables.iter().position(|table| table.live == name) {
             return Ok(Some(at));
@@ -156,7 +156,7 @@ impl<'a> Followers<'a> {
     }
 }
 
-/// A condition that the old form of the row `c` is not kept yet.
+/// SQL: the previous version of row `c` is not in the undo table yet.
 fn unless_kept(table: &Marked, undo: &Undo) -> String {
     let same = key(table).into_iter().map(|(at, collation)| {
         format!("c.{} = u.u{at} COLLATE {}", quoted(&table.columns[at]), quoted(collation))
@@ -165,8 +165,8 @@ fn unless_kept(table: &Marked, undo: &Undo) -> String {
     format!(" AND NOT EXISTS (SELECT 1 FROM {} AS u WHERE {same})", undo.undo)
 }
 
-/// True for a row of the child, `c`, that references a row of the parent that was kept and no longer exists. `None` if the
-/// referenced columns are not kept, because they are generated.
+/// SQL: the child's row `c` references a row of the parent that is in the undo table and no longer exists. `None` if the undo
+/// table lacks the referenced columns, because they are generated.
 fn gone(foreign: &ForeignKey, parent: &LiveTable, table: &Marked, undo: &Undo) -> Option<String> {
     let columns = references::columns(foreign, parent)?;
     let kept = columns.iter().map(|(from, to, collation)| {

@@ -77,7 +77,7 @@ pub(super) fn counts(table: &Marked, at: usize) -> String {
     let (live, staged) = (live(table), staged(at));
     let (same, differs) = (same_key(table, "l", "s"), differs(table, "l", "s"));
     let absent = absent(table);
-    // The LIMIT keeps the inner query separate: SQLite does not accept as many columns in a counting query.
+    // The LIMIT keeps the inner query separate: a counting query allows fewer columns.
     format!(
         "SELECT count(*) FILTER (WHERE state = 0), count(*) FILTER (WHERE state = 1), count(*)
          FROM (SELECT CASE WHEN {absent} THEN 0 WHEN {differs} THEN 1 ELSE 2 END AS state

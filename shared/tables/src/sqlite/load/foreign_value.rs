@@ -67,7 +67,7 @@ impl Form {
         };
         let (is, wanted) = match self {
             Self::Integer => ("integers", "INTEGER"),
-            Self::Boolean => ("truth values, kept as 0 and 1", "INTEGER"),
+            Self::Boolean => ("booleans, kept as 0 and 1", "INTEGER"),
             Self::Real => ("floating-point numbers", "REAL"),
             Self::Digits => ("decimal numbers, kept as text so that no digit is lost", "TEXT"),
             Self::Bytes => ("bytes", "BLOB"),
@@ -107,7 +107,7 @@ impl Form {
             Self::Boolean => match text {
                 "true" => Ok(SqliteValue::Integer(1)),
                 "false" => Ok(SqliteValue::Integer(0)),
-                _ => Err(not("a truth value")),
+                _ => Err(not("a boolean")),
             },
             Self::Real => real(text),
             Self::Bytes => blob(text),

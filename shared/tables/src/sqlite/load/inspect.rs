@@ -157,7 +157,8 @@ fn against(wanted: &Wanted, table: &WantedTable, live: &LiveTable, pair: &Pair) 
     refusals
 }
 
-/// Rows without a key are distinguished by all of their columns, and two more.
+/// The query that compares rows without a key has all of their columns, the side (live or staged) and the
+/// rowid.
 fn keyless(pair: &Pair) -> Option<String> {
     const MOST: usize = 1990;
     if pair.rowid.is_none() {

@@ -1,8 +1,8 @@
 //! The file beside the database in which rows are staged.
 //!
 //! It is as secret as the database: it exists with mode 0600 before SQLite opens it. It has no journal. Until it is made
-//! durable at the end, a crash can leave anything in it, and the remains are removed by the restore's id. A trial has no id
-//! by which its file could be found after a crash, so its file is unlinked as soon as it is open.
+//! durable at the end, a crash can leave anything in it; the file is then found by the restore's id and removed. A trial has
+//! no id by which its file could be found after a crash, so its file is unlinked as soon as it is open.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};

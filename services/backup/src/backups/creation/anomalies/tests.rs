@@ -16,7 +16,7 @@ fn odd(now: &Content, before: &[Content]) -> Vec<String> {
 }
 
 #[test]
-fn a_table_that_falls_to_none_or_is_gone_is_named() {
+fn an_emptied_or_missing_table_is_named() {
     let before = [content(&[("a", 5), ("b", 0), ("c", 2)], 0)];
     assert_eq!(odd(&content(&[("a", 1), ("b", 0), ("c", 1)], 0), &before), [""; 0]);
     let now = odd(&content(&[("a", 0), ("b", 0)], 7), &before);
@@ -37,7 +37,7 @@ fn less_than_half_of_the_median_of_the_last_ones_is_odd() {
 }
 
 #[test]
-fn a_backup_of_nothing_but_the_vault_is_refused_where_there_was_more() {
+fn a_backup_of_nothing_but_the_vault_is_refused_if_earlier_backups_had_more() {
     let vault = ("credentials", 9);
     let before = [content(&[vault, ("a", 5)], 0)];
     let empty = content(&[vault, ("a", 0)], 0);

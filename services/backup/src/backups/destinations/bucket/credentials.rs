@@ -46,7 +46,7 @@ impl CredentialProvider for FileCredentials {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         match read.unwrap_or_else(|error| Err(error.into())) {
             Ok(credential) => *last = Arc::new(credential),
-            Err(error) => tracing::warn!(%error, "the credentials of before are used"),
+            Err(error) => tracing::warn!(%error, "the previous credentials stay in use"),
         }
         Ok(Arc::clone(&last))
     }

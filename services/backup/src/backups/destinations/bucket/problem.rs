@@ -24,7 +24,7 @@ pub(super) fn of(error: &object_store::Error, verb: Verb) -> Problem {
             None => cause = current.source(),
         }
     }
-    Problem::Failed("its answer is none of S3's; does the endpoint belong to an S3 service?".into())
+    Problem::Failed("its answer is not one of S3's; does the endpoint belong to an S3 service?".into())
 }
 
 fn refused(status: u16, code: &str, verb: Verb) -> Problem {

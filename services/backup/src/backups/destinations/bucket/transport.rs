@@ -44,7 +44,7 @@ pub(super) enum Failure {
     NoCredentials(String),
     #[error("HTTP {status} {code}")]
     Refused { status: u16, code: String },
-    #[error("the answer is none of S3's")]
+    #[error("the answer is not one of S3's")]
     Foreign,
 }
 
@@ -119,7 +119,7 @@ impl HttpService for Connector {
 fn away(host: &str, why: &str) -> Failure {
     if host == INSTANCE {
         return Failure::NoCredentials(
-            "there are none: neither a credentials_file nor the environment has any, and this is no machine of AWS".into(),
+            "there are none: neither a credentials_file nor the environment has any, and this is not a machine of AWS".into(),
         );
     }
     Failure::Away(format!("{host}: {why}"))

@@ -58,14 +58,14 @@ async fn a_completion_may_be_repeated_and_an_object_of_another_size_is_never_lef
         let ids = [destination.put_part(KEY, &upload, 0, 0, part(b"12345")).await.unwrap()];
         let error = destination.complete(KEY, &upload, &ids, 6).await.unwrap_err();
         assert_eq!(error.reason(), "OBJECT_SHORT", "{error}");
-        assert!(error.to_string().contains("5 bytes were found where there must be 6"), "{error}");
+        assert!(error.to_string().contains("5 bytes were found instead of 6"), "{error}");
         assert_eq!(destination.head(KEY).await.unwrap(), None);
 
         let upload = destination.begin(KEY).await.unwrap();
         let ids = [destination.put_part(KEY, &upload, 0, 0, part(b"12345")).await.unwrap()];
         let object = destination.complete(KEY, &upload, &ids, 5).await.unwrap();
         assert_eq!(destination.complete(KEY, &upload, &ids, 5).await.unwrap(), object);
-        // A foreign object is not deleted because of a wrong claim about it.
+        // A wrong expected size must not delete an object that is already complete.
         let error = destination.complete(KEY, &upload, &ids, 6).await.unwrap_err();
         assert_eq!(error.reason(), "OBJECT_SHORT", "{error}");
         assert_eq!(destination.head(KEY).await.unwrap(), Some(object));
@@ -87,7 +87,7 @@ async fn small_objects_are_replaced_and_read_within_their_limit() {
 }
 
 #[tokio::test]
-async fn sidecars_are_listed_of_one_level_and_nothing_else() {
+async fn only_top_level_sidecars_are_listed() {
     for fixture in Fixture::all().await {
         let destination = &fixture.destination;
         // More than one page of S3.

@@ -106,7 +106,7 @@ impl Walk<'_> {
                     self.done.refusals.add_at(
                         "FILE_IN_THE_WAY",
                         &path,
-                        "was replaced while it was looked at: try again",
+                        "was replaced while it was inspected: try again",
                     );
                 });
             }
@@ -137,7 +137,7 @@ impl Walk<'_> {
             self.file(true_path, found, file, goes)?;
         } else if file.is_some() || is_folder || goes {
             let message = format!(
-                "is {}, which a restore does not touch, and a file or folder has to be there: move it away first",
+                "is {}, which a restore does not touch, and a file or folder must be there: move it away first",
                 named(found.kind)
             );
             self.done.refusals.add_at("FILE_IN_THE_WAY", &true_path, &message);
@@ -164,7 +164,8 @@ impl Walk<'_> {
         let is_in_the_way = self.lookup.has_folder(path.as_bytes());
         self.done.present += 1;
         if self.done.present == 1 && self.wanted.mode == Mode::IntoEmpty {
-            let message = "is there, and the set has to be empty: restore with --mode replace or merge, or empty it first";
+            let message =
+                "exists, and the set must be empty: restore with --mode replace or merge, or empty it first";
             self.done.refusals.add_at("FILES_NOT_EMPTY", &path, message);
         }
         match (wanted, self.wanted.mode) {

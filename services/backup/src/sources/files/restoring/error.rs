@@ -47,8 +47,8 @@ pub enum FilesError {
     },
     /// A file changed between its comparison and the swap.
     #[error(
-        "source {name}: the file {path:?} was changed or removed while the restore was staged, so that nothing was changed; \
-         plan it again"
+        "source {name}: the file {path:?} was changed or removed while the restore was staged, so nothing \
+         was changed; plan it again"
     )]
     ChangedMeanwhile {
         /// The source's name.
@@ -58,7 +58,7 @@ pub enum FilesError {
     },
     /// An object that a restore does not touch is in a file's place.
     #[error(
-        "source {name}: {found} is in the way at {path:?}, and a restore does not touch it: move it away, and the restore goes on"
+        "source {name}: {found} is in the way at {path:?}, and a restore does not touch it: move it away, and the restore continues"
     )]
     InTheWay {
         /// The source's name.
@@ -84,8 +84,8 @@ pub enum FilesError {
     },
     /// The file system supports neither exchanging files nor linking one.
     #[error(
-        "source {name}: its file system can neither exchange two files nor link one, so that files could not be replaced without \
-         being away for a moment: put the directory on another one"
+        "source {name}: its file system can neither exchange two files nor link one, so files could not be \
+         replaced without being absent for a moment: put the directory on another one"
     )]
     NoExchange {
         /// The source's name.
@@ -116,7 +116,7 @@ pub enum FilesError {
         restore: String,
     },
     /// A restore to be swapped is being rolled back.
-    #[error("source {name}: the restore {restore} is being rolled back: go on with that")]
+    #[error("source {name}: the restore {restore} is being rolled back: continue that")]
     RollingBack {
         /// The source's name.
         name: String,
@@ -124,7 +124,7 @@ pub enum FilesError {
         restore: String,
     },
     /// There is no such restore to roll back.
-    #[error("source {name} has no files of the restore {restore} any more: restore its safety backup")]
+    #[error("source {name} no longer has the files of the restore {restore}: restore its safety backup")]
     NotApplied {
         /// The source's name.
         name: String,

@@ -46,7 +46,7 @@ impl FilesTarget {
         if let Some(above) = parent(path.as_bytes()).and_then(|above| TruePath::new(above.to_owned())) {
             self.make_folders(own, &above)?;
         }
-        self.place(path)?.ok_or_else(|| self.in_the_way(path, "somebody who removes its folder"))
+        self.place(path)?.ok_or_else(|| self.in_the_way(path, "a process that removes its folder"))
     }
 
     /// Creates a folder and its parents, unless they exist.
@@ -56,7 +56,7 @@ impl FilesTarget {
         for end in ends.chain([bytes.len()]) {
             let Some(folder) = TruePath::new(bytes[..end].to_owned()) else { continue };
             let Some(place) = self.place(&folder)? else {
-                return Err(self.in_the_way(&folder, "somebody who removes its folder"));
+                return Err(self.in_the_way(&folder, "a process that removes its folder"));
             };
             let failing = self.failing("cannot create the folder", &folder.to_string_lossy());
             match place.look().map_err(&failing)? {

@@ -139,7 +139,8 @@ impl FilesTarget {
                 }
                 Err(Errno::ACCESS | Errno::PERM) => {
                     let message = format!(
-                        "the backup service (user {}) may not write to {shown}: give it the right, or run it as a user who has it",
+                        "the backup service (user {}) has no right to write to {shown}: give it the right, \
+                         or run it as a user who has it",
                         own_user()
                     );
                     refusals.add("NOT_WRITABLE", message);
@@ -173,7 +174,7 @@ impl FilesTarget {
         for (id, note) in self.others(&restores, "")? {
             if note.state != Marker::Applied {
                 let message = format!(
-                    "the restore {id} has files staged in the directory: wait for its end; `strongroom restore get {id}` shows \
+                    "the restore {id} has files staged in the directory: wait until it ends; `strongroom restore get {id}` shows \
                      its state"
                 );
                 difference.refusals.add("OTHER_RESTORE", message);
@@ -187,8 +188,8 @@ impl FilesTarget {
         match self.owner.as_deref().map(Owner::resolve) {
             Some(Ok(owner)) if !owner.may_be_given() => {
                 let message = format!(
-                    "restore_owner is {owner}, and the backup service (user {}) may not give files to it: give the service \
-                     the capability CAP_CHOWN, or run it as that user",
+                    "restore_owner is {owner}, and the backup service (user {}) cannot give files to it: \
+                     give the service the capability CAP_CHOWN, or run it as that user",
                     own_user()
                 );
                 difference.refusals.add("RESTORE_OWNER", message);
@@ -207,8 +208,8 @@ impl FilesTarget {
         let (own, of_root) = (own_user(), self.own_facts()?.owner);
         if self.owner.is_none() && own != of_root {
             warnings.push(format!(
-                "restored files will belong to the backup service's user {own}, and the directory belongs to user {of_root}: \
-                 restore_owner says whom they shall belong to"
+                "restored files will belong to the backup service's user {own}, and the directory belongs to \
+                 user {of_root}: restore_owner sets the owner of restored files"
             ));
         }
         let set_id = difference.staged(wanted).filter(|file| file.has_set_id()).count();

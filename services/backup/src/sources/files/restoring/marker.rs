@@ -14,7 +14,8 @@ const MOST_BYTES: u64 = 4096;
 pub(crate) enum Marker {
     /// Files were being staged, or have been. Nothing live has changed.
     Staged,
-    /// Files were being exchanged, or put back: some are new and some old. Either direction can be continued.
+    /// Files were being exchanged, or put back: some are switched and some not. Either direction can be
+    /// continued.
     Swapping,
     /// It was applied, and can be rolled back until it is discarded.
     Applied,
@@ -38,7 +39,7 @@ impl FilesTarget {
         else {
             return Ok(Note { state: Marker::Staged, order: 0 });
         };
-        serde_json::from_slice(&bytes).map_err(|_| self.foreign(FILE, "it is no marker"))
+        serde_json::from_slice(&bytes).map_err(|_| self.foreign(FILE, "it is not a marker"))
     }
 
     pub(super) fn set_note(&self, own: &Own, note: Note) -> Result<()> {

@@ -133,14 +133,14 @@ impl FilesTarget {
             Ok(folder) => folder,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) if is_elsewhere(&error) => {
-                return Err(self.foreign(&shown, "it is a link, no folder, or on another file system"));
+                return Err(self.foreign(&shown, "it is a link, not a folder, or on another file system"));
             }
             Err(error) => return Err(self.failing("cannot open", &shown)(error)),
         };
         let stat = rustix::fs::fstat(folder.as_fd())
             .map_err(|error| self.failing("cannot open", &shown)(error.into()))?;
         if stat.st_uid != own_user() || stat.st_mode & 0o077 != 0 {
-            return Err(self.foreign(&shown, "it belongs to another user, or others may open it"));
+            return Err(self.foreign(&shown, "it belongs to another user, or others can open it"));
         }
         Ok(Some(folder))
     }
@@ -203,5 +203,5 @@ fn check_id(id: &str) -> Result<()> {
     let fits = !id.is_empty()
         && id.len() <= MOST_ID_BYTES
         && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-    if fits { Ok(()) } else { Err(FilesError::Defect(format!("{id:?} is no id of a restore"))) }
+    if fits { Ok(()) } else { Err(FilesError::Defect(format!("{id:?} is not the id of a restore"))) }
 }

@@ -51,9 +51,9 @@ pub(super) fn settle(slot: &Place<'_>, live: Option<&Place<'_>>) -> io::Result<(
     let was_moved = in_slot.kind.is_dir() || left.kind.is_dir();
     match live {
         Some(live) if was_moved && at_live.is_none() => rename_new(&aside, live),
-        _ if was_moved => {
-            Err(io::Error::other("what was there is beside its slot, and something else is at its place"))
-        }
+        _ if was_moved => Err(io::Error::other(
+            "the replaced object is beside its slot, and something else is in its place",
+        )),
         _ => aside.remove_file(),
     }
 }

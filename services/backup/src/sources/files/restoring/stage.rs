@@ -184,7 +184,7 @@ fn check_content(wanted: &WantedFile, bytes: u64, digest: &str) -> Result<()> {
     let problem = if bytes != wanted.bytes {
         format!("it does not have {} bytes", wanted.bytes)
     } else if digest != wanted.sha256 {
-        "its SHA-256 is another one".to_owned()
+        "its SHA-256 is different".to_owned()
     } else {
         return Ok(());
     };

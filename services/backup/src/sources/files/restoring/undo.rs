@@ -164,7 +164,7 @@ impl FilesTarget {
                 renamed => return renamed.map_err(failing),
             }
         }
-        Err(self.in_the_way(path, "somebody who creates and removes it all the time"))
+        Err(self.in_the_way(path, "a process that keeps creating and removing it"))
     }
 }
 

@@ -87,7 +87,7 @@ impl<'a> Lookup<'a> {
                 refusals.add_at("PATH_RESERVED", &file.path, "is where restores keep their own files");
             }
             if lookup.files.insert(path, at).is_some() {
-                refusals.add_at("PATH_TWICE", &file.path, "is twice in the archive");
+                refusals.add_at("PATH_TWICE", &file.path, "occurs twice in the archive");
             }
             lookup.add_folders(path);
             if lookup.folders.len() > MOST || lookup.bytes > MOST_FOLDER_BYTES {

@@ -32,7 +32,7 @@ impl Object {
     /// # Errors
     /// When the header does not describe a download of the backup `id`.
     pub(super) fn of(header: Header, id: &str) -> Result<Self> {
-        ensure!(header.id == id, "the server sends the backup {:?} where {id} was asked for", header.id);
+        ensure!(header.id == id, "the server sent the backup {:?} instead of {id}", header.id);
         let size = u64::try_from(header.size_bytes).context("the server's header gives no size")?;
         let is_digest =
             header.sha256.len() == 64 && header.sha256.bytes().all(|digit| digit.is_ascii_hexdigit());

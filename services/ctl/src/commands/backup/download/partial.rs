@@ -69,7 +69,7 @@ impl Names {
         let from = &object.destination;
         ensure!(
             destination.is_none_or(|wanted| wanted == from),
-            "{partial} comes from the destination {from}: go on from there, or start again without --resume"
+            "{partial} comes from the destination {from}: continue from there, or start again without --resume"
         );
         Ok(Some(object))
     }
@@ -116,7 +116,7 @@ impl Partial {
 /// # Errors
 /// Also when it is longer than the backup.
 pub(super) async fn reopen(names: Names, object: Object, read: impl Fn(u64)) -> Result<Begun<Partial>> {
-    let failed = || format!("cannot go on with {}", names.partial.display());
+    let failed = || format!("cannot continue {}", names.partial.display());
     let mut file = open_locked(&names.partial).with_context(failed)?;
     file.seek(SeekFrom::Start(0)).with_context(failed)?;
     let (mut digest, mut received, mut piece) = (Sha256::new(), 0, vec![0; PIECE]);

@@ -108,9 +108,7 @@ impl<W: Write> Transfer<W> {
         let object = Object::of(header, &self.id).map_err(Untaken::Wrong)?;
         if u64::try_from(offset) != Ok(self.received()) {
             let asked = self.received();
-            return Err(Untaken::Wrong(anyhow!(
-                "the server begins at byte {offset} where {asked} was asked for"
-            )));
+            return Err(Untaken::Wrong(anyhow!("the server begins at byte {offset} instead of {asked}")));
         }
         match &self.begun {
             Some(begun) if begun.object == object => {}
@@ -148,13 +146,13 @@ impl<W: Write> Transfer<W> {
         let Object { size, sha256, .. } = &begun.object;
         ensure!(
             u64::try_from(trailer.size_bytes) == Ok(*size) && trailer.sha256.eq_ignore_ascii_case(sha256),
-            "the trailer is that of another file than the header"
+            "the trailer belongs to another file than the header"
         );
         ensure!(begun.received == *size, "the server ended after {} of {size} bytes", begun.received);
         let digest = hex::encode(begun.digest.clone().finalize());
         ensure!(
             digest == *sha256,
-            "the bytes received have the SHA-256 {digest} where the backup has {sha256}"
+            "the bytes received have the SHA-256 {digest}, but the backup has {sha256}"
         );
         Ok(())
     }
@@ -252,8 +250,8 @@ mod tests {
         broken(&|all| all[2] = chunk(4, "xx"), "SHA-256");
         broken(&|all| all.push(chunk(6, "g")), "after the trailer");
         broken(&|all| all[3] = Message::Trailer(Trailer { size_bytes: 7, ..trailer() }), "another file");
-        broken(&|all| all[0] = Message::Header(header(1)), "begins at byte 1 where 0 was asked for");
-        broken(&|all| all[0] = headed(&|header| header.id = "b".into()), "sends the backup \"b\"");
+        broken(&|all| all[0] = Message::Header(header(1)), "begins at byte 1 instead of 0");
+        broken(&|all| all[0] = headed(&|header| header.id = "b".into()), "sent the backup \"b\"");
         broken(&|all| all[0] = headed(&|header| header.size_bytes = -1), "gives no size");
         broken(&|all| all[0] = headed(&|header| header.sha256 = "abc".into()), "gives no SHA-256");
         broken(&|all| all[0] = headed(&|header| header.etag = String::new()), "gives no etag");

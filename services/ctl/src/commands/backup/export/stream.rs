@@ -161,7 +161,7 @@ impl<W: Write> Transfer<W> {
 
     fn check(&self, trailer: &Trailer) -> Result<()> {
         let (begun, ended) = (&self.header.archive_id, &trailer.archive_id);
-        ensure!(begun == ended, "the trailer is that of another file: {ended:?} after {begun:?}");
+        ensure!(begun == ended, "the trailer belongs to another file: {ended:?} after {begun:?}");
         ensure!(
             (self.bytes, self.chunks) == (trailer.size_bytes, trailer.chunks),
             "received {} bytes in {} chunks where the server counted {} in {}",
@@ -173,7 +173,7 @@ impl<W: Write> Transfer<W> {
         let digest = hex::encode(self.digest.clone().finalize());
         ensure!(
             digest == trailer.sha256,
-            "the bytes received have the SHA-256 {digest} where the server counted {:?}",
+            "the bytes received have the SHA-256 {digest}, but the server counted {:?}",
             trailer.sha256
         );
         Ok(())

@@ -105,7 +105,7 @@ async fn bring_back(cast: &Cast, left: &Left, narrator: &mut Narrator) -> Result
     let id = plan.id.clone();
     apply(cast, plan).await?;
     narrator.step(
-        "A new vault with the same root key takes the archive back",
+        "A new vault with the same root key restores the archive",
         "The vault is empty, and the archive's key ring opens with the root key. The plan verified every byte,\n\
          the signature and every sealed value before anything changed. The backup service alone cannot change a\n\
          vault: the admin's token got a grant from the vault, for this restore and no other. All rows came in\n\
@@ -179,10 +179,10 @@ async fn use_again(cast: &Cast, embedded: &Embedded, left: &Left, narrator: &mut
     let secret = secrets::reveal_to(&renewed, &left.credential).await?;
     ensure!(secret == key.as_bytes(), "the vault returned a different secret");
     narrator.step(
-        &format!("The key of {name} is there again"),
-        "Tokens came back without effect: whoever finds an archive and a token gets nothing with it. The\n\
-         gateway's token got a new secret under its old id, and with it the gateway has its key. The key that\n\
-         was deactivated stays so.",
+        &format!("The key of {name} is back"),
+        "Tokens came back without effect: an archive and an old token together give no access. The gateway's\n\
+         token got a new secret under its old id, and with it the gateway has its key. The key that was\n\
+         deactivated stays deactivated.",
     )?;
     narrator.show(&refused)
 }

@@ -38,10 +38,10 @@ fn what_is_no_such_row_is_named() {
         (r#""id":"a","#, "", "no column id"),
         (r#""id":"a""#, r#""id":"a","more":1"#, "a column more"),
         (r#""id":"a""#, r#""id":null"#, "id is null"),
-        (r#""id":"a""#, r#""id":7"#, "id is no text"),
-        (r#""create_time":1"#, r#""create_time":1.5"#, "create_time is no integer"),
-        (r#""enrolled":1"#, r#""enrolled":2"#, "enrolled is no boolean"),
-        (r#"{"$blob":"AQI="}"#, r#""0102""#, "hash is no bytes"),
+        (r#""id":"a""#, r#""id":7"#, "id is not text"),
+        (r#""create_time":1"#, r#""create_time":1.5"#, "create_time is not an integer"),
+        (r#""enrolled":1"#, r#""enrolled":2"#, "enrolled is not a boolean"),
+        (r#"{"$blob":"AQI="}"#, r#""0102""#, "hash is not bytes"),
     ] {
         let error = token(&OF_SQLITE.replace(from, to)).unwrap_err().to_string();
         assert!(error.contains(problem) && error.contains("api_tokens"), "{error}");

@@ -69,7 +69,7 @@ fn a_restore_only_ever_tightens() {
 }
 
 #[test]
-fn who_is_named_gets_exactly_the_archives_row() {
+fn a_revived_credential_equals_the_archived_row() {
     for archived in variants() {
         for live in variants() {
             let decision = credential(archived.clone(), Some(&live), facts(true), NOW);
@@ -95,7 +95,7 @@ fn what_is_gone_stays_gone_or_comes_back_whole() {
 }
 
 #[test]
-fn a_merge_leaves_what_is_there() {
+fn a_merge_keeps_existing_rows() {
     let live = CredentialRow { display_name: "other".into(), ..base() };
     let merge = Facts { mode: RestoreMode::Merge, is_buried: false, is_revived: false };
     let decision = credential(base(), Some(&live), merge, NOW);

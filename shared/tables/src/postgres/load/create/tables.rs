@@ -44,8 +44,8 @@ pub(super) fn indexes(table: &TableSchema, _: &HashSet<TableName>) -> Vec<String
     table.indexes.iter().map(on_all).collect()
 }
 
-/// Keys and indexes that only the partitions have. They are added after the table's own: otherwise the server would use a
-/// partition's own index as its part of the table's.
+/// Keys and indexes that only the partitions have. They are added after the table's own: otherwise the server would attach
+/// the partition's index to the table's index.
 pub(super) fn parts(table: &TableSchema, _: &HashSet<TableName>) -> Vec<String> {
     let mut all = Vec::new();
     for partition in &table.partitions {
@@ -55,8 +55,8 @@ pub(super) fn parts(table: &TableSchema, _: &HashSet<TableName>) -> Vec<String> 
     all
 }
 
-/// The server prints the index of a partitioned table as one ON ONLY that table, because partitions' indexes have names of
-/// their own. Here they are created along with it.
+/// The server prints the index of a partitioned table as `CREATE INDEX … ON ONLY`, because the partitions' indexes have names
+/// of their own. Here they are created along with it.
 fn on_all(index: &Index) -> String {
     let definition = &index.definition;
     for begin in ["CREATE INDEX ", "CREATE UNIQUE INDEX "] {
@@ -86,7 +86,8 @@ pub(super) fn foreign_keys(table: &TableSchema, there: &HashSet<TableName>) -> V
     all
 }
 
-/// Row security without the policies, which hides the rows from everybody except the owner; and replica identity.
+/// Enables row security, and sets the replica identity. The policies are not created here: until they are, only the owner sees
+/// rows.
 pub(super) fn marks(table: &TableSchema, _: &HashSet<TableName>) -> Vec<String> {
     let name = qualified(&table.namespace, &table.table);
     let mut all = Vec::new();

@@ -19,7 +19,7 @@ fn a_set_that_must_be_empty_has_no_file() {
     let archive = Archive::of(Mode::IntoEmpty, &[("c", "x")]);
     let refusals = archive.inspect(&set).refusals;
     assert_eq!((refusals.len(), refusals[0].reason), (1, "FILES_NOT_EMPTY"));
-    assert!(refusals[0].message.contains(r#""a/b" is there"#), "{}", refusals[0].message);
+    assert!(refusals[0].message.contains(r#""a/b" exists"#), "{}", refusals[0].message);
     fs::remove_file(set.at("a/b")).unwrap();
     assert!(archive.reasons(&set).is_empty(), "folders may be there");
 }
@@ -131,7 +131,7 @@ fn an_owner_must_exist_and_the_root_folders_owner_is_looked_at() {
     if own_user() == 0 {
         std::os::unix::fs::chown(set.at(""), Some(1234), None).unwrap();
         let warnings = archive.inspect(&set).warnings;
-        assert!(warnings[0].contains("belongs to user 1234: restore_owner says"), "{warnings:?}");
+        assert!(warnings[0].contains("belongs to user 1234: restore_owner sets"), "{warnings:?}");
     }
 }
 
@@ -203,7 +203,7 @@ fn inspected_without_rights() {
     let archive = Archive::of(Mode::Replace, &[("locked/a", "new"), ("open", "new")]);
     let refusals = source.target().unwrap().inspect(&archive.wanted).unwrap().refusals;
     assert_eq!((refusals.len(), refusals[0].reason), (1, "NOT_WRITABLE"), "{refusals:?}");
-    assert!(refusals[0].message.contains("may not write to locked"));
+    assert!(refusals[0].message.contains("has no right to write to locked"));
     source.restore_owner = Some("0:0".into());
     let refusals = source.target().unwrap().inspect(&archive.wanted).unwrap().refusals;
     assert_eq!(refusals[1].reason, "RESTORE_OWNER", "{refusals:?}");
