@@ -1,4 +1,4 @@
-"""A gateway that hands its own tables to a backup and takes them back: `kind = "grpc"` in the backup service's configuration.
+"""A gateway that hands its tables to backups and accepts them in a restore: `kind = "grpc"` in the backup service's configuration.
 
     python gateway.py --database gateway.db --listen 127.0.0.1:7700 --token-file gateway.token --protos ../../proto
 

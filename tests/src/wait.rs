@@ -4,8 +4,7 @@ use std::net::TcpListener;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
-/// Limit for an immediate reaction of a correct program: not a measurement, only an end to waiting on a machine under
-/// load.
+/// Generous timeout for something that should happen at once.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Limit for effects that docs/operating.md promises within five seconds. A test asks with commands, each of them a

@@ -79,9 +79,10 @@ pub struct DrillConfig {
     pub scratch_url: Option<SourceUrl>,
     /// A file that holds `scratch_url`, so that its password stays out of the configuration. It takes precedence.
     pub scratch_url_file: Option<PathBuf>,
-    /// The database of that server from which scratch databases are created (`CREATE DATABASE … TEMPLATE`), instead of
-    /// `template0`. It provides extensions that only a superuser can create or that are in another schema, and the
-    /// collations and functions that tables use. It must not contain tables of a source, and must have no connections.
+    /// The database of the server in `scratch_url` from which scratch databases are created
+    /// (`CREATE DATABASE … TEMPLATE`), instead of `template0`. It provides extensions that only a superuser can create or
+    /// that are in another schema, and the collations and functions that tables use. It must not contain tables of a
+    /// source, and must have no connections.
     pub scratch_template: Option<String>,
     /// A folder in which a drill creates the database of each SQLite source, and removes it. Meanwhile its rows are
     /// stored there in the clear, as in any database.
@@ -93,7 +94,8 @@ pub struct DrillConfig {
 #[serde(deny_unknown_fields, default)]
 pub struct SealConfig {
     /// Public halves of recovery keys, all `age1…` or all `age1pq1…` (post-quantum), as `strongroom recovery create` prints them.
-    /// Their private halves belong in a safe, not on a server. Without a recipient, sealed exports are refused.
+    /// Their private halves belong in a safe, not on a server. Without a recipient, sealed exports are refused unless
+    /// `without_recovery` is set.
     pub recovery_recipients: Vec<String>,
     /// Opts out of recovery recipients: then only the vault can open the archives. It must read exactly `I accept that
     /// without the root key nobody opens these archives`.
@@ -122,7 +124,7 @@ pub struct BackupConfig {
     /// A file that holds the database URL, so that its password stays out of the configuration. It takes precedence over
     /// `database_url`.
     pub database_url_file: Option<PathBuf>,
-    /// The maximum time that an export may take, and hold its snapshots, in seconds.
+    /// The maximum duration of an export, in seconds; its snapshots can stay open that long.
     #[schemars(range(min = 1, max = 86_400))]
     pub export_limit_seconds: u64,
     /// How long a client may stop reading before its export ends, and how long it has for each 64 KiB of an upload, in
@@ -136,7 +138,7 @@ pub struct BackupConfig {
     /// The maximum number of concurrent exports. Each takes a few MiB of memory.
     #[schemars(range(min = 1, max = 1_000))]
     pub concurrent_exports: usize,
-    /// The maximum time that making a stored backup may take, and hold its snapshots, in seconds.
+    /// The maximum duration of making a stored backup, in seconds; its snapshots can stay open that long.
     #[schemars(range(min = 1, max = 86_400))]
     pub create_limit_seconds: u64,
     /// The maximum number of stored backups being made concurrently. Each holds up to three parts of its upload in
@@ -152,26 +154,26 @@ pub struct BackupConfig {
     /// The maximum number of concurrent downloads of stored backups.
     #[schemars(range(min = 1, max = 1_000))]
     pub concurrent_downloads: usize,
-    /// The maximum time that a restore, or its plan, may take, in seconds.
+    /// The maximum duration of a restore, or of its plan, in seconds.
     #[schemars(range(min = 1, max = 604_800))]
     pub restore_limit_seconds: u64,
     /// The maximum number of restores being applied concurrently; the same limit applies separately to plans and to
     /// rollbacks. At most one restore changes a given source at a time.
     #[schemars(range(min = 1, max = 100))]
     pub concurrent_restores: usize,
-    /// The maximum time that a verification may take, in seconds.
+    /// The maximum duration of a verification, in seconds.
     #[schemars(range(min = 1, max = 86_400))]
     pub verify_limit_seconds: u64,
     /// The maximum number of concurrent verifications. Others wait in the order of their arrival. Each takes up to
     /// 3 × `verify_manifest_limit_bytes` + `verify_row_limit_bytes` + a few MiB of memory: with the defaults below 64 MiB.
     #[schemars(range(min = 1, max = 100))]
     pub concurrent_verifications: usize,
-    /// The largest row of an archive that the service verifies, in bytes, at most the format's limit. `strongroom archive
-    /// verify` has no such limit.
+    /// The maximum size of a row in an archive that the service verifies, in bytes, at most the format's limit.
+    /// `strongroom archive verify` has no such limit.
     #[schemars(range(min = 1, max = 268_435_456))]
     pub verify_row_limit_bytes: u64,
-    /// The largest manifest of an archive that the service verifies, in bytes, at most the format's limit. The
-    /// description of a table may have half of it. 8 MiB are enough for 33,000 files.
+    /// The maximum size of the manifest of an archive that the service verifies, in bytes, at most the format's limit.
+    /// A table's description may be half as large. 8 MiB are enough for 33,000 files.
     #[schemars(range(min = 1_048_576, max = 67_108_864))]
     pub verify_manifest_limit_bytes: u64,
     /// The processor time that a verification may take in addition to 24 s for each MiB of its file, in seconds.
@@ -180,14 +182,14 @@ pub struct BackupConfig {
     /// The maximum number of uploads being received, waiting or being verified. One caller may have two.
     #[schemars(range(min = 1, max = 1_000))]
     pub concurrent_uploads: usize,
-    /// The largest upload, in bytes.
+    /// The maximum size of an upload, in bytes.
     #[schemars(range(min = 1))]
     pub upload_limit_bytes: u64,
-    /// The maximum disk space of all uploads together, in bytes. It is counted as they arrive.
+    /// The maximum disk space of all uploads together, in bytes. Bytes count as soon as they arrive.
     #[schemars(range(min = 1))]
     pub staging_limit_bytes: u64,
-    /// The folder for uploads, which are stored sealed. Uploads for a verification are unnamed files; uploads for a
-    /// restore are kept for a day. Without it, the system's folder for temporary files (`TMPDIR`).
+    /// The folder for uploads, which are stored sealed. A file to be verified has no name; a file to be restored is
+    /// kept for a day. Without it, the system's folder for temporary files (`TMPDIR`).
     pub staging_dir: Option<PathBuf>,
     /// zlib's compression level, from 1 (fast) to 9 (small). Without it, an encoder designed for rows is used, which is
     /// faster than level 1 and compresses like level 2.
@@ -195,7 +197,7 @@ pub struct BackupConfig {
     pub compression_level: Option<u8>,
     /// The service's certificate. Without it, the API is plain HTTP/2.
     pub tls: Option<TlsConfig>,
-    /// Accepts plaintext connections from other machines, for networks that encrypt their traffic.
+    /// Allows unencrypted connections from other machines; only for networks that encrypt their traffic.
     pub plaintext: bool,
 }
 
@@ -331,8 +333,9 @@ pub struct SourceConfig {
     /// restore can refuse a database that is older than the archive.
     #[serde(default)]
     pub migrations_table: Option<String>,
-    /// The column with the ids. Without it, the first of `migration`, `migration_name`, `version`, `version_num`,
-    /// `MigrationId`, `version_id` and `name` that the table has, or else the only column of its primary key.
+    /// The column with the ids of migrations. Without it, the first of `migration`, `migration_name`, `version`,
+    /// `version_num`, `MigrationId`, `version_id` and `name` that the table has, or else the only column of its primary
+    /// key.
     #[serde(default)]
     pub migrations_column: Option<String>,
     /// Exports a temporary copy, so that writers never wait (only `sqlite`).

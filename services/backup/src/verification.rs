@@ -1,7 +1,7 @@
 //! Verifies archives that clients send, with the help of the vault, and returns verdicts.
 //!
 //! Order: receive the file, wait for a turn, open the seal, check the signature, read every entry and ask the vault
-//! about every sealed value. Receiving may take as long as the client likes, within bounds, and needs no turn: only
+//! about every sealed value. Receiving may take long, within the upload's limits, and needs no turn: only
 //! reading an archive takes one of the few permits. [`crate::operation`] handles everything around that, from the
 //! permit to the audit event.
 

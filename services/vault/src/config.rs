@@ -53,7 +53,7 @@ pub struct VaultConfig {
     pub tls: Option<TlsConfig>,
     /// Holders of client certificates, who call without a token, and their permissions. They need `tls.client_ca_file`.
     pub identities: Vec<IdentityConfig>,
-    /// Accepts plaintext connections from other machines, for networks that encrypt their traffic.
+    /// Allows unencrypted connections from other machines; only for networks that encrypt their traffic.
     pub plaintext: bool,
 }
 

@@ -33,13 +33,13 @@ const CONNECT: Duration = Duration::from_secs(5);
 pub struct Target {
     /// The address: `https://HOST:PORT` or `http://HOST:PORT`.
     pub url: String,
-    /// The certificate authorities of the service, PEM; the system's if it is not set.
+    /// The certificate authorities of the called service, PEM; the system's if it is not set.
     pub ca_file: Option<PathBuf>,
-    /// The client certificate to show, PEM, if the service asks for one.
+    /// The client certificate to show, PEM, if the called service asks for one.
     pub cert_file: Option<PathBuf>,
     /// The private key of `cert_file`, PEM. Only its owner may read the file (mode 0600).
     pub key_file: Option<PathBuf>,
-    /// Permits an `http://` address on another machine, for networks that encrypt their traffic.
+    /// Permits an `http://` address on another machine; only for networks that encrypt their traffic.
     pub plaintext: bool,
 }
 

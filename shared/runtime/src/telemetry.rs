@@ -44,10 +44,11 @@ pub struct TelemetryConfig {
     pub otlp_endpoint: Option<String>,
     /// The certificate authorities of the collector, PEM; the system's if it is not set.
     pub ca_file: Option<PathBuf>,
-    /// Permits an `http://` address on another machine, for networks that encrypt their traffic.
+    /// Permits an `http://` address on another machine; only for networks that encrypt their traffic.
     pub plaintext: bool,
-    /// The share of calls without a caller's trace that start a trace. A caller's trace is recorded if the caller
-    /// records it. At most 100 traces of each kind are recorded per second.
+    /// Of the calls that arrive without a trace, the share that is traced. A call that arrives with a trace is recorded
+    /// if its caller records the trace. Per second, at most 100 traces that begin here are recorded, and at most 100 that
+    /// callers began.
     #[schemars(range(min = 0, max = 1))]
     pub sampling: f64,
 }

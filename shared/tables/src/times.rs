@@ -4,11 +4,15 @@
 //!
 //! - ISO 8601 and its relatives: a date, and after `T` or spaces a time to the minute or finer; then `Z`, `UTC`, `GMT` or an
 //!   offset. Without a zone it is UTC. A bare date counts as the end of that day.
-//! - A number, or a number stored as text: from 1,721,425.5 (the year 1) to 5,373,484.5 a Julian day, otherwise seconds since
-//!   the Unix epoch; smaller non-negative numbers are not times. Eight digits of text that form a date are one (ISO 8601's
-//!   basic form). This is the rule of SQLite's modifier `auto`, without its days before year 1
-//!   (<https://www.sqlite.org/lang_datefunc.html>). If seconds would be beyond the year 9999, the number is taken as milli-,
-//!   micro- or nanoseconds.
+//! - A number, or a number stored as text, as in the table. This is the rule of SQLite's modifier `auto`, without its days
+//!   before year 1 (<https://www.sqlite.org/lang_datefunc.html>). Eight digits of text that form a date count as a date (ISO
+//!   8601's basic form).
+//!
+//! | number | meaning |
+//! |---|---|
+//! | 1,721,425.5 (the year 1) to 5,373,484.5 | a Julian day |
+//! | 0 to 1,721,425.5 | not a time |
+//! | any other | seconds since the Unix epoch; if these are beyond the year 9999, milli-, micro- or nanoseconds |
 //!
 //! Any other value is kept and counted, because leaving out a wanted row would be worse.
 

@@ -80,7 +80,7 @@ impl Scene {
         let applied = of_restore(admin.events("restore.applied"));
         assert_eq!(applied, usize::from(fate != Fate::Old), "{place}: the grant commits once");
         let taken_back = of_restore(admin.events("restore.taken_back"));
-        assert_eq!(taken_back, usize::from(fate == Fate::Back), "{place}: and is taken back once");
+        assert_eq!(taken_back, usize::from(fate == Fate::Back), "{place}: and is undone once");
         let open = "SELECT count(*) FROM restore_stages WHERE state IN ('staging', 'staged')";
         assert_eq!(vault.number(open), 0, "{place}: a stage is left");
         let rows = format!("SELECT count(*) FROM restore_rows WHERE stage_id = '{id}'");

@@ -16,9 +16,9 @@ const SETTLED: Duration = Duration::from_secs(180);
 const MORE_DESCRIPTORS: usize = 4;
 const MORE_MEMORY: u64 = 24 << 20;
 
-pub(crate) fn check(site: &mut Site) {
+pub(crate) fn check(site: &mut Site, kills: usize) {
     let admin = site.deployment.admin.clone();
-    settle(site, &admin);
+    settle(site, &admin, kills);
     site.bank.check_total();
     assert_eq!(admin.json(&["audit", "verify"])["ok"], true);
     roll_back_all(&admin);
@@ -28,8 +28,8 @@ pub(crate) fn check(site: &mut Site) {
     quiet_rounds(site, &admin);
 }
 
-/// No operation runs, no connection is busy, and every beginning in the log has its end.
-fn settle(site: &Site, admin: &Operator) {
+/// No operation runs, no connection is busy, and the log has the ends of all operations but those that a kill has cut off.
+fn settle(site: &Site, admin: &Operator, kills: usize) {
     let _ = admin.run(&["schedule", "delete", "minutely", "--yes"]);
     eventually("operations end", SETTLED, || (running(site) == 0).then_some(()));
     eventually("restores end", SETTLED, || {
@@ -49,8 +49,11 @@ fn settle(site: &Site, admin: &Operator) {
     for (begin, end) in
         [("backup.export_started", "backup.exported"), ("backup.create_started", "backup.created")]
     {
-        eventually("every start has its end", PATIENCE, || {
-            (admin.events(begin).len() == admin.events(end).len()).then_some(())
+        // An operation whose first event was committed by a vault that died before it answered has not begun. Its end is recorded
+        // once no operation can be that old, which is an hour later.
+        eventually("nearly every start has its end", PATIENCE, || {
+            let (begun, ended) = (admin.events(begin).len(), admin.events(end).len());
+            (ended <= begun && begun - ended <= kills).then_some(())
         });
     }
 }

@@ -65,7 +65,7 @@ fn an_edited_record_is_refused_and_written_again_where_the_catalogue_knows_bette
         std::fs::write(&record, wrong).unwrap();
         let scan = storing.admin().run(&["backup", "scan"]);
         let said = scan.failed_with(1);
-        assert!(said.starts_with("error: 1 record was refused: "), "{said}");
+        assert!(said.starts_with("error: 1 sidecar was refused: "), "{said}");
         assert!(
             scan.text().contains(&format!("local: {}", file.file_name().unwrap().display())),
             "{}",

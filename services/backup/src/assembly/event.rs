@@ -7,7 +7,7 @@ use super::plan::Plan;
 use crate::error::{Error, Result};
 use crate::operation::{Metadata, put};
 
-/// In both events: the request, the kind of seal, and the public keys that open it; never a passphrase.
+/// In `…_started` and the closing event: the request, the kind of seal, and the public keys that open it; never a passphrase.
 pub(crate) fn describe_plan(plan: &Plan, seal: &str, recipients: Vec<String>) -> Result<Metadata> {
     let options = serde_json::to_string(&plan.options)
         .map_err(|error| Error::Defect(format!("options make no JSON: {error}")))?;
@@ -25,7 +25,7 @@ pub(crate) fn describe_plan(plan: &Plan, seal: &str, recipients: Vec<String>) ->
     Ok(metadata)
 }
 
-/// In the last event: the written archive.
+/// In the closing event: the written archive.
 pub(crate) fn describe_summary(summary: &Summary) -> Metadata {
     let mut metadata = Metadata::new();
     put(&mut metadata, "size_bytes", summary.file.bytes);

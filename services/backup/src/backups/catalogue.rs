@@ -15,10 +15,10 @@ use crate::operation::{Metadata, put};
 use crate::store::{BackupFilter, BackupRow, BackupState, CopyRow, CopyState, Replaced, StoredBackup};
 use crate::vault_client::VaultClient;
 
-/// Maximum number of attempts at a change. It fails only if others change the backup as often meanwhile.
+/// Maximum number of attempts at a change. It fails only after ten conflicts.
 const ATTEMPTS: usize = 10;
 
-/// Number of newest backups among which one is searched.
+/// Number of newest backups that a search looks through.
 const COMPARED: i64 = 100;
 
 #[derive(Clone)]

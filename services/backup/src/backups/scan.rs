@@ -1,7 +1,7 @@
 //! Rebuilds the catalogue from the sidecars in the destinations.
 //!
 //! A scan adds missing entries to the catalogue, and tightens existing ones: a hold in a sidecar counts, a missing one
-//! does not. An edited record is refused; a record of an unknown signer is listed and has no effect.
+//! does not. An edited sidecar is refused; one of an unknown signer is listed and has no effect.
 
 mod adoption;
 
@@ -25,7 +25,7 @@ use adoption::{Adopted, Adoption};
 
 /// Number of sidecars that are read concurrently.
 const AT_ONCE: usize = 8;
-/// Maximum number of refused records that are named.
+/// Maximum number of refused sidecars that are named.
 const MOST_REFUSED: usize = 100;
 /// Maximum number of sidecars read in one destination. Nobody has as many backups, but an attacker with write access to
 /// a bucket may put more there.
@@ -181,7 +181,7 @@ async fn examine(
             Ok(Examined::Refused(format!("its object has {} bytes instead of {expected}", object.size)))
         }
         None => Ok(Examined::Refused(
-            "its object does not exist; delete the record too, unless you can bring the object back"
+            "its object does not exist; delete the sidecar too, unless you can bring the object back"
                 .to_owned(),
         )),
     }

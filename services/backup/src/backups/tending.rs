@@ -57,7 +57,7 @@ impl Tending {
         loop {
             let failed = self.look(&mut waits, shutdown).await.err().map(|error| error.to_string());
             if let Some(error) = said.news(failed) {
-                tracing::warn!(error, "stored backups cannot be maintained; trying again");
+                tracing::warn!(error, "cannot update stored backups; retrying");
             }
             let woken = tokio::time::timeout(PERIOD, self.base.wake.notified());
             if shutdown.unless_begun(woken).await.is_none() {
@@ -67,7 +67,7 @@ impl Tending {
     }
 
     async fn look(&self, waits: &mut Waits, shutdown: &Shutdown) -> Result<()> {
-        // Backups that wait for their next attempt must not keep others from their first.
+        // Backups that wait for their next attempt must not keep others from their first attempt.
         let most = BATCH.saturating_add(waits.len() as i64);
         let backups = self.base.store.backups_to_tend(self.base.clock.now_micros(), most).await?;
         let mut away = Away::new();
@@ -136,7 +136,7 @@ impl Tending {
             failpoint::reached("purge.after_pins");
             self.base.store.remove_backup(&backup.row.id, backup.row.revision).await?;
             failpoint::reached("purge.removed");
-            // A process that is starting may have asserted them in between.
+            // A starting process may have set the pins again.
             self.base.vault.release_pins(&backup.row.id).await;
             tracing::info!(id = backup.row.id, file_name = backup.row.file_name, "a backup was purged");
         }
@@ -252,7 +252,7 @@ fn report(copy: &mut CopyRow, error: &Error) {
     let problem = error.of_a_copy();
     if copy.problem != problem {
         let (backup, destination, reason) = (&*copy.backup_id, &*copy.destination, error.reason());
-        tracing::warn!(backup, destination, reason, %error, "a copy of a backup has a problem; trying again");
+        tracing::warn!(backup, destination, reason, %error, "cannot update a copy of a backup; retrying");
     }
     error.reason().clone_into(&mut copy.reason);
     copy.problem = problem;

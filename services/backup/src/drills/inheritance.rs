@@ -32,7 +32,7 @@ impl Inheritance {
         true
     }
 
-    /// A drill with complete evidence ends with it. Its leftovers are swept.
+    /// If the evidence is complete, it becomes the result. The scratch databases are removed.
     async fn settle(&self, operation: &OperationRow, host: &str) -> Result<()> {
         let Some(drill) = self.base.store.drill(&operation.id).await? else {
             self.base.store.end_operation(operation).await?;

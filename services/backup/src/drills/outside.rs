@@ -1,5 +1,5 @@
-//! Compares a database's contents other than rows: whether its sequences continue at their old values, and its large
-//! objects are the same.
+//! Compares a database's contents other than rows: whether its sequences continue at their old values, and whether its
+//! large objects are the same.
 
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
@@ -39,8 +39,8 @@ fn sequences(expected: &[Sequence], found: &[Sequence]) -> Option<Finding> {
         match found.iter().find(is_it) {
             None => problems.push(format!("sequence {} did not come back", one.name)),
             Some(other) if is_behind(other, one) => {
-                let (stands, stood) = (other.last_value, one.last_value);
-                problems.push(format!("sequence {} is at {stands}, and was at {stood}", one.name));
+                let (name, now, then) = (&one.name, other.last_value, one.last_value);
+                problems.push(format!("sequence {name} is at {now}, but was at {then} in the archive"));
             }
             Some(_) => {}
         }

@@ -32,7 +32,7 @@ pub(crate) struct Staged {
 }
 
 impl Staged {
-    /// A second handle to the same file, to be read after this one.
+    /// A second handle to the same file. They share an offset: read this one first.
     ///
     /// # Errors
     /// [`Error::Staging`].
@@ -200,7 +200,7 @@ fn create_named(path: &Path) -> std::io::Result<File> {
 }
 
 impl Out {
-    /// No ZIP begins like a sealed file, so a file that is stored unsealed is never a plain archive.
+    /// A file that begins like an age file is stored as it is; it cannot be a plain ZIP.
     fn create(place: &Place, first: &[u8]) -> Result<Self> {
         let compared = first.len().min(SEALED.len());
         let is_sealed = first[..compared] == SEALED[..compared];

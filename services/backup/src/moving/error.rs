@@ -14,7 +14,7 @@ pub enum MoveError {
     #[error(transparent)]
     Document(DocumentError),
     /// It exceeds this server's memory limit.
-    #[error("{problem}, the limit of this server: [backup] {option} allows more")]
+    #[error("{problem}, this server's limit; raise [backup] {option}")]
     Limit {
         /// The part that is too long.
         problem: DocumentError,
@@ -22,7 +22,7 @@ pub enum MoveError {
         option: &'static str,
     },
     /// It is an age file.
-    #[error("the document is sealed, or is not JSON: it begins like an age file; open it first")]
+    #[error("the document is not JSON; it looks like an age file. Decrypt it first")]
     Sealed,
     /// Gatwy's connection export is not valid.
     #[error(transparent)]

@@ -108,6 +108,6 @@ fn unknown(table: usize) -> io::Error {
 }
 
 fn send(chunks: &mpsc::Sender<Chunk>, chunk: Chunk) -> io::Result<()> {
-    // The database has taken its last chunk; it reports its own error.
+    // The loader has stopped and reports the error itself.
     chunks.blocking_send(chunk).map_err(|_| Error::ClientLeft.into())
 }

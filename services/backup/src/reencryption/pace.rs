@@ -31,8 +31,8 @@ impl Pace {
         }
     }
 
-    /// Learns whether a page of `rows` was cut because its values are long: rows requested beyond that would be read
-    /// for nothing.
+    /// Learns whether a page of `rows` was cut because its values are long, so that the next page asks for no more than
+    /// fit.
     pub(super) fn learn(&mut self, rows: u32, is_cut: bool) {
         self.rows = if is_cut { rows.max(LEAST) } else { self.rows.saturating_mul(2).min(MOST) };
     }

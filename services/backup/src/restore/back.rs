@@ -37,7 +37,7 @@ impl Back<'_> {
     /// Rolls back every source, first those that cannot be checked in advance. Returns the number of rows and files.
     ///
     /// # Errors
-    /// Errors of the sources. Sources already rolled back stay so. If going back is the only way left (`has_begun`),
+    /// Errors of the sources. Sources already rolled back remain rolled back. If the rollback has begun (`has_begun`),
     /// all sources are tried, and the first error is returned.
     pub(super) async fn all(
         &self,

@@ -33,7 +33,7 @@ pub(crate) fn print(lines: &str) -> Result<()> {
     print_bytes(printable_lines(lines).as_bytes())
 }
 
-/// Prints JSON: the same data, spelled so that a terminal can show it.
+/// Prints JSON: the same data, escaped so that a terminal can show it.
 pub(super) fn print_json(text: &str) -> Result<()> {
     print_bytes(json::shown(text).as_bytes())
 }
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_terminal_shows_data_and_obeys_none() {
+    fn terminal_control_characters_are_escaped() {
         let shown = |pieces: &[&[u8]]| String::from_utf8(written(true, pieces)).unwrap();
         assert_eq!(shown(&[b"a\x1b[2K\r\n\tb"]), "a\\u{1b}[2K\\r\n\\tb");
         assert_eq!(shown(&["\u{9b}8m\u{202e}ü".as_bytes()]), "\\u{9b}8m\\u{202e}ü");

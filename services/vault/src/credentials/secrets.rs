@@ -1,7 +1,7 @@
 //! Stored secrets: their rows and their plaintext. Every secret of a credential is opened here.
 //!
 //! A re-encryption can seal a secret anew after its row was read, and the key version in the text that was read may be
-//! out of use by then. A secret with such a version is therefore read once more before this is an error.
+//! out of use by then. A secret with such a version is therefore read once more before an error is returned.
 
 use std::sync::Arc;
 

@@ -21,7 +21,7 @@ use record::Report;
 use rows::StagedRow;
 
 /// Time within which a commit can be rolled back, in microseconds: an hour more than the restoring service promises, so
-/// it never depends on the last moment.
+/// a late rollback still succeeds.
 pub(crate) const UNDONE_WITHIN: i64 = 25 * 3600 * 1_000_000;
 
 /// State of a stage.
@@ -112,7 +112,7 @@ pub(crate) enum RestoreMode {
     Replace,
 }
 
-/// One attempt to fill a stage. A stream that was cut off may still be read while its rows are being sent again: the
+/// One attempt to fill a stage. The server may still be processing a broken stream while the client resends it: the
 /// older of two attempts neither adds rows to the newer one's stage nor drops it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Attempt {
@@ -170,7 +170,7 @@ pub(crate) enum Committed {
     NotStaged,
     /// The vault has credentials.
     NotEmpty,
-    /// This id to revive is not a credential of the archive.
+    /// The archive has no credential with this id, which was to be revived.
     NoneToRevive(String),
 }
 
@@ -246,7 +246,7 @@ pub(super) const END_STAGE: &str = "UPDATE restore_stages SET state = 'done' WHE
 pub(super) const LATER_STAGE: &str = "
     SELECT id FROM restore_stages WHERE state = 'committed' AND commit_time > $1 ORDER BY commit_time DESC LIMIT 1";
 
-/// Commit time of the newest restore, by any process's clock.
+/// Commit time of the newest restore, which may come from another process's clock.
 pub(super) const LAST_COMMIT: &str = "SELECT max(commit_time) FROM restore_stages";
 
 pub(super) const EXPIRED_STAGES: &str =
@@ -273,7 +273,7 @@ pub(super) const CREDENTIAL_COLUMNS: &str = "
                              last_used_time, expire_time, revision, labels, row_kid, row_mac, change_id, secret_time,
                              deactivate_time) ";
 
-/// The columns of a credential that a change can change.
+/// The columns of a credential that can change.
 pub(super) const CREDENTIAL_CONFLICT: &str = "
     ON CONFLICT (id) DO UPDATE
     SET display_name = excluded.display_name, secret = excluded.secret, preview = excluded.preview,

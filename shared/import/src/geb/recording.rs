@@ -28,7 +28,7 @@ const HEADER_BYTES: usize = 27;
 pub enum Form {
     /// Decrypted with the master key of the backup.
     Opened,
-    /// Byte for byte: it was not encrypted, or in an unknown way.
+    /// Byte for byte: it was not encrypted, or encrypted in an unknown way.
     AsStored,
 }
 

@@ -21,7 +21,7 @@ use crate::printable::is_unseen;
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LogConfig {
-    /// The levels: `error`, `warn`, `info`, `debug`, `trace` or `off`, also for parts of the program:
+    /// The level, globally or for one module: `error`, `warn`, `info`, `debug`, `trace` or `off`, as in
     /// `info,strongroom_vault=debug`. The variable `STRONGROOM_LOG` takes precedence.
     pub level: String,
     /// The form of a line.

@@ -41,8 +41,8 @@ impl Relation {
         qualified(&self.namespace, &self.table)
     }
 
-    /// The names for LOCK: a partitioned table's rows are in its partitions, whereas a table that others inherit from is read
-    /// separately, as they are.
+    /// The names for LOCK. A partitioned table is locked with its partitions, which hold its rows. A parent and its inheriting
+    /// tables are each read on their own (ONLY).
     pub(super) fn locks(&self) -> Vec<String> {
         let only = |table: String| format!("ONLY {table}");
         match (&self.partition_key, self.one_by_one) {

@@ -40,8 +40,8 @@ struct SequenceRow {
     owner: Option<Vec<String>>,
 }
 
-/// Sequences that belong to one of `tables`, and unless tables were selected also those in the schemas that belong to no
-/// table. Unreadable ones are reported in `skipped`.
+/// Sequences that belong to one of `tables`; also unowned sequences in the schemas, unless tables were selected. Unreadable
+/// ones are reported in `skipped`.
 pub(super) async fn list(
     connection: &mut PgConnection,
     options: &SnapshotOptions,
@@ -91,7 +91,7 @@ async fn rows(connection: &mut PgConnection) -> sqlx::Result<Vec<SequenceRow>> {
     sqlx::query_as(AssertSqlSafe(sql)).persistent(false).fetch_all(connection).await
 }
 
-/// Reads them one by one after one has failed, for example because it was just dropped.
+/// Reads them one by one, after reading them together has failed, for example because one was just dropped.
 async fn one_by_one(
     connection: &mut PgConnection,
     rows: &[SequenceRow],
@@ -132,7 +132,8 @@ impl SequenceRow {
         in_schemas && options.selects(&archive_name(&self.namespace, &self.name))
     }
 
-    /// USAGE alone permits only a function that cannot distinguish a new sequence from one that was set to a number.
+    /// With USAGE alone, only `pg_sequence_last_value` is allowed, which cannot distinguish a new sequence from one that was
+    /// set to a number.
     fn position(&self) -> String {
         if self.selectable {
             return format!("last_value, is_called FROM {}", qualified(&self.namespace, &self.name));

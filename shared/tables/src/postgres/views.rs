@@ -26,8 +26,8 @@ struct ViewRow {
 }
 
 /// Lists views in an order in which they can be created. Extensions' views come with their extension. Before printing a view,
-/// the server waits for any session that refreshes or alters it: such a view is reported in `skipped` instead, because its
-/// rows are in no archive anyway.
+/// the server waits for any session that refreshes or alters it. We do not wait, but report the view in `skipped`: no data is
+/// lost, because the rows of views are not archived.
 pub(super) async fn list(
     connection: &mut PgConnection,
     options: &SnapshotOptions,

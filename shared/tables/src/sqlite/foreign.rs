@@ -9,7 +9,7 @@ use crate::names::quoted;
 use crate::options::Skipped;
 
 /// Defines every collation that the schema names and SQLite does not know, as byte order: SQLite does not open a table
-/// without its collations, and a whole table can be read in any order.
+/// without its collations. The order does not matter, because whole tables are read.
 pub(super) async fn create_collations(connection: &mut SqliteConnection) -> sqlx::Result<()> {
     // Built-in collations. SQLite's own list also contains collations that a schema only names.
     const KNOWN: [&str; 3] = ["binary", "nocase", "rtrim"];
@@ -56,7 +56,8 @@ pub(super) async fn unreadable(
     Ok(skipped)
 }
 
-/// The error in computing the columns, if any. `typeof` needs the value, and an index must not supply it.
+/// The error in computing the columns, if any. `typeof` forces SQLite to compute the value; NOT INDEXED stops it from using an
+/// index.
 async fn try_columns(
     connection: &mut SqliteConnection,
     table: &str,

@@ -1,4 +1,4 @@
-//! Fuzzing of the requests that begin restores, as the wire brings them.
+//! Fuzzing of the requests that begin restores, as encoded messages.
 
 use prost_reflect::prost::Message as _;
 use strongroom_fuzz::{Outcome, fuzz};

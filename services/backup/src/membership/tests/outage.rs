@@ -67,7 +67,7 @@ async fn a_process_that_is_cut_off_stops_its_operations_before_another_one_inher
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_outage_for_all_makes_nobody_dead_who_comes_back() {
+async fn after_a_common_outage_no_returning_process_counts_as_dead() {
     let database = Shared::default();
     let running = [Running::start(&database).await, Running::start(&database).await];
     sleep(3 * HEARTBEAT).await;
@@ -78,7 +78,7 @@ async fn an_outage_for_all_makes_nobody_dead_who_comes_back() {
     let after = running.each_ref().map(Running::id);
     sleep(60 * SECOND).await;
     assert_eq!(running.each_ref().map(Running::id), after);
-    assert_eq!(ids(&database).len(), 2, "those from before are inherited from");
+    assert_eq!(ids(&database).len(), 2, "the old memberships were taken over");
 }
 
 #[tokio::test(start_paused = true)]

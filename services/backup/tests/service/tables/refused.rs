@@ -38,7 +38,7 @@ async fn documents_that_are_none() {
         (document[..document.len() - 5].to_vec(), Code::InvalidArgument, "DOCUMENT_INVALID", "ends early"),
         (b"{\"users\":[]}".to_vec(), Code::InvalidArgument, "DOCUMENT_INVALID", "neither a table document"),
         (b"PK\x03\x04".to_vec(), Code::InvalidArgument, "DOCUMENT_INVALID", "neither a table document"),
-        (b"age-encryption.org/v1\n".to_vec(), Code::InvalidArgument, "DOCUMENT_INVALID", "sealed"),
+        (b"age-encryption.org/v1\n".to_vec(), Code::InvalidArgument, "DOCUMENT_INVALID", "an age file"),
         (with("_tables\":1", "_tables\":2"), Code::InvalidArgument, "DOCUMENT_INVALID", "version 2"),
         (with("\"rows\"", "\"rows\":[],\"rows\""), Code::InvalidArgument, "DOCUMENT_INVALID", "twice"),
         (

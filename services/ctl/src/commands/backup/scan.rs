@@ -32,7 +32,7 @@ fn table(found: &[DestinationScan]) -> Table {
     table
 }
 
-/// The table, and a line for each refused record.
+/// The table, and a line for each refused sidecar.
 fn text(found: &[DestinationScan]) -> String {
     let mut text = table(found).to_string();
     for one in found {
@@ -48,7 +48,7 @@ fn text(found: &[DestinationScan]) -> String {
     text
 }
 
-/// Unverified backups and missing copies are the findings that a scan is for. A refused record, or a destination that
+/// Unverified backups and missing copies are the findings that a scan is for. A refused sidecar, or a destination that
 /// was not read to its end, means that the catalogue may still lack something.
 fn judge(found: &[DestinationScan]) -> Result<()> {
     let unread = found.iter().filter(|one| !one.problem.is_empty());
@@ -59,8 +59,10 @@ fn judge(found: &[DestinationScan]) -> Result<()> {
     let refused: i64 = found.iter().map(|one| one.refused_total.max(one.refused.len() as i64)).sum();
     match refused {
         0 => Ok(()),
-        1 => bail!("1 record was refused: what it alone states is not in the catalogue"),
-        refused => bail!("{refused} records were refused: what they alone state is not in the catalogue"),
+        1 => bail!("1 sidecar was refused: information that only it holds is not in the catalogue"),
+        refused => {
+            bail!("{refused} sidecars were refused: information that only they hold is not in the catalogue")
+        }
     }
 }
 
@@ -91,14 +93,14 @@ mod tests {
     #[test]
     fn what_could_not_be_read_is_one() {
         let said = |found: &[DestinationScan]| judge(found).unwrap_err().to_string();
-        assert!(said(&[scan(&["a"], 7, "")]).starts_with("7 records were refused: "));
-        assert!(said(&[scan(&["a"], 1, "")]).starts_with("1 record was refused: "));
+        assert!(said(&[scan(&["a"], 7, "")]).starts_with("7 sidecars were refused: "));
+        assert!(said(&[scan(&["a"], 1, "")]).starts_with("1 sidecar was refused: "));
         let unread = [scan(&[], 0, ""), scan(&[], 0, "no\nbucket"), scan(&["a"], 1, "no folder")];
         assert_eq!(said(&unread), "the scan is incomplete: no\\nbucket, and no folder");
     }
 
     #[test]
-    fn each_refused_record_has_a_line_and_the_rest_is_counted() {
+    fn each_refused_sidecar_has_a_line_and_the_rest_is_counted() {
         let shown = text(&[scan(&["a.json: its signature\u{1b} is wrong"], 3, "")]);
         assert!(shown.contains("offsite: a.json: its signature\\u{1b} is wrong\n"), "{shown}");
         assert!(shown.ends_with("offsite: 2 more refused\n"), "{shown}");

@@ -12,7 +12,7 @@ fn outcome<T, E: ToString>(result: Result<T, E>) -> Outcome {
     result.map(drop).map_err(|error| error.to_string())
 }
 
-/// As the wire brings them, in the message of `IssueToken`.
+/// As encoded messages of `IssueToken`.
 #[test]
 fn selectors_of_tokens() {
     let select = [

@@ -18,7 +18,7 @@ use crate::store::restore::{Added, Attempt};
 const MAX_ROW: usize = 512 << 10;
 /// Maximum bytes of one stage: a million credentials with short secrets are 1 GB.
 const MAX_STAGE: u64 = 16 << 30;
-/// Maximum number of rows without a MAC: nothing else limits the number that a service can send.
+/// Maximum number of rows without a MAC. Without MACs, a service could send any number.
 const MAX_TOMBSTONES: i64 = 1_000_000;
 /// Rows stored in one batch.
 const BATCH: usize = 200;
@@ -49,7 +49,7 @@ struct Incoming {
 }
 
 impl Staging {
-    /// `live` is the vault's own ring; it seals values again that were sealed under another root key.
+    /// `live` is the vault's own ring; it reseals values sealed under another root key.
     pub(super) fn new(
         store: Arc<dyn Store>,
         attempt: Attempt,

@@ -44,7 +44,7 @@ pub(super) struct Undoing<'u> {
     report: Report,
     events: RowEvents,
     changed: Vec<String>,
-    /// Ids of all changed credentials, also of those that are not named.
+    /// Ids of all changed credentials, including those beyond [`MAX_NAMED`].
     changed_ids: BTreeSet<String>,
 }
 
@@ -218,7 +218,7 @@ impl<'u> Undoing<'u> {
         delete(tx, DELETE_CREDENTIALS, ids).await
     }
 
-    /// Whether the reference is unchanged since the restore; it then gets its previous state.
+    /// Whether the reference is unchanged since the restore. If so, [`Self::references`] restores it.
     async fn is_of_restore(&self, tx: &mut Connection, row: &ReferenceRow, seal: &Seal) -> Result<bool> {
         let undo = self.find(tx, REFERENCES, &reference_key(&row.kind, &row.consumer)).await?;
         Ok(undo.is_some_and(|undo| undo.change_id.as_ref() == Some(&seal.change_id)))
@@ -237,7 +237,7 @@ impl<'u> Undoing<'u> {
             }
             removed.push(id.to_owned());
             let before: Option<Before<VersionRow>> = undo.before()?;
-            // A rotation since may have removed the previous secret on purpose.
+            // A later rotation may have removed the previous secret on purpose.
             let is_put_back = owners.contains(id) && !self.changed_ids.contains(id);
             if let Some(Before { row, .. }) = before.filter(|_| is_put_back) {
                 let seal = self.store.codes.seal_as(&row, self.events.change_id(CREDENTIALS))?;

@@ -102,7 +102,7 @@ async fn somebody_else_s_token_is_not_enrolled_again() {
     assert_refused(approve(&mut ben, &asked.id).await, Code::FailedPrecondition, "SUBJECT_TAKEN");
 }
 
-/// Ada takes back the token that Ben is about to approve as Cleo's: if it were approved, she would be two people.
+/// Ada reissues the token that Ben is about to approve as Cleo's: if it were approved, she would be two people.
 #[tokio::test]
 async fn a_token_that_changed_hands_since_is_not_enrolled() {
     for vault in TestVault::each().await {

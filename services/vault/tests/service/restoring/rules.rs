@@ -1,4 +1,4 @@
-//! Revocations after the archive was made remain in force, except for credentials that somebody names.
+//! Revocations after the archive was made remain in force, except for credentials that are explicitly revived.
 
 use strongroom_api::source::v1::RestoreMode;
 use strongroom_api::vault::v1 as proto;
@@ -112,7 +112,7 @@ async fn nothing_that_was_revoked_comes_back() {
         assert_eq!(admin.reveal(&scene.created).await.unwrap_err().code(), Code::NotFound);
         let renamed = admin.shown(&scene.renamed).await;
         assert_eq!(renamed.display_name, "renamed");
-        assert_ne!(renamed.etag, etag, "who read it before must read it again");
+        assert_ne!(renamed.etag, etag, "a reader with the old etag must reread");
         let (_, skipped) =
             admin.resolve("app").await.map_or((String::new(), vec!["none".to_owned()]), |found| found);
         assert_eq!(skipped, ["none"], "its reference leads nowhere");
@@ -135,10 +135,10 @@ async fn what_is_named_comes_back_and_nothing_else() {
             assert_eq!(admin.reveal(&scene.deleted).await.unwrap(), secret_of("deleted"));
             assert_eq!(admin.reveal(&scene.rotated).await.unwrap(), secret_of("rotated"));
             assert_eq!(admin.reveal(&scene.deactivated).await.unwrap(), secret_of("deactivated"));
-            assert!(admin.shown(&scene.expiring).await.expire_time.is_some(), "nobody has named it");
+            assert!(admin.shown(&scene.expiring).await.expire_time.is_some(), "it was not revived");
             assert_eq!(admin.shown(&scene.renamed).await.display_name, kept, "{mode:?}");
             let found = admin.reveal(&scene.created).await;
-            assert_eq!(found.is_ok(), mode == RestoreMode::Merge, "only a replacement removes what is new");
+            assert_eq!(found.is_ok(), mode == RestoreMode::Merge, "only `replace` removes a new credential");
             verified(admin).await;
         }
         let mut restore =

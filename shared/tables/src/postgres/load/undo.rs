@@ -303,7 +303,7 @@ async fn run(
     difference: &Difference<'_>,
     statements: Vec<String>,
 ) -> Result<u64, Failure> {
-    let what = format!("taking back table {}", difference.pair.archive.name);
+    let what = format!("rolling back table {}", difference.pair.archive.name);
     let mut rows = 0;
     for sql in statements {
         rows += session.run(&what, sql).await?;

@@ -1,7 +1,7 @@
 //! Rolls back an applied restore.
 //!
 //! The staged rows are the contents of the restored tables right after the restore. So any difference from them is a later
-//! change; without one, the added rows are deleted and the old ones come back. After a merge, which left all other rows
+//! change; if there is none, the added rows are deleted and the old ones come back. After a merge, which left all other rows
 //! unchanged, only the rows that it added are compared.
 
 use std::time::Duration;
@@ -35,7 +35,7 @@ pub(super) async fn roll_back(
     Ok(RolledBack { tables })
 }
 
-/// Does the same, but rolls back that transaction.
+/// Tries the rollback and undoes it.
 pub(super) async fn check(
     target: &mut SqliteTarget,
     restore: &str,
@@ -202,7 +202,7 @@ impl Work<'_> {
         if !table.is_restored || self.marker.mode == Mode::Merge {
             return Ok(());
         }
-        // Removed along with the restore's own tables, because its name has the same prefix.
+        // This table is removed along with the restore's own tables, because its name has the same prefix.
         let again = format!("{}_again", self.digits);
         Undo::of(&again, at).create(connection, table).await?;
         swap::one(connection, &again, at, table, Mode::Replace).await.map(drop)

@@ -11,8 +11,8 @@ use super::pair::Pair;
 use crate::load::{Refusal, Wanted};
 use crate::names::quoted;
 
-/// Staged rows that are equal in columns that are unique in the target. Columns that were also unique in the archive's table
-/// are not checked.
+/// Staged rows that would violate a unique constraint of the target. Columns that were also unique in the archive's table are
+/// not checked.
 pub(super) async fn unique(
     connection: &mut SqliteConnection,
     live: &Live,

@@ -105,7 +105,7 @@ impl FilesTarget {
     }
 
     fn take_back(&self, own: &Own, back: &Back, discards: bool) -> Result<()> {
-        let failing = self.failing("cannot take back", &back.path().to_string_lossy());
+        let failing = self.failing("cannot roll back", &back.path().to_string_lossy());
         if !self.is_pending(own, back)? {
             return Ok(());
         }
@@ -138,7 +138,7 @@ impl FilesTarget {
         };
         match place.remove_folder() {
             Err(error) if matches!(error.kind(), DirectoryNotEmpty | NotADirectory) => Ok(()),
-            removed => removed.map_err(self.failing("cannot take back", &path.to_string_lossy())),
+            removed => removed.map_err(self.failing("cannot roll back", &path.to_string_lossy())),
         }
     }
 
@@ -150,7 +150,7 @@ impl FilesTarget {
         expected: &Expected,
         discards: bool,
     ) -> Result<()> {
-        let failing = self.failing("cannot take back", &path.to_string_lossy());
+        let failing = self.failing("cannot roll back", &path.to_string_lossy());
         let (live, slot) = (self.place_made(own, path)?, own.slot(slot));
         for _ in 0..MOST_TRIES {
             let found = live.look().map_err(&failing)?;

@@ -1,4 +1,4 @@
-//! Methods that the vault leaves unanswered, as if it were temporarily unavailable.
+//! Methods that the fake vault answers with UNAVAILABLE.
 
 use std::sync::Arc;
 use std::task::{Context, Poll};

@@ -9,7 +9,7 @@ use crate::postgres::naming::qualified;
 
 /// Brings back deleted rows, and in the others the columns that foreign keys set.
 pub(super) async fn bring_back(session: &mut Session<'_>, outside: &OutsideTable) -> Result<(), Failure> {
-    let what = format!("taking back table {}", outside.name());
+    let what = format!("rolling back table {}", outside.name());
     let (undo, live) = (&outside.undo, outside.rows());
     let mut sql = String::new();
     let same = outside.same_row("u", "f");
