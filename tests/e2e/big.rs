@@ -40,14 +40,18 @@ fn a_big_table_exports_in_bounded_memory_without_a_temporary_file() {
     }
 }
 
-/// Neither in its folder for temporary files nor as an open, already deleted file.
+/// Neither in its folder for temporary files nor as an open, already deleted file. A probe of the folder has one for a moment.
 fn assert_no_temporary_file(folder: &Path, pid: u32) {
-    let files: Vec<_> = folder.read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
-    assert!(files.is_empty(), "{files:?}");
-    for descriptor in std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap() {
-        // The descriptor may already be closed.
-        let Ok(target) = std::fs::read_link(descriptor.unwrap().path()) else { continue };
-        let target = target.to_string_lossy().into_owned();
-        assert!(!(target.starts_with('/') && target.ends_with(" (deleted)")), "{target}");
-    }
+    e2e::eventually("no temporary file", e2e::PATIENCE, || {
+        let is_empty = folder.read_dir().unwrap().next().is_none();
+        (is_empty && deleted_files(pid).is_empty()).then_some(())
+    });
+}
+
+fn deleted_files(pid: u32) -> Vec<String> {
+    let descriptors = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
+    // A descriptor may already be closed.
+    let targets = descriptors.filter_map(|descriptor| std::fs::read_link(descriptor.ok()?.path()).ok());
+    let targets = targets.map(|target| target.to_string_lossy().into_owned());
+    targets.filter(|target| target.starts_with('/') && target.ends_with(" (deleted)")).collect()
 }

@@ -128,9 +128,9 @@ mod tests {
         assert_eq!(longest(usize::MAX), Some(36 + 2 + 60 + 2 + 1));
         assert_eq!(longest(80), Some(80));
         assert!(table.text(80).contains(&"i".repeat(36)) && table.text(80).contains("n…  1"));
-        assert_eq!(longest(55), Some(36 + 2 + NARROWEST + 2 + 1), "no further");
-        assert_eq!(longest(54), Some(36 + 2 + NARROWEST));
-        assert!(table.text(54).ends_with("(too narrow for N; -o json shows all)\n"), "{}", table.text(54));
+        assert_eq!(longest(53), Some(36 + 2 + NARROWEST + 2 + 1), "no further");
+        assert_eq!(longest(52), Some(36 + 2 + NARROWEST));
+        assert!(table.text(52).ends_with("(too narrow for N; -o json shows all)\n"), "{}", table.text(52));
         assert!(
             table.text(10).ends_with("(too narrow for NAME, N; -o json shows all)\n"),
             "{}",

@@ -1,6 +1,6 @@
 //! Fuzzing of headers, identity files and payloads.
 
-use strongroom_age::{Header, Identity, IdentityFile, PublicKey};
+use strongroom_age::{Header, HybridIdentity, Identity, IdentityFile, PublicKey, Recipients};
 use strongroom_fuzz::{Outcome, fuzz};
 
 use crate::{IDENTITY, identities, open, open_file, recovery, seal, two_recipients};
@@ -12,9 +12,17 @@ fn outcome<T>(result: Result<T, impl ToString>) -> Outcome {
 #[test]
 fn headers() {
     let sealed = seal(b"", &two_recipients());
-    let identities = identities();
-    let seeds: [&[u8]; 3] =
-        [&sealed, include_bytes!("../vectors/stock.age"), include_bytes!("../vectors/bad-mixed.age")];
+    let hybrid = HybridIdentity::generate();
+    let to_hybrid = Recipients::Keys(vec![PublicKey::Hybrid(Box::new(hybrid.recipient())).into()]);
+    let sealed_to_hybrid = seal(b"", &to_hybrid);
+    let mut identities = identities();
+    identities.push(Identity::Hybrid(Box::new(hybrid)));
+    let seeds: [&[u8]; 4] = [
+        &sealed,
+        &sealed_to_hybrid,
+        include_bytes!("../vectors/stock.age"),
+        include_bytes!("../vectors/bad-mixed.age"),
+    ];
     fuzz("age header", &seeds, |mut file| {
         let header = Header::read(&mut file).map_err(|error| error.to_string())?;
         outcome(header.unlock(&identities))
@@ -43,7 +51,8 @@ fn identity_files_and_recipients() {
     fuzz("age identities", &[IDENTITY.as_bytes(), include_bytes!("../vectors/recovery.age")], |file| {
         outcome(IdentityFile::read(file))
     });
-    fuzz("age recipients", &[recipient.as_bytes()], |text| {
+    let hybrid = HybridIdentity::generate().recipient().to_string();
+    fuzz("age recipients", &[recipient.as_bytes(), hybrid.as_bytes()], |text| {
         let text = String::from_utf8_lossy(text);
         let key: PublicKey = text.parse().map_err(|error: strongroom_age::SealError| error.to_string())?;
         assert_eq!(key.to_string(), text, "a recipient has one form");
