@@ -148,7 +148,7 @@ impl Membership {
             Ok(Ok(true)) => {}
             Ok(Ok(false)) => tracing::warn!(id, "this process leaves its operations to another one"),
             Ok(Err(error)) => {
-                tracing::warn!(id, %error, "this process could not announce that it is leaving")
+                tracing::warn!(id, %error, "this process could not announce that it is leaving");
             }
             Err(_) => tracing::warn!(id, "this process could not announce in time that it is leaving"),
         }

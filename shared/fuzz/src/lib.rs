@@ -49,6 +49,7 @@ pub struct Run {
 ///
 /// # Panics
 /// When the target panics or does not return, and when no seed is accepted: then the target refuses too early to test anything.
+#[expect(clippy::print_stdout, reason = "the counts are what a long run reports")]
 pub fn fuzz(name: &str, seeds: &[&[u8]], target: impl Fn(&[u8]) -> Outcome) -> Run {
     let is_long = std::env::var_os("STRONGROOM_LONG").is_some();
     let time = if is_long { Duration::from_secs(20) } else { Duration::from_millis(250) };
@@ -79,7 +80,7 @@ pub fn fuzz(name: &str, seeds: &[&[u8]], target: impl Fn(&[u8]) -> Outcome) -> R
 
 fn first_number(is_long: bool) -> u64 {
     let given = std::env::var("STRONGROOM_FUZZ_SEED").ok().and_then(|text| text.parse().ok());
-    given.unwrap_or_else(|| if is_long { Random::from_clock() } else { 1 })
+    given.unwrap_or_else(|| if is_long { Random::fresh_seed() } else { 1 })
 }
 
 struct Session<'a, T> {
@@ -144,7 +145,7 @@ mod tests {
             Ok(())
         };
         let found = catch_unwind(|| fuzz("broken", &[b"abc"], target));
-        let message = found.unwrap_err();
+        let message = found.expect_err("the target panics");
         let message = message.downcast_ref::<String>().map(String::as_str).unwrap_or_default();
         assert!(message.contains("for the input 7f"), "{message}");
     }

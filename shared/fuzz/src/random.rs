@@ -1,6 +1,6 @@
 //! Random numbers that a number repeats: SplitMix64 (Steele, Lea and Flood, 2014).
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::hash::{BuildHasher as _, RandomState};
 
 pub(crate) struct Random(u64);
 
@@ -9,9 +9,9 @@ impl Random {
         Self(seed)
     }
 
-    /// A number for a run that shall differ from others.
-    pub(crate) fn from_clock() -> u64 {
-        SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64)
+    /// A seed that no other run has.
+    pub(crate) fn fresh_seed() -> u64 {
+        RandomState::new().hash_one(0)
     }
 
     pub(crate) fn next(&mut self) -> u64 {

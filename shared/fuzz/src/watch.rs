@@ -12,6 +12,7 @@ pub(crate) struct Watch(Arc<Mutex<Running>>);
 
 impl Watch {
     /// Starts the thread that watches; it ends with the value.
+    #[expect(clippy::print_stderr, reason = "the process ends, and nothing else says why")]
     pub(crate) fn start(name: &str) -> Self {
         let running = Arc::new(Mutex::new(None));
         let (watched, name) = (Arc::downgrade(&running), name.to_owned());
