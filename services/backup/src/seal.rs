@@ -2,7 +2,7 @@
 //!
 //! A file key is generated here for each archive; the vault wraps it, and afterwards only the seal's writer uses it.
 
-use strongroom_age::{FileKey, Passphrase, PublicKey, Recipient, Recipients, SealError};
+use strongroom_age::{FileKey, Passphrase, PublicKey, Recipient, Recipients};
 
 use crate::config::{SealConfig, WITHOUT_RECOVERY};
 use crate::error::{Error, Result};
@@ -79,8 +79,8 @@ impl SealPolicy {
             }
             recovery.push(recipient);
         }
-        if is_mixed(&recovery) {
-            return refused(&format!("recovery_recipients: {}", SealError::PostQuantumNotAlone));
+        if let Err(problem) = PublicKey::check_alike(&recovery) {
+            return refused(&format!("recovery_recipients: {problem}"));
         }
         if without_recovery && !recovery.is_empty() {
             return refused("both recovery_recipients and without_recovery are given; keep one");
@@ -138,12 +138,6 @@ impl SealPolicy {
         }
         Ok(())
     }
-}
-
-/// Whether some keys are post-quantum keys and others are not: no archive can be sealed to both.
-pub(crate) fn is_mixed(keys: &[PublicKey]) -> bool {
-    let post_quantum = keys.iter().filter(|key| key.is_post_quantum()).count();
-    post_quantum != 0 && post_quantum != keys.len()
 }
 
 fn refused<T>(problem: &str) -> Result<T> {

@@ -24,6 +24,16 @@ impl PublicKey {
         matches!(self, Self::Hybrid(_))
     }
 
+    /// Checks that a file can be sealed to all of `keys`.
+    ///
+    /// # Errors
+    /// [`SealError::PostQuantumNotAlone`] if some are post-quantum keys and others are not.
+    pub fn check_alike(keys: &[Self]) -> SealResult<()> {
+        let first = keys.first().is_some_and(Self::is_post_quantum);
+        let is_alike = keys.iter().all(|key| key.is_post_quantum() == first);
+        if is_alike { Ok(()) } else { Err(SealError::PostQuantumNotAlone) }
+    }
+
     /// At most 63 characters that identify the key in logs and messages: a post-quantum key is truncated to the
     /// length of an ordinary one.
     #[must_use]

@@ -1,14 +1,14 @@
 //! The common parts of requests for archives: the selection and the seal.
 
 use jiff::Timestamp;
-use strongroom_age::{Passphrase, PublicKey, SealError};
+use strongroom_age::{Passphrase, PublicKey};
 use strongroom_api::backup::v1::create_backup_request::Seal as CreateSeal;
 use strongroom_api::backup::v1::export_backup_request::Seal;
 use zeroize::Zeroizing;
 
 use crate::assembly::ArchiveRequest;
 use crate::error::{Error, Result};
-use crate::seal::{SealChoice, is_mixed};
+use crate::seal::SealChoice;
 
 /// Maximum length of a list in a request.
 const MAX_NAMES: usize = 10_000;
@@ -77,9 +77,7 @@ fn parse_recipients(given: &[String]) -> Result<Vec<PublicKey>> {
         }
         recipients.push(recipient);
     }
-    if is_mixed(&recipients) {
-        return Err(Error::field(FIELD, SealError::PostQuantumNotAlone.to_string()));
-    }
+    PublicKey::check_alike(&recipients).map_err(|problem| Error::field(FIELD, problem.to_string()))?;
     Ok(recipients)
 }
 

@@ -72,7 +72,7 @@ impl Local {
         error.chain().find_map(|cause| {
             let of_archive = || cause.downcast_ref().and_then(of_archive);
             let of_age = || cause.downcast_ref().and_then(of_age);
-            let of_seal = || cause.downcast_ref().map(of_seal);
+            let of_seal = || cause.downcast_ref().and_then(of_seal);
             of_archive().or_else(of_age).or_else(of_seal).or_else(|| cause.downcast_ref().and_then(of_file))
         })
     }
@@ -80,12 +80,14 @@ impl Local {
 
 fn of_archive(error: &ArchiveError) -> Option<Local> {
     use ArchiveError::{
-        Compressor, EarlierBuild, FutureVersion, Limit, NoKey, Read, RowLimit, Seal, Sink, Usage,
+        Compressor, Dangling, EarlierBuild, FutureVersion, Limit, NoEntry, NoKey, Read, RowLimit, Seal, Sink,
+        Usage,
     };
     match error {
-        Seal(error) => Some(of_seal(error)),
+        Seal(error) => of_seal(error),
         Sink(_) | Read(_) | Compressor(_) | Usage(_) | Limit { .. } | RowLimit { .. } => None,
-        EarlierBuild | FutureVersion(_) => None,
+        // The archive is as it was made.
+        EarlierBuild | FutureVersion(_) | Dangling(_) | NoEntry { .. } => None,
         NoKey { .. } => Some(Local::SealClosed),
         _ => Some(Local::ArchiveDamaged),
     }
@@ -93,17 +95,29 @@ fn of_archive(error: &ArchiveError) -> Option<Local> {
 
 fn of_age(error: &strongroom_age::Error) -> Option<Local> {
     match error {
-        strongroom_age::Error::Seal(error) => Some(of_seal(error)),
+        strongroom_age::Error::Seal(error) => of_seal(error),
         _ => None,
     }
 }
 
-fn of_seal(error: &SealError) -> Local {
-    use SealError::{NeedsPassphrase, NoIdentity, NoKey, NotIdentities, WrongPassphrase};
+/// Errors of recipients and new passphrases say nothing about a file.
+fn of_seal(error: &SealError) -> Option<Local> {
+    use SealError::{
+        Chunk, EmptyLastChunk, Header, HeaderChanged, HeaderCut, HeaderTooLong, IdentityForm, LastChunk,
+        NeedsPassphrase, NoIdentity, NoKey, NoPayload, NotIdentities, NotSealed, PassphraseNotAlone, Stanza,
+        Trailing, Truncated, WrongPassphrase,
+    };
     match error {
-        NoKey { .. } | NeedsPassphrase | WrongPassphrase | NoIdentity | NotIdentities => Local::SealClosed,
-        SealError::IdentityForm { .. } => Local::SealClosed,
-        _ => Local::ArchiveDamaged,
+        NoKey { .. } | NeedsPassphrase | WrongPassphrase => Some(Local::SealClosed),
+        NoIdentity | NotIdentities | IdentityForm { .. } => Some(Local::SealClosed),
+        NotSealed | HeaderCut | HeaderTooLong { .. } | Header { .. } | Stanza { .. } | PassphraseNotAlone => {
+            Some(Local::ArchiveDamaged)
+        }
+        HeaderChanged | NoPayload | Chunk { .. } | LastChunk { .. } | Truncated { .. } => {
+            Some(Local::ArchiveDamaged)
+        }
+        EmptyLastChunk | Trailing => Some(Local::ArchiveDamaged),
+        _ => None,
     }
 }
 
@@ -153,6 +167,9 @@ mod tests {
             (anyhow!(ArchiveError::Seal(SealError::WrongPassphrase)), Some(Local::SealClosed)),
             (anyhow!(strongroom_age::Error::Seal(SealError::Trailing)), Some(Local::ArchiveDamaged)),
             (anyhow!(SealError::NeedsPassphrase), Some(Local::SealClosed)),
+            (anyhow!(SealError::PostQuantumNotAlone), None),
+            (anyhow!(SealError::EmptyPassphrase), None),
+            (anyhow!(ArchiveError::Dangling(String::new())), None),
             (anyhow!(io::Error::other("FILE_EXISTS")), None),
             (anyhow!("NOT_CONFIRMED"), None),
         ] {
