@@ -46,7 +46,7 @@ fn everything_at_once_with_kills_leaves_nothing_behind() {
     println!("{kills} kills; {}", load.report());
     load.check();
     site.restart();
-    remains::check(&mut site, kills);
+    remains::check(&mut site);
 }
 
 /// Ends the other threads when one of them panics: they would run on until the end.

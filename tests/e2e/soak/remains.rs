@@ -16,9 +16,9 @@ const SETTLED: Duration = Duration::from_secs(180);
 const MORE_DESCRIPTORS: usize = 4;
 const MORE_MEMORY: u64 = 24 << 20;
 
-pub(crate) fn check(site: &mut Site, kills: usize) {
+pub(crate) fn check(site: &mut Site) {
     let admin = site.deployment.admin.clone();
-    settle(site, &admin, kills);
+    settle(site, &admin);
     site.bank.check_total();
     assert_eq!(admin.json(&["audit", "verify"])["ok"], true);
     roll_back_all(&admin);
@@ -28,8 +28,8 @@ pub(crate) fn check(site: &mut Site, kills: usize) {
     quiet_rounds(site, &admin);
 }
 
-/// No operation runs, no connection is busy, and the log has the ends of all operations but those that a kill has cut off.
-fn settle(site: &Site, admin: &Operator, kills: usize) {
+/// No operation runs, no connection is busy, and the log has the ends of all operations.
+fn settle(site: &Site, admin: &Operator) {
     let _ = admin.run(&["schedule", "delete", "minutely", "--yes"]);
     eventually("operations end", SETTLED, || (running(site) == 0).then_some(()));
     eventually("restores end", SETTLED, || {
@@ -49,13 +49,16 @@ fn settle(site: &Site, admin: &Operator, kills: usize) {
     for (begin, end) in
         [("backup.export_started", "backup.exported"), ("backup.create_started", "backup.created")]
     {
-        // An operation whose first event was committed by a vault that died before it answered has not begun. Its end is recorded
-        // once no operation can be that old, which is an hour later.
-        eventually("nearly every start has its end", PATIENCE, || {
-            let (begun, ended) = (admin.events(begin).len(), admin.events(end).len());
-            (ended <= begun && begun - ended <= kills).then_some(())
+        eventually("every start has its end", PATIENCE, || {
+            operations(admin, begin).is_subset(&operations(admin, end)).then_some(())
         });
     }
+}
+
+/// The ids of the operations that have this event.
+fn operations(admin: &Operator, event: &str) -> BTreeSet<String> {
+    let id = |event: &Value| event["operationId"].as_str().unwrap().to_owned();
+    admin.events(event).iter().map(id).collect()
 }
 
 /// The sum of `strongroom_backup_operations_running`.

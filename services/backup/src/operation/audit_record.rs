@@ -93,6 +93,14 @@ impl AuditRecord {
         self.vault.record(&self.delegation, event).await
     }
 
+    /// Records the failure of an operation that did not begin because the vault did not answer to its start event. The
+    /// vault may have recorded that event before it failed, and a start without an end means that the operation runs.
+    pub(super) async fn not_begun(&self, error: &Error) {
+        if matches!(error, Error::VaultAway { .. }) {
+            self.failed(error).await;
+        }
+    }
+
     /// Records the end with an outcome.
     pub(crate) async fn ended(&self, outcome: AuditOutcome, metadata: Metadata) -> Result<()> {
         let mut event = self.event(self.kind.ended, outcome);

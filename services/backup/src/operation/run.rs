@@ -70,7 +70,13 @@ impl<R> Run<R> {
         let began = Instant::now();
         self.metrics.began();
         let (kind, id, file_name) = (self.kind.name, self.record.operation_id(), self.record.target());
-        match self.recorded(work).await {
+        let start = self.record.started().await;
+        let has_begun = start.is_ok();
+        let ended = match start {
+            Ok(()) => self.recorded(work).await,
+            Err(error) => Err(error),
+        };
+        match ended {
             Ok((outcome, size)) => {
                 let (ms, Size { bytes, rows }) = (began.elapsed().as_millis() as u64, size);
                 tracing::info!(kind, id, file_name, bytes, rows, ms, "an operation has ended");
@@ -89,16 +95,18 @@ impl<R> Run<R> {
                 self.metrics.ended(file_name, began.elapsed(), outcome, reason);
                 self.outlet.fail(error.status());
                 undo(&error).await;
+                if !has_begun {
+                    self.record.not_begun(&error).await;
+                }
             }
         }
     }
 
-    /// From the first event to the last reply. The outcome is that of the audit event.
+    /// From the work, whose start is recorded, to the last reply. The outcome is that of the audit event.
     async fn recorded<F>(&self, work: F) -> Result<(Outcome, Size)>
     where
         F: Future<Output = Result<Ended<R>>>,
     {
-        self.record.started().await?;
         let ended = self.within_limits(work).await;
         self.stop.cancel();
         let is_done = ended.is_ok();

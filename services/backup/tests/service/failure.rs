@@ -110,7 +110,21 @@ async fn without_its_first_event_nothing_is_read() {
     service.vault.refuse("backup.export_started", Code::Unavailable);
     let stream = service.client().export_backup(plain()).await.unwrap().into_inner();
     assert_status(&failure(stream).await, Code::Unavailable, "VAULT_UNAVAILABLE");
-    assert!(service.vault.events().is_empty());
+    assert_eq!(service.vault.snapshots(), 0);
+    // The vault may have recorded the start before its answer was lost.
+    assert_ended(&service.end_event().await, AuditOutcome::Failed, "VAULT_UNAVAILABLE");
+    assert_eq!(service.vault.events().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_first_event_has_no_end() {
+    let service = Service::usual("").await;
+    service.vault.refuse("backup.export_started", Code::PermissionDenied);
+    let stream = service.client().export_backup(plain()).await.unwrap().into_inner();
+    assert_status(&failure(stream).await, Code::Internal, "VAULT_REFUSED");
+    let vault = service.vault.clone();
+    service.stop().await.unwrap();
+    assert!(vault.events().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
