@@ -215,7 +215,7 @@ fn digests_and_counts_are_right_by_pythons_count() {
         }
     }
     let size = archive.path.metadata().unwrap().len();
-    assert_eq!(summary["sizeBytes"], size);
+    assert_eq!(summary["sizeBytes"], size.to_string());
     assert_eq!(summary["sha256"], sha256(&archive), "the trailer's digest is the file's");
 }
 
@@ -262,7 +262,7 @@ fn the_export_is_in_the_audit_log_twice() {
     assert_eq!(ended["outcome"], "AUDIT_OUTCOME_SUCCESS");
     assert!(ended["actor"].as_str().unwrap().starts_with("token:"), "{ended}");
     assert_ne!(ended["via"], "", "it was asked through the backup service");
-    assert_eq!(ended["metadata"]["size_bytes"], summary["sizeBytes"].to_string());
+    assert_eq!(ended["metadata"]["size_bytes"], summary["sizeBytes"]);
     let options: Value = serde_json::from_str(ended["metadata"]["options"].as_str().unwrap()).unwrap();
     assert_eq!(options, json!({ "include_gateway_logs": true, "include_audit": false }));
 }

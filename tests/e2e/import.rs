@@ -46,7 +46,7 @@ fn the_geb_vector_is_listed_verified_and_unpacked() {
     let unpacked = geb(at, "v.geb", "correct horse\r\n", &["--out", "out", "-o", "json"]).succeeded();
     let said = unpacked.json();
     assert_eq!(said["exportedAt"], "2026-01-01T00:00:00.000Z");
-    assert_eq!(said["recordings"], json!([{ "name": "a.cast", "bytes": 12, "decrypted": false }]));
+    assert_eq!(said["recordings"], json!([{ "name": "a.cast", "bytes": "12", "decrypted": false }]));
     assert_eq!((&said["database"], &said["masterKey"]), (&json!("out/gatwy.db"), &Value::Null));
     assert_eq!(fs::read(at.join("out/recordings/a.cast")).unwrap(), b"rec-one-data");
     assert!(fs::read(at.join("out/gatwy.db")).unwrap().starts_with(b"SQLite format 3\0"));
@@ -206,7 +206,7 @@ fn a_gateway_s_credentials_are_imported_once() {
     }
     assert!(reason(2).contains("GCM tag does not match"), "{report}");
     assert!(reason(3).contains("provider"), "{report}");
-    let bearer = json!([{ "column": "bearer", "values": 1, "opened": 1 }]);
+    let bearer = json!([{ "column": "bearer", "values": "1", "opened": "1" }]);
     assert_eq!(report["notImported"][0]["encrypted"], bearer, "{report}");
     assert!(report["notImported"][1]["reason"].as_str().unwrap().starts_with("1 name a credential"));
 

@@ -1,4 +1,5 @@
-//! Attacks on resources that all callers share: turns, memory, and data that the vault's database has to keep.
+//! Attacks on resources that all callers share: slots for verifications, memory, and data that the vault's database has
+//! to keep.
 
 mod hostile;
 
@@ -87,7 +88,7 @@ async fn uploads_that_dribble_keep_nobody_waiting() {
     assert!(beside < alone + Duration::from_secs(1), "{beside:?}, and {alone:?} without them");
     for mut stream in held {
         let ended = tokio::time::timeout(Duration::from_millis(1), stream.message()).await;
-        assert!(!matches!(ended, Ok(Err(_) | Ok(None))), "it was going on: {ended:?}");
+        assert!(!matches!(ended, Ok(Err(_) | Ok(None))), "the slow upload has ended: {ended:?}");
     }
 }
 
@@ -123,7 +124,8 @@ struct Stalled {
 }
 
 impl Stalled {
-    /// Takes one message of a snapshot that exceeds all queues and windows on the way, and then stops reading.
+    /// Begins a snapshot that is larger than all queues and windows between the vault and the client together, takes
+    /// one message, and stops reading.
     async fn begin(platform: Platform) -> Self {
         write(&platform, 60).await;
         let reader = platform.admin().issue("backup-service");

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
-use e2e::{Deployment, long};
+use e2e::{Deployment, int64, long};
 use strongroom_testkit::TestDb;
 
 use crate::unhurried::ABOVE_IDLE;
@@ -29,22 +29,22 @@ fn thousands_of_recordings_and_a_huge_one_come_back() {
     let out = out.to_str().unwrap();
     let export = ["backup", "export", "--plain", "--include", "recordings", "--out", out];
     let idle = deployment.backup.peak_memory();
-    assert_eq!(deployment.admin.json(&export)["files"], count);
+    assert_eq!(deployment.admin.json(&export)["files"], count.to_string());
     let many = deployment.backup.peak_memory() - idle;
     assert!(many < ABOVE_IDLE, "many files took {} MiB more than idle", many >> 20);
 
     make_sparse(&folder.path().join("huge.cast"), huge);
     std::fs::remove_file(out).unwrap();
-    assert_eq!(deployment.admin.json(&export)["files"], count + 1);
+    assert_eq!(deployment.admin.json(&export)["files"], (count + 1).to_string());
     // The same bound: memory does not depend on the size of a file, and the file is larger than the bound.
     let huge_too = deployment.backup.peak_memory() - idle;
     assert!(huge_too < ABOVE_IDLE, "the huge file took {} MiB more than idle", huge_too >> 20);
 
     let verified = deployment.admin.json(&["archive", "verify", out]);
-    assert_eq!(verified["files"], count + 1);
+    assert_eq!(verified["files"], (count + 1).to_string());
     let opened = deployment.path("opened");
     let report = deployment.admin.json(&["archive", "open", out, "--out", opened.to_str().unwrap()]);
-    assert!(report["entries"].as_i64().unwrap() > i64::from(count), "{report}");
+    assert!(int64(&report["entries"]) > i64::from(count), "{report}");
     let opened = opened.join("files/sessions");
     for number in 0..count {
         let file = opened.join(day(number)).join(format!("{number}.cast"));

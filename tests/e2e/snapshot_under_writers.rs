@@ -84,7 +84,7 @@ fn check(dev: &Dev, archive: &Archive) {
     let mut total = 0;
     for table in ["live", "kept"] {
         let rows = rows(archive, table);
-        assert_eq!(verified["tables"][table], ACCOUNTS);
+        assert_eq!(verified["tables"][table], ACCOUNTS.to_string());
         assert_eq!(rows.len() as i64, ACCOUNTS, "{table}");
         let mut ids: Vec<i64> = rows.iter().map(|row| row["id"].as_i64().unwrap()).collect();
         ids.sort_unstable();

@@ -241,7 +241,7 @@ fn damage_servers(platform: &Platform) {
     let unknown = platform.bearer(6).replacen(&platform.bearer(6)[5..21], "00000000000000aa", 1);
     platform.set_bearer(6, &unknown);
     platform.set_bearer(7, "sk-never-sealed");
-    // Skips the delay of a destruction, which needs the root key.
+    // Destroys the version without the delay of a destruction. The MAC of its state needs the root key.
     let root = std::fs::read_to_string(platform.deployment.path("root.key")).unwrap();
     platform.vault.run(&set_key_state(
         &platform.vault,

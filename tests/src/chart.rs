@@ -1,5 +1,5 @@
-//! The Helm chart as a cluster receives it: rendered by helm, then objects, containers, and the files that containers
-//! see.
+//! The Helm chart as a cluster receives it. Helm renders it; this module finds the objects, their containers, and the
+//! files that the containers see.
 
 mod pod;
 

@@ -26,7 +26,7 @@ pub use archive::Archive;
 pub use call::{Finished, Unread, finish, start_unread};
 pub use deployment::{Deployment, Dev, vault_config};
 pub use gateway::{SEED_TABLES, bulk_table, random_table, sample_gateway, source};
-pub use operator::Operator;
+pub use operator::{Operator, int64};
 pub use postgres::Postgres;
 pub use program::{program, repository};
 pub use service::Service;

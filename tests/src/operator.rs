@@ -90,3 +90,9 @@ impl Operator {
         self.json(&["audit", "list", "--event", pattern]).as_array().unwrap().clone()
     }
 }
+
+/// A 64-bit integer of a JSON output, in which it is a string.
+#[must_use]
+pub fn int64(value: &Value) -> i64 {
+    value.as_str().unwrap_or_else(|| panic!("a 64-bit integer: {value}")).parse().unwrap()
+}

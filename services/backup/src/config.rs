@@ -188,8 +188,9 @@ pub struct BackupConfig {
     /// The maximum disk space of all uploads together, in bytes. Bytes count as soon as they arrive.
     #[schemars(range(min = 1))]
     pub staging_limit_bytes: u64,
-    /// The folder for uploads, which are stored sealed. A file to be verified has no name; a file to be restored is
-    /// kept for a day. Without it, the system's folder for temporary files (`TMPDIR`).
+    /// The folder for uploads, which are stored sealed. A file to be verified is an unnamed temporary file, and
+    /// disappears when the call ends; a file to be restored is kept for a day. Without it, the system's folder for
+    /// temporary files (`TMPDIR`).
     pub staging_dir: Option<PathBuf>,
     /// zlib's compression level, from 1 (fast) to 9 (small). Without it, an encoder designed for rows is used, which is
     /// faster than level 1 and compresses like level 2.

@@ -7,7 +7,8 @@
 //! only adds rows.
 //!
 //! While an import changes a source, the source is reserved as for a restore, and the import's operation is recorded in
-//! the service's database: its heir removes what the import left behind ([`ending`]).
+//! the service's database. If the process dies, the process that takes over its operations (its heir) removes what the
+//! import left behind ([`ending`]).
 
 mod choice;
 mod contents;

@@ -9,11 +9,11 @@ use zeroize::Zeroizing;
 use crate::config::{BackupConfig, SourceConfig, SourceUrl};
 use crate::error::{Error, Result};
 
-/// The service's own token, from the configured file or the environment. There is none if a certificate identifies the
-/// service.
+/// The service's own token, from the configured file or the environment. A service with a client certificate needs no
+/// token.
 ///
 /// # Errors
-/// [`Error::Config`] when there is neither, [`Error::Runtime`] when the file cannot be read.
+/// [`Error::Config`] when there is neither a token nor a certificate, [`Error::Runtime`] when the file cannot be read.
 pub(crate) fn own_bearer(config: &BackupConfig) -> Result<Bearer> {
     if let Some(file) = &config.token_file {
         return bearer_of_file(file);

@@ -4,6 +4,8 @@ mod channels;
 mod json;
 mod table;
 
+use std::fmt::Display;
+
 use anyhow::{Result, anyhow};
 use clap::ValueEnum;
 use serde::Serialize;
@@ -76,6 +78,12 @@ impl Format {
             Self::Json => print_json(document),
         }
     }
+}
+
+/// A 64-bit integer in a document: a text, as in proto3's JSON, because programs in many languages read numbers only up
+/// to 2⁵³ exactly.
+pub(crate) fn int64(number: impl Display) -> serde_json::Value {
+    number.to_string().into()
 }
 
 fn to_json<M: prost::Message>(full_name: &str, message: &M) -> Result<serde_json::Value> {

@@ -85,7 +85,8 @@ async fn open_store(config: &VaultConfig, now: i64, may_create: bool) -> Result<
     let store = store::open(&database).await?;
     if !may_create && store.root_keys().await?.is_empty() {
         return Err(Error::Startup(format!(
-            "there is no vault in {database} yet; start it, and it makes its first admin token"
+            "there is no vault in {database} yet; start strongroom-vault without --issue-admin-token: it creates the \
+             vault and its first admin token"
         )));
     }
     let roots = std::iter::once(root).chain(previous).collect();

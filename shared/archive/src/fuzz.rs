@@ -41,7 +41,7 @@ fn seeds(texts: &[Vec<u8>]) -> Vec<&[u8]> {
     texts.iter().map(Vec::as_slice).collect()
 }
 
-/// A manifest that is accepted is accepted again as it is printed.
+/// A manifest that is accepted is accepted again after it was serialized, and serializes to the same bytes.
 #[test]
 fn manifests() {
     let texts = [GOOD, COLUMNS].map(|file| archive(file).manifest_json().to_vec());

@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 use strongroom_api::vault::v1 as proto;
 use strongroom_api::vault::v1::selector::Selector as Kind;
 
-/// Alternatives by kind. Without any selector, everything is inside. With any, a sort that no selector names is
-/// outside. The sorts are credentials (by label and provider; both must match if both are given), references, and
-/// caller keys.
+/// Selectors of the same field are alternatives. Without any selector, everything is inside. With any, a resource type
+/// that no selector names is outside. The resource types are credentials (by label and provider; both must match if
+/// both are given), references, and caller keys.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Selectors {

@@ -60,7 +60,8 @@ fn a_vault_on_sqlite_is_old_or_new_wherever_it_dies() {
     each(TestDb::sqlite);
 }
 
-/// Only in the long form: transactions of a dead process are left to the server, as everywhere else.
+/// Only in the long form: PostgreSQL rolls back the transactions of a dead vault by itself, in restores as in all other
+/// calls.
 #[test]
 fn a_vault_on_postgres_is_old_or_new_wherever_it_dies() {
     let Some(first) = TestDb::postgres().filter(|_| long()) else { return };

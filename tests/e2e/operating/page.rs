@@ -58,7 +58,7 @@ pub(super) fn acts(page: &str) -> Vec<Act> {
     acts
 }
 
-/// The file whose content the block is.
+/// The name of the file that the block is written to; `None` for other blocks.
 fn file_of(opening: &str) -> Option<&str> {
     opening.strip_prefix("toml ").filter(|name| name.ends_with(".toml"))
 }

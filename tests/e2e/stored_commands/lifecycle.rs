@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use e2e::eventually;
-use serde_json::{Value, json};
+use e2e::{eventually, int64};
+use serde_json::json;
 
 use super::{Storing, id_of};
 
@@ -12,7 +12,7 @@ fn each_command_prints_the_backup_as_it_is_then() {
     let storing = Storing::in_folders(&["local", "offsite"]);
     let admin = storing.admin();
     let estimate = admin.json(&["backup", "estimate"]);
-    assert!(number(&estimate["bytes"]) > 0 && estimate["likelyBytes"] == "0", "{estimate}");
+    assert!(int64(&estimate["bytes"]) > 0 && estimate["likelyBytes"] == "0", "{estimate}");
     let sources: Vec<_> = estimate["sources"].as_array().unwrap().iter().map(|one| &one["source"]).collect();
     assert!(sources.contains(&&json!("gateway")), "{estimate}");
 
@@ -31,14 +31,14 @@ fn each_command_prints_the_backup_as_it_is_then() {
     }
     let [file, _] = storing.files("local", &id);
     assert_eq!(
-        number(&watched["content"]["sizeBytes"]),
+        int64(&watched["content"]["sizeBytes"]),
         i64::try_from(file.metadata().unwrap().len()).unwrap()
     );
     assert_eq!(storing.get(&id), watched);
     assert_eq!(admin.json(&["backup", "list"]), json!([watched]));
     assert_eq!(
-        number(&admin.json(&["backup", "estimate"])["likelyBytes"]),
-        number(&watched["content"]["sizeBytes"])
+        int64(&admin.json(&["backup", "estimate"])["likelyBytes"]),
+        int64(&watched["content"]["sizeBytes"])
     );
 
     let verdict = admin.json(&["backup", "verify", &id, "--destination", "offsite"]);
@@ -84,9 +84,4 @@ fn a_deleted_backup_is_gone_after_the_delay() {
     assert_eq!(storing.vault.number("SELECT COUNT(*) FROM key_pins"), 0);
     let late = storing.admin().run(&["backup", "undelete", &id]).failed_with(1);
     assert!(late.contains("`strongroom backup list --deleted`"), "{late}");
-}
-
-/// 64-bit numbers are strings in JSON.
-fn number(value: &Value) -> i64 {
-    value.as_str().unwrap_or_else(|| panic!("a number: {value}")).parse().unwrap()
 }

@@ -63,7 +63,7 @@ fn a_restore_goes_on_when_the_source_is_back() {
     let kept = replica.operator.run(&["backup", "delete", &all.backup, "--yes"]);
     assert!(kept.code == Some(1) && kept.said().contains("[BACKUP_NEEDED]"), "{}", kept.said());
     let other = replica.restores(&all.backup, &all.site.targets[2]);
-    assert_eq!(other["state"], "RESTORE_STATE_APPLIED", "what waits takes nobody's place: {other}");
+    assert_eq!(other["state"], "RESTORE_STATE_APPLIED", "waiting restores block no other: {other}");
     let _ =
         replica.operator.run(&["restore", "rollback", other["id"].as_str().unwrap(), "--yes"]).succeeded();
     all.gateway.restart();

@@ -228,7 +228,7 @@ impl Catalogue {
     }
 }
 
-/// Records that a change reported as successful has failed, or that its outcome is unknown.
+/// Records that a change has failed whose event already reports success.
 pub(crate) async fn record_failure(
     vault: &VaultClient,
     caller: &Caller,

@@ -24,7 +24,7 @@ use crate::store::ScratchRow;
 const PERIOD: Duration = Duration::from_secs(20);
 /// Maximum duration of one removal.
 const LIMIT: Duration = Duration::from_secs(30);
-/// How long after the end of a drill its databases are still removed again, in microseconds.
+/// How long the removal of a drill's databases is repeated after the end of the drill, in microseconds.
 const GRACE: i64 = 10 * 60 * 1_000_000;
 
 /// Removes leftovers of drills.

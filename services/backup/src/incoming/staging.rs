@@ -32,7 +32,8 @@ pub(crate) struct Staged {
 }
 
 impl Staged {
-    /// A second handle to the same file. They share an offset: read this one first.
+    /// A second handle to the same file. Both share one offset, so only one of them may be read at a time; each reader
+    /// begins with a rewind.
     ///
     /// # Errors
     /// [`Error::Staging`].

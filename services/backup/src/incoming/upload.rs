@@ -49,7 +49,8 @@ pub(crate) struct Upload {
 }
 
 impl Upload {
-    /// Reads the header. For this, as for everything that follows, the client has `stall`.
+    /// Reads the header. The client has the time `stall` for it, and the same time for each 64 KiB that follow
+    /// ([`Pace`]).
     ///
     /// # Errors
     /// [`Error::Field`], [`Error::ClientSilent`], [`Error::ClientLeft`].
@@ -166,7 +167,7 @@ impl Upload {
             return Err(Error::field("chunk.data", problem));
         }
         if self.bytes + length as u64 > self.size {
-            let whose = if self.is_known { "of the header" } else { "that this server takes" };
+            let whose = if self.is_known { "that the header announced" } else { "that this server takes" };
             let problem = format!("goes beyond the {} bytes {whose}", self.size);
             return Err(Error::field("chunk.data", problem));
         }

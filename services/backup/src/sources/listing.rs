@@ -7,7 +7,7 @@ use jiff::Timestamp;
 pub(crate) struct Choice {
     /// Optional groups to include, of any source.
     pub(crate) groups: Vec<String>,
-    /// Only these tables, all of this source, by the source's own names.
+    /// Only these tables, by the source's own names; all of them belong to this source.
     pub(crate) only: Option<Vec<String>>,
     /// For groups with a time column, only rows at or after this time.
     pub(crate) since: Option<Timestamp>,

@@ -139,7 +139,8 @@ impl Source {
         .await
     }
 
-    /// Otherwise a peer that accepts a connection and does not answer would block the start forever.
+    /// Waits at most [`LISTING`]: a peer that accepts a connection and does not answer must not block the start
+    /// forever.
     async fn in_time<T>(&self, asked: impl Future<Output = Result<T>>) -> Result<T> {
         let silent = || Error::SourceSilent { name: self.name().to_owned(), seconds: LISTING.as_secs() };
         tokio::time::timeout(LISTING, asked).await.unwrap_or_else(|_| Err(silent()))

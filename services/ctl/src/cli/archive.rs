@@ -87,7 +87,7 @@ pub(crate) struct Reseal {
     pub(crate) file: PathBuf,
     #[command(flatten)]
     pub(crate) keys: ArchiveKeys,
-    /// Where to write the copy. It is never the archive itself.
+    /// Where to write the copy; the archive itself is refused.
     #[arg(long, value_name = "FILE|-")]
     pub(crate) out: PathBuf,
     #[command(flatten)]

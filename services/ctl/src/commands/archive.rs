@@ -17,7 +17,7 @@ use strongroom_archive::{Error, Report, verify};
 use super::left_out;
 use crate::cli::{ArchiveCommand, ArchiveKeys, SignerFile};
 use crate::input::Input;
-use crate::output::{Format, message, printable};
+use crate::output::{Format, int64, message, printable};
 
 pub(super) use content::open;
 pub(super) use signer::Signer;
@@ -77,16 +77,16 @@ fn dangling(report: &Report) -> Vec<String> {
 }
 
 fn document(report: &Report, signed_by: &str) -> serde_json::Value {
-    let tables: Ordered<u64> = report.tables.iter().cloned().collect();
+    let tables: Ordered<_> = report.tables.iter().map(|(name, rows)| (name.clone(), int64(rows))).collect();
     let mut document = json!({
         "ok": true,
         "archiveId": report.archive_id,
         "tables": tables,
-        "files": report.files,
-        "entries": report.entries,
-        "bytes": report.bytes,
-        "referencesChecked": report.references.checked,
-        "referencesUnchecked": report.references.unchecked,
+        "files": int64(report.files),
+        "entries": int64(report.entries),
+        "bytes": int64(report.bytes),
+        "referencesChecked": int64(report.references.checked),
+        "referencesUnchecked": int64(report.references.unchecked),
         "dangling": dangling(report),
     });
     if !signed_by.is_empty() {

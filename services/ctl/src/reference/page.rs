@@ -75,7 +75,8 @@ impl Place {
     }
 }
 
-/// The keys of `table`, each before the keys below it. A default is the key's own, or the one that `parent` has for it.
+/// The keys of `table`, each before the keys below it. A default is the one that `parent` has for the key, or else the
+/// key's own.
 pub(super) fn entries<'a>(place: &Place, table: &'a Value, parent: &'a Value) -> Vec<Entry<'a>> {
     let required = table["required"].as_array().map(Vec::as_slice).unwrap_or_default();
     let mut entries = Vec::new();

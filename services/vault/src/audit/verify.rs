@@ -187,7 +187,7 @@ impl<'r> Verifier<'r> {
             return self.unchained(row.sequence, &why, Some(mac));
         };
         self.unchained = false;
-        // Where events were renumbered, the vault may have continued with the head's own numbers.
+        // After somebody renumbered events, the vault appends events with the numbers that follow the unchanged head.
         for shift in [self.shift, 0] {
             let place = row.sequence + shift;
             let fits = |previous: &Vec<u8>| key.event_code(previous, place, &row.event)[..] == mac;

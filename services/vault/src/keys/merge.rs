@@ -73,10 +73,11 @@ impl Merges {
         Err(Error::Stale("key ring".into()))
     }
 
-    /// Finds the states of key versions that [`Self::merge`] would refuse, and changes nothing.
+    /// Fails if [`Self::merge`] would refuse the ring because of its form, or because of the state of a key version.
+    /// Changes nothing.
     ///
     /// # Errors
-    /// Those of [`Self::merge`].
+    /// [`Error::RingInvalid`], [`Error::KeyStateConflict`].
     pub(crate) async fn check(&self, json: &[u8]) -> Result<()> {
         let archived = ArchivedRing::parse(json)?;
         plan(&self.store.key_versions().await?, &archived, self.clock.now_micros())?;

@@ -81,7 +81,8 @@ impl Reassignment<'_> {
     }
 }
 
-/// The event, with the names of the references that its change rewrote, and the number of names in them that it moved.
+/// The event, with the names of the references that were rewritten and, if given, the number of credential ids that
+/// were replaced in them.
 pub(super) fn with_references(event: &NewEvent, rows: &[ReferenceRow], moved: Option<i64>) -> NewEvent {
     let mut metadata: Map<String, Value> = serde_json::from_str(&event.metadata).unwrap_or_default();
     metadata.insert("changed_references".to_owned(), rows.iter().map(ReferenceRow::target).collect());

@@ -225,7 +225,8 @@ macro_rules! select_tokens {
 }
 pub(super) use select_tokens;
 
-/// The same for the tokens that a condition selects and their issuers, with one link more than is allowed.
+/// The same for the tokens that a condition selects and their chains of issuers. A chain is followed one issuer further
+/// than allowed, so that a chain that is too long is recognised.
 macro_rules! select_lineages {
     ($condition:expr) => {
         concat!(

@@ -65,8 +65,8 @@ where
     }
 }
 
-/// The trace that a call arrives with. It continues without being recorded for probes, and if callers record more
-/// traces than this process joins.
+/// The trace that a call arrives with, which the call continues. The call is not recorded in it if it is a probe, or if
+/// callers record more traces than this process joins.
 fn context(method: &str, headers: &HeaderMap) -> Option<opentelemetry::Context> {
     let context = read_context(headers)?;
     if context.span().span_context().is_sampled() && (is_probe(method) || !joins_trace()) {

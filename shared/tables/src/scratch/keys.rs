@@ -128,8 +128,8 @@ fn is_plain(definition: &str) -> bool {
     !["NOT VALID", "NOT ENFORCED", "PERIOD "].iter().any(|word| definition.contains(word))
 }
 
-/// Counts the rows of `from` whose columns match no row of `to`. Rows of a table's partitions belong to the table; rows of
-/// tables that inherit from it do not.
+/// SQL: the number of rows of `from` whose columns match no row of `to`. Rows of a table's partitions belong to the
+/// table; rows of tables that inherit from it do not.
 fn lost(from: &TableSchema, to: &TableSchema, key: &ForeignKey) -> String {
     let pairs: Vec<(String, String)> = key
         .columns

@@ -53,7 +53,7 @@ impl SqliteRewriter {
             }
             described.push(Column::of(table, column));
         }
-        // Changes made by the application's triggers follow its references: an error is better than dangling rows.
+        // Our UPDATE may fire the application's triggers: an error is better than rows whose references dangle.
         let enforce = sqlx::query("PRAGMA foreign_keys = ON").execute(&mut *connection);
         enforce.await.map_err(failed)?;
         Ok(Self { connection, source: source.clone(), columns: described })

@@ -1,5 +1,5 @@
-//! Encrypt, Decrypt and Reveal compared with the echo, with the audit log as durable as always, and with the KV read of
-//! another vault if that is installed.
+//! Compares Encrypt, Decrypt and Reveal with the echo and, if another vault is installed, with its KV read. The audit
+//! log is as durable as in production.
 
 use std::time::Duration;
 

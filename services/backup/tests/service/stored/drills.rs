@@ -321,7 +321,7 @@ async fn a_month_goes_by_and_the_newest_backup_is_drilled_in_the_creators_name()
     assert_ne!(second.backup_id, first.backup_id);
 }
 
-/// Otherwise every check would start a drill for the schedule: its last drill would never count as its own.
+/// If the drill of an older backup did not count for its schedule, every check would start another one.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_drill_counts_for_the_schedule_where_the_file_of_a_newer_backup_is_gone() {
     let mut all = Drilled::start().await;

@@ -84,7 +84,8 @@ async fn a_manifest_that_this_server_does_not_hold_is_not_called_damaged() {
     refused(&status, Code::ResourceExhausted, "VERIFY_DOCUMENT_TOO_LARGE", &words);
 }
 
-/// The vault refuses an event with such a text, and no client accepts such a message.
+/// The vault refuses an event with a text of 6 MiB, and no client accepts a message with one, so both get a shortened
+/// text.
 #[tokio::test(flavor = "multi_thread")]
 async fn long_texts_of_an_archive_are_cut_in_what_is_said_of_it() {
     let service = start("").await;

@@ -19,7 +19,7 @@ use super::signer::{Signer, check_signer};
 use crate::cli::OpenArchive;
 use crate::files::{folder_of, sync_folder_of};
 use crate::input::Input;
-use crate::output::{Format, key_values, message, print_data, printable};
+use crate::output::{Format, int64, key_values, message, print_data, printable};
 
 pub(super) async fn run(command: OpenArchive, format: Format) -> Result<()> {
     let OpenArchive { file, keys, signer, table, out } = command;
@@ -57,7 +57,7 @@ pub(super) async fn run(command: OpenArchive, format: Format) -> Result<()> {
 
 fn report(out: &Path, entries: usize, format: Format) -> Result<()> {
     let out = out.display().to_string();
-    format.document(&json!({"out": out, "entries": entries}), || {
+    format.document(&json!({"out": out, "entries": int64(entries)}), || {
         key_values([("out", out.as_str()), ("entries", &entries.to_string())])
     })
 }

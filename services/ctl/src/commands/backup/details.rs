@@ -80,7 +80,7 @@ pub(super) fn problem_of(copy: &BackupCopy) -> String {
     with_reason(&copy.problem, &copy.reason)
 }
 
-/// For a table.
+/// For a cell of a printed list.
 pub(super) fn verified(verification: &BackupVerification) -> String {
     let time = shown(verification.time.as_ref());
     if verification.ok { time } else { format!("failed {time}") }
@@ -90,7 +90,7 @@ fn verified_in(verification: &BackupVerification) -> String {
     format!("{}, in {}", verified(verification), verification.destination)
 }
 
-/// For a table: an intact copy is shown by its destination's name only.
+/// For a cell of a printed list: an intact copy is shown by its destination's name only.
 pub(super) fn destinations(backup: &Backup) -> String {
     let name = |copy: &BackupCopy| match copy.state() {
         BackupCopyState::Stored => copy.destination.clone(),
@@ -99,7 +99,7 @@ pub(super) fn destinations(backup: &Backup) -> String {
     backup.copies.iter().map(name).collect::<Vec<_>>().join(", ")
 }
 
-/// For a table; empty if unknown.
+/// For a cell of a printed list; empty if unknown.
 pub(super) fn size(backup: &Backup) -> String {
     let bytes = backup.content.as_ref().and_then(|content| u64::try_from(content.size_bytes).ok());
     bytes.map(|bytes| HumanBytes(bytes).to_string()).unwrap_or_default()

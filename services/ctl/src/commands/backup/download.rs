@@ -24,7 +24,7 @@ use crate::commands::progress::Progress;
 use crate::commands::retries::Retries;
 use crate::error::WrongUsage;
 use crate::out_file::{OutPath, is_plain_name, refuse_existing};
-use crate::output::{Format, data_out, key_values, message, printable};
+use crate::output::{Format, data_out, int64, key_values, message, printable};
 
 pub(super) async fn run(download: DownloadBackup, format: Format) -> Result<()> {
     let out = OutPath::check(&download.out, download.force)?;
@@ -148,7 +148,7 @@ fn document(object: &Object, out: &str) -> serde_json::Value {
         "id": object.id,
         "destination": object.destination,
         "out": out,
-        "sizeBytes": object.size.to_string(),
+        "sizeBytes": int64(object.size),
         "sha256": object.sha256,
     })
 }

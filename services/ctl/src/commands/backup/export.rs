@@ -18,7 +18,7 @@ use crate::commands::interruption::unless_interrupted;
 use crate::commands::left_out;
 use crate::commands::progress::Progress;
 use crate::out_file::{OutFile, OutPath};
-use crate::output::{Format, key_values, message};
+use crate::output::{Format, int64, key_values, message};
 use crate::time::to_wire;
 
 pub(super) async fn run(export: Export, format: Format) -> Result<()> {
@@ -87,14 +87,14 @@ fn document(summary: &Summary) -> serde_json::Value {
         "archiveId": summary.archive_id,
         "fileName": summary.file_name,
         "out": summary.out,
-        "sizeBytes": summary.size_bytes,
+        "sizeBytes": int64(summary.size_bytes),
         "sha256": summary.sha256,
-        "chunks": summary.chunks,
-        "tables": summary.tables,
-        "rows": summary.rows,
-        "files": summary.files,
+        "chunks": int64(summary.chunks),
+        "tables": int64(summary.tables),
+        "rows": int64(summary.rows),
+        "files": int64(summary.files),
         "leftOut": left_out::document(&summary.left_out),
-        "leftOutTotal": summary.left_out_total,
+        "leftOutTotal": int64(summary.left_out_total),
     })
 }
 

@@ -6,7 +6,7 @@ use strongroom_import::{Contents, Form, Geb, Unpacked};
 
 use crate::cli::ImportGeb;
 use crate::input::Input;
-use crate::output::{Format, Table, key_values, message};
+use crate::output::{Format, Table, int64, key_values, message};
 use crate::secret_input;
 
 /// Number of recordings above which Gatwy refuses its own file.
@@ -32,12 +32,12 @@ pub(super) fn run(import: &ImportGeb, format: Format) -> Result<()> {
 fn document(contents: &Contents, unpacked: Option<&Unpacked>) -> Value {
     let recordings = contents.recordings.iter().enumerate().map(|(place, recording)| {
         let decrypted = form(unpacked, place).map(|form| form == Form::Opened);
-        json!({ "name": recording.name, "bytes": recording.bytes, "decrypted": decrypted })
+        json!({ "name": recording.name, "bytes": int64(recording.bytes), "decrypted": decrypted })
     });
     json!({
         "ok": true,
         "exportedAt": contents.exported_at,
-        "databaseBytes": contents.database_bytes,
+        "databaseBytes": int64(contents.database_bytes),
         "recordings": recordings.collect::<Vec<_>>(),
         "database": unpacked.map(|unpacked| unpacked.database.display().to_string()),
         "masterKey": unpacked.and_then(|unpacked| Some(unpacked.master_key.as_ref()?.display().to_string())),

@@ -52,7 +52,7 @@ pub(super) async fn run(import: &ImportPromptgate, format: Format) -> Result<()>
     let mut lines = Vec::new();
     let mut seen = HashSet::new();
     for stored in &found.credentials {
-        // Otherwise the second row would be mistaken for the first, but only once the first is in the vault.
+        // Without this check, a later run would compare the second row with the credential of the first.
         let outcome = if seen.insert(&stored.id) {
             importer.take_over(stored).await?
         } else {
@@ -147,8 +147,8 @@ impl<'a> Importer<'a> {
                 return match (status.code(), failed.reason()) {
                     (Code::NotFound, _) => refused("it was imported within the last day and then deleted"),
                     (_, "REQUEST_ID_REUSED") => refused(
-                        "this row was imported within the last day with another name, provider or secret, and has \
-                         lost its labels or was deleted since",
+                        "this row was imported within the last day with another name, provider or secret, and its \
+                         credential has lost its labels or was deleted since",
                     ),
                     (Code::InvalidArgument, _) => Ok(Outcome::Refused(failed.to_string())),
                     _ => Err(failed.into()),

@@ -11,7 +11,7 @@ use strongroom_api::vault::v1::{ExportSigningKeyRequest, ExportSigningKeyRespons
 
 use crate::client::{Connection, unary};
 use crate::out_file::refuse_existing;
-use crate::output::{Format, key_values};
+use crate::output::{Format, int64, key_values};
 
 pub(super) async fn export(
     vault: &Connection,
@@ -30,7 +30,7 @@ pub(super) async fn export(
     };
     std::fs::write(out, &lines).with_context(|| format!("cannot write {}", out.display()))?;
     let (count, out) = (answer.keys.len(), out.display().to_string());
-    format.document(&json!({"out": out, "keys": count}), || {
+    format.document(&json!({"out": out, "keys": int64(count)}), || {
         key_values([("out", out.as_str()), ("keys", &count.to_string())])
     })
 }

@@ -123,7 +123,7 @@ fn after(restore: &Restore) -> Vec<String> {
         ways.push(format!("`strongroom restore rollback {}{flag}` {what}, until {until}", restore.id));
     }
     if !restore.safety_backup_id.is_empty() {
-        let when = if is_kept { "later " } else { "" };
+        let when = if is_kept { "after that, " } else { "" };
         let backup = words::shell_word(&restore.safety_backup_id);
         // The vault is restored only if it is named explicitly.
         let sources = if is_of_vault(restore) {
@@ -132,7 +132,7 @@ fn after(restore: &Restore) -> Vec<String> {
             String::new()
         };
         ways.push(format!(
-            "{when}`strongroom restore plan {backup} --mode replace{sources}` plans the way back"
+            "{when}`strongroom restore plan {backup} --mode replace{sources}` plans a restore of the safety backup"
         ));
     }
     ways
@@ -210,11 +210,14 @@ mod tests {
         applied.rollback_expire_time = Some(prost_types::Timestamp { seconds: i64::MAX, nanos: 0 });
         applied.safety_backup_id = "s".into();
         let ways = next(&applied);
-        assert!(ways[0].contains("restore rollback") && ways[1].starts_with("later "), "{ways:?}");
+        assert!(ways[0].contains("restore rollback") && ways[1].starts_with("after that, "), "{ways:?}");
         applied.rollback_expire_time = Some(prost_types::Timestamp { seconds: 1, nanos: 0 });
         assert_eq!(next(&applied).len(), 1);
         applied.rollback_expire_time = Some(prost_types::Timestamp { seconds: i64::MAX, nanos: 0 });
         applied.steps = restore(RestoreState::Applied, &[("", "removed")]).steps;
-        assert_eq!(next(&applied), ["`strongroom restore plan s --mode replace` plans the way back"]);
+        assert_eq!(
+            next(&applied),
+            ["`strongroom restore plan s --mode replace` plans a restore of the safety backup"]
+        );
     }
 }

@@ -5,7 +5,7 @@ use strongroom_api::backup::v1::{ImportTablesResponse, ImportedTable, RowChange}
 
 use super::export::Exported;
 use crate::commands::restore::count;
-use crate::output::{Table, key_values, printable};
+use crate::output::{Table, int64, key_values, printable};
 
 /// Number of keys shown for each table's conflicts; the rest is counted.
 const MOST_KEYS: usize = 3;
@@ -28,11 +28,11 @@ pub(super) fn exported_document(exported: &Exported) -> Value {
     let trailer = &exported.trailer;
     let tables = trailer.tables.iter();
     let tables =
-        tables.map(|one| json!({ "table": one.table, "source": one.source, "rows": one.rows.to_string() }));
+        tables.map(|one| json!({ "table": one.table, "source": one.source, "rows": int64(one.rows) }));
     json!({
         "exportId": trailer.export_id,
         "out": exported.out,
-        "sizeBytes": trailer.size_bytes.to_string(),
+        "sizeBytes": int64(trailer.size_bytes),
         "sha256": trailer.sha256,
         "tables": tables.collect::<Vec<_>>(),
     })

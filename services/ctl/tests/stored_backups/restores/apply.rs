@@ -46,7 +46,7 @@ TIME                  SOURCE   STEP
 
 result: the tables had exactly the archive's rows when the restore ended
 next: `strongroom restore rollback 0198e0a1-0000-7000-8000-00000000000a` rolls it back, until 2030-01-02T01:00:00Z
-next: later `strongroom restore plan 0197e0a1-0000-7000-8000-00000000000f --mode replace` plans the way back
+next: after that, `strongroom restore plan 0197e0a1-0000-7000-8000-00000000000f --mode replace` plans a restore of the safety backup
 ";
 
 #[tokio::test]

@@ -166,7 +166,8 @@ impl<'w> Walk<'w> {
     ) -> Result<()> {
         let name = name_of(&archived);
         let before = live.as_ref().map(|(row, _)| row);
-        // `now` as the revision: no client has seen its etag, and it grows.
+        // The time of the commit becomes the row's revision. It is larger than every earlier revision, so no client has
+        // seen the etag made from it.
         let decision = rules::credential(archived, before, facts, self.commit.now);
         self.report.kept(CREDENTIALS, &name, &decision.kept);
         let Some(row) = decision.row else { return Ok(()) };

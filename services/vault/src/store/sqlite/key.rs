@@ -54,7 +54,8 @@ impl KeyStore for Store {
         }
         let code = self.states.deployment_code(&root.id, deployment_id)?;
         sqlx::query(SET_DEPLOYMENT).bind(deployment_id).bind(code).execute(&mut *tx).await?;
-        // As random as the deployment id, and always this log's id, even if the vault adopts another deployment.
+        // The log's chain takes the deployment id as its name, because that is random. The chain keeps this name, even
+        // if the vault later adopts another deployment id.
         sqlx::query(SET_CHAIN).bind(deployment_id).execute(&mut *tx).await?;
         append(&mut tx, event).await?;
         tx.commit().await?;

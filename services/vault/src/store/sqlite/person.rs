@@ -199,7 +199,7 @@ async fn give(
     Ok(Enrolled::Done)
 }
 
-/// Consumes an open request in the change that it asks for; `None` if it is not open.
+/// Marks an open request as used, in the transaction of the change that it asks for; `None` if it is not open.
 async fn consume(
     tx: &mut Connection,
     codes: &Codes,

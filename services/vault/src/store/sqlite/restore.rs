@@ -212,8 +212,8 @@ impl RestoreStore for Store {
 }
 
 impl Store {
-    /// `now`, or just after the newest restore if that is later: another process's clock may be behind, and the last
-    /// commit must be rolled back first.
+    /// `now`, or just after the newest commit of a restore if that is later: this process's clock may be behind that of
+    /// the process that committed. The order of these times decides which restore must be rolled back first.
     async fn later(&self, tx: &mut Connection, now: i64) -> Result<i64> {
         let last: Option<i64> = sqlx::query_scalar(LAST_COMMIT).fetch_one(tx).await?;
         Ok(last.map_or(now, |last| now.max(last.saturating_add(1))))

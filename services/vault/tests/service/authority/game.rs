@@ -65,7 +65,8 @@ impl Game {
         game
     }
 
-    /// As in the guide: otherwise most games would end before two people can act.
+    /// Enrols the first two people, as docs/people.md describes. Without them, most games would end before two people
+    /// can act.
     async fn enrol_first(&mut self) {
         for (at, name) in [(1, NAMES[0]), (2, NAMES[1])] {
             self.issue(0, Role::Admin, None, None).await;
@@ -83,7 +84,8 @@ impl Game {
         (0..ended.len()).filter(|at| !ended[*at]).collect()
     }
 
-    /// A valid token: preferably one that rules and acts for a person, and preferably a late one, so that chains grow.
+    /// A valid token: preferably one of an admin without selectors that acts for a person, and preferably one that was
+    /// issued recently, so that chains of issuers grow.
     pub(super) fn caller(&mut self) -> usize {
         let valid = self.valid();
         let ruling: Vec<usize> = valid.iter().copied().filter(|at| self.model.rules(*at)).collect();
@@ -114,7 +116,7 @@ impl Game {
     pub(super) async fn step(&mut self) {
         self.advance(1);
         let caller = self.caller();
-        // Preferably a late one: the first two people's tokens are early.
+        // Preferably a token that was issued recently: those of the first two people are the oldest.
         let count = self.model.tokens.len();
         let other = self.random.below(count).max(self.random.below(count)).max(self.random.below(count));
         match self.random.below(26) {
@@ -144,7 +146,7 @@ impl Game {
             }
             14..=16 => self.disable(caller).await,
             17..=20 if !self.model.requests.is_empty() => {
-                // Preferably a late one, which is likely to be open.
+                // Preferably a recent one, which is likely to be open.
                 let count = self.model.requests.len();
                 let request = count - 1 - self.random.below(count.min(5));
                 self.approve(caller, request).await;

@@ -129,7 +129,7 @@ impl Model {
         at == above
     }
 
-    /// Whether it rules over the whole deployment, which selections prevent.
+    /// Whether it is an admin token without selectors, which rules over the whole deployment.
     pub(super) fn rules(&self, at: usize) -> bool {
         self.tokens[at].role == Role::Admin && self.tokens[at].env.is_none()
     }

@@ -75,14 +75,15 @@ struct Named {
 }
 
 impl Named {
-    /// Replaces the names, so that texts with names of both kinds are equal.
+    /// Replaces the names, so that a text about objects outside the selection equals the text about objects that do not
+    /// exist.
     fn hidden(&self, said: &str) -> String {
         let said = said.replace(&self.credential, "ID").replace(&self.consumer, "CONSUMER");
         said.replace(&format!("\"{}\"", self.key), "\"KEY\"").replace(&format!(" {};", self.key), " KEY;")
     }
 }
 
-/// Selections with one or two kinds of selectors, none of which includes credentials labelled `env=production`.
+/// Selections with one, two or three sorts of selectors. No selection includes credentials labelled `env=production`.
 fn selections() -> Vec<Selection> {
     let staging = Selection { envs: vec!["staging"], ..Selection::default() };
     let every = Selection { kinds: vec!["*"], ..Selection::default() };

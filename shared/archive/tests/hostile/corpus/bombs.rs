@@ -146,7 +146,7 @@ fn five_large_entries(case: &mut Case) {
     }
 }
 
-/// Declares these sizes for the rows, the first one for their content.
+/// Declares `size` as the uncompressed size of the rows and, if given, `data` as their compressed size.
 fn declare(case: &mut Case, size: u64, data: Option<u64>) {
     let rows = &mut case.entries[ROWS_ENTRY];
     rows.uncompressed = size;

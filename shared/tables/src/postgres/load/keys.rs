@@ -70,7 +70,7 @@ impl Key {
         self.condition.is_none() && !self.is_deferrable && parts.iter().collect::<Vec<_>>() == key
     }
 
-    /// Counts the inserted rows that conflict with each other or with other rows. The index finds them.
+    /// SQL: the number of inserted rows that conflict with each other or with other rows. The index finds them.
     fn exclusions(&self, difference: &Difference<'_>, came: &str) -> String {
         let parts = self.parts.iter().enumerate().map(|(at, part)| format!("{part} AS e{at}"));
         let parts = parts.collect::<Vec<_>>().join(", ");
@@ -99,7 +99,7 @@ impl Key {
         )
     }
 
-    /// Counts the excess rows of `from`.
+    /// SQL: the number of excess rows of `from`.
     fn violations(&self, from: &str) -> String {
         let mut conditions: Vec<String> = self.condition.iter().map(|one| format!("({one})")).collect();
         if !self.nulls_are_equal {
@@ -218,8 +218,8 @@ pub(super) async fn afterwards(
     Ok(refusals)
 }
 
-/// Tries to add the live table's exclusion constraints to the stage. Building their indexes is the only way to find
-/// conflicting rows that does not compare each row with each other row.
+/// Tries to add the live table's exclusion constraints to the stage. Building their indexes finds conflicting rows;
+/// every other way would compare each row with every other row.
 async fn excluding(session: &mut Session<'_>, difference: &Difference<'_>) -> Result<Vec<Refusal>, Failure> {
     const UNDO: &str = "SAVEPOINT excluding";
     let mut refusals = Vec::new();

@@ -7,7 +7,8 @@ use crate::names::quoted;
 use crate::postgres::naming::{archive_name, qualified};
 use crate::postgres::types::Oid;
 
-/// A foreign key at its root: partitions' copies are created and dropped with it.
+/// A foreign key as it was declared. The copies that PostgreSQL makes of it for partitions are created and dropped with
+/// it.
 #[derive(Debug, Clone)]
 pub(super) struct Reference {
     pub(super) name: String,
@@ -179,8 +180,8 @@ pub(super) fn members(tables: &[Oid]) -> String {
     )
 }
 
-/// Foreign keys of the tables `set`, and those that reference them; with `acting`, also those that reference outside tables
-/// whose rows such keys would delete or change.
+/// Foreign keys of the tables `set`, and those that reference them. With `acting`, also the foreign keys of outside
+/// tables whose rows such a key would delete or change, those that reference these tables, and so on.
 pub(super) async fn of_set(
     session: &mut Session<'_>,
     set: &[Oid],
@@ -202,7 +203,7 @@ pub(super) async fn of_set(
         }
         known.extend(&outside);
         for more in list(session, &outside).await? {
-            // Seen from there, both ends can be outside.
+            // `list` took the outside tables for restored ones. A key that is new here has both ends outside.
             if !found.iter().any(|one| (one.from.oid, &one.name) == (more.from.oid, &more.name)) {
                 let Reference { from, to, .. } = more;
                 let (from, to) = (End { root: None, ..from }, End { root: None, ..to });

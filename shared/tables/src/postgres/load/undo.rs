@@ -1,8 +1,9 @@
 //! Rolls back an applied restore, from the rows that it deleted and the keys that it added.
 //!
 //! If the live rows differ from the stage, they have been changed since, and only the caller can decide to discard those
-//! changes. Then rows that the restore left unchanged come back from the stage. Rows that were loaded into empty tables have
-//! no stage: changes to them cannot be detected, and rolling them back empties the tables.
+//! changes. If they are discarded, rows that the restore left unchanged come back from the stage too. Rows that were
+//! loaded into empty tables have no stage: changes to them cannot be detected, and rolling them back empties the
+//! tables.
 
 mod outside;
 mod rows;

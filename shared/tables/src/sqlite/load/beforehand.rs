@@ -35,9 +35,9 @@ impl Reference {
         ))
     }
 
-    /// Staged rows of the table at `at` that are new and reference no row of the other table. A row is not new if its live
-    /// counterpart has the same reference, or if a merge leaves it as it is. Without a key, any row with the same reference
-    /// counts as its counterpart.
+    /// SQL: the number of staged rows of the table at `at` that are new and reference no row of the other table. A row
+    /// is not new if its live counterpart has the same reference, or if a merge leaves it as it is. Without a key, any
+    /// row with the same reference counts as its counterpart.
     fn dangling(&self, at: usize, table: &Marked, mode: Mode) -> Option<String> {
         let places: Option<Vec<usize>> = self.columns.iter().map(|(from, _, _)| place(table, from)).collect();
         let places = places?;
@@ -66,8 +66,8 @@ impl Reference {
         ))
     }
 
-    /// Counts the rows that would dangle if the stage were applied. `None` if this can only be determined afterwards, because
-    /// the archive lacks the columns.
+    /// SQL: the number of rows that would dangle if the stage were applied. `None` if this can only be determined
+    /// afterwards, because the archive lacks the columns.
     fn beforehand(&self, direction: Direction, tables: &[Marked], mode: Mode) -> Option<String> {
         match direction {
             Direction::Out(at) => self.dangling(at, &tables[at], mode),

@@ -116,7 +116,8 @@ pub(super) fn left_out(archive: &TableSchema) -> Option<String> {
     (!named.is_empty()).then(|| format!("table {} is created without {named} of PostgreSQL", archive.name))
 }
 
-/// Creates the tables, without anything that would slow down loading or fire.
+/// Creates the tables without their indexes, which would slow down loading, and without their triggers, which would
+/// fire.
 pub(super) async fn tables(connection: &mut SqliteConnection, missing: &[&WantedTable]) -> sqlx::Result<()> {
     for table in missing {
         let sql = match &table.schema.sql {

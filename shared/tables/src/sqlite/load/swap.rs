@@ -92,7 +92,8 @@ async fn apply_rows(stage: &mut SqliteStage) -> Result<(Vec<TableChanges>, Vec<M
     Ok((changes, restored.iter().cloned().chain(followers.tables).collect()))
 }
 
-/// Tables whose triggers would fire. If rows follow, that can be any table, directly or indirectly.
+/// Tables whose triggers would fire. If foreign keys act on rows of other tables (`follows`), that can be any table,
+/// directly or indirectly.
 fn touched<'a>(live: &'a Live, restored: &'a [Marked], follows: bool) -> Vec<&'a str> {
     if follows {
         return live.tables.iter().map(|table| table.schema.table.as_str()).collect();
@@ -126,7 +127,7 @@ pub(super) async fn one(
     Ok(changes)
 }
 
-/// Deletes rows that are absent from the stage or differ from it, and keeps them.
+/// Moves the live rows that are absent from the stage, or differ from their staged row, into the undo table.
 async fn remove(
     connection: &mut SqliteConnection,
     undo: &Undo,

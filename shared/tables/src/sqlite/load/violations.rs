@@ -42,7 +42,7 @@ fn is_archived(table: &TableSchema, key: &Key) -> bool {
     is_it(&table.primary_key) || table.unique().any(is_it)
 }
 
-/// Counts the rows that duplicate an earlier one.
+/// SQL: the number of rows that duplicate an earlier one.
 fn doubles(pair: &Pair, key: &Key) -> Option<String> {
     let place = |name: &String| pair.names().position(|column| column == name);
     let columns = key.columns.iter().map(|(name, collation)| Some((place(name)?, collation)));

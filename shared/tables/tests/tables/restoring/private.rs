@@ -27,7 +27,7 @@ const SETTINGS: [&str; 5] = [
 pub struct PrivateServer {
     programs: PathBuf,
     data: PathBuf,
-    /// The server's output, and its write-ahead log unless that is elsewhere.
+    /// The folder of the server's output.
     beside: TempDir,
     port: u16,
     postmaster: Option<Child>,
@@ -66,8 +66,9 @@ impl PrivateServer {
         }
     }
 
-    /// Simulates a power failure, except for data that the operating system has not written yet. The processes are in groups
-    /// of their own, so they are killed one by one; the first one is stopped beforehand, so that it starts no new ones.
+    /// Kills the server as a power failure would, except that data in the operating system's cache is not lost. The
+    /// processes are in groups of their own, so they are killed one by one; the first one is stopped beforehand, so
+    /// that it starts no new ones.
     pub fn kill(&mut self) {
         let Some(mut postmaster) = self.postmaster.take() else { return };
         let first = Pid::from_child(&postmaster);

@@ -13,7 +13,7 @@ use crate::output::{Table, key_values, printable};
 
 const MESSAGE: &str = "strongroom.backup.v1.VerifyBackupResponse";
 
-/// The verdict's fields, `columns` and `badEntries`.
+/// The verdict's fields, and in addition `columns` and `badEntries`.
 pub(super) fn document(answers: &Answers) -> Result<Value> {
     let json = |name: &str, message: &dyn Fn(&str) -> Result<Value, String>| -> Result<Value> {
         message(&format!("{MESSAGE}.{name}")).map_err(|error| anyhow!(error))
@@ -51,7 +51,7 @@ pub(super) fn judge(verdict: &Verdict) -> Result<()> {
         [only] if only.outcome() == VerifyOutcome::UnknownSigner => {
             Err(Error::new(UnknownSigner::to_the_vault()).context(printable(&only.problem).into_owned()))
         }
-        [] => bail!("the backup service gave no reason"),
+        [] => bail!("verification failed: the backup service gave no reason"),
         [first, ..] => bail!("verification failed: {}", printable(&first.problem)),
     }
 }

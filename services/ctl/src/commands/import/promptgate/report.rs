@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use strongroom_import::{EncryptedColumn, ExportManifest, StoredCredential, TableSurvey};
 
-use crate::output::{Table, key_values};
+use crate::output::{Table, int64, key_values};
 
 /// The outcome for one credential.
 pub(super) enum Outcome {
@@ -76,11 +76,11 @@ impl Report<'_> {
         });
         let tables = self.tables.iter().map(|table| {
             let encrypted = table.encrypted.iter().map(|(column, counted)| {
-                json!({ "column": column, "values": counted.values, "opened": counted.opened })
+                json!({ "column": column, "values": int64(counted.values), "opened": int64(counted.opened) })
             });
             json!({
                 "table": table.table,
-                "rows": table.rows,
+                "rows": int64(table.rows),
                 "encrypted": encrypted.collect::<Vec<_>>(),
                 "reason": reason(table),
             })

@@ -89,8 +89,8 @@ impl Early {
 }
 
 impl Difference<'_> {
-    /// Counts the keys of `fresh` that were in the live table when the difference was found: keys of rows that it deletes, or
-    /// of staged rows that it leaves unchanged.
+    /// SQL: the number of keys of `fresh` that were in the live table when the difference was found: keys of rows that
+    /// the difference deletes, or of staged rows that it leaves unchanged.
     fn count_known(&self, fresh: &str) -> String {
         let (undo, added, stage) = (&self.pair.undo, &self.pair.added, &self.pair.stage);
         format!(

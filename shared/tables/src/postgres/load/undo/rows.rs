@@ -15,7 +15,8 @@ pub(super) struct Way {
 }
 
 impl Way {
-    /// Counts the rows that differ from what the restore left. A merge is only concerned with the rows that it added.
+    /// SQL: the number of rows that differ from what the restore left. A merge is only concerned with the rows that it
+    /// added.
     pub(super) fn changed_since(&self, difference: &Difference<'_>) -> Option<String> {
         let (live, stage) = (&difference.live, &difference.pair.stage);
         match (self.mode, difference.has_key()) {

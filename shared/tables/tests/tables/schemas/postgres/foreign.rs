@@ -46,7 +46,7 @@ impl Draft {
         };
         let state = match self.random.below(6) {
             0 if !from.is_partitioned || self.version >= 18 => " NOT VALID",
-            // A partition's own key can become that of its table, which must then be equal.
+            // PostgreSQL may merge a partition's own key with its parent's; both must then be enforced, or neither.
             1 if self.version >= 18 && !own => " NOT ENFORCED",
             _ => "",
         };
