@@ -12,9 +12,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use e2e::long;
+use strongroom_fuzz::Random;
 
 use load::Load;
-use site::{Random, Site};
+use site::Site;
 
 /// Pause between two kills, at most.
 const PAUSE: Duration = Duration::from_secs(12);
@@ -37,7 +38,9 @@ fn everything_at_once_with_kills_leaves_nothing_behind() {
         let end = Instant::now() + length();
         let mut random = Random::new(0);
         while Instant::now() < end && !stop.load(Ordering::SeqCst) {
-            std::thread::sleep(random.part_of(PAUSE).min(end.saturating_duration_since(Instant::now())));
+            std::thread::sleep(
+                part_of(PAUSE, &mut random).min(end.saturating_duration_since(Instant::now())),
+            );
             site.kill_one(random.below(5));
             kills += 1;
         }
@@ -47,6 +50,11 @@ fn everything_at_once_with_kills_leaves_nothing_behind() {
     load.check();
     site.restart();
     remains::check(&mut site);
+}
+
+/// More than nothing of `most`.
+fn part_of(most: Duration, random: &mut Random) -> Duration {
+    most.mul_f64((1 + random.below(1000)) as f64 / 1000.0)
 }
 
 /// Ends the other threads when one of them panics: they would run on until the end.

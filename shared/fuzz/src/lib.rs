@@ -16,7 +16,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use mutate::mutate;
-use random::Random;
+pub use random::Random;
 use watch::Watch;
 
 /// What a target made of an input: accepted, or refused with this message. Digits and quoted text are ignored when outcomes are

@@ -1,11 +1,15 @@
-//! Random numbers that a number repeats: SplitMix64 (Steele, Lea and Flood, 2014).
+//! Random choices that a seed repeats, for fuzzing and for other random tests: SplitMix64 (Steele, Lea and Flood, 2014).
 
 use std::hash::{BuildHasher as _, RandomState};
 
-pub(crate) struct Random(u64);
+/// Random choices: the same for a seed, on every machine.
+#[derive(Debug, Clone)]
+pub struct Random(u64);
 
 impl Random {
-    pub(crate) fn new(seed: u64) -> Self {
+    /// Choices determined by `seed`.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
         Self(seed)
     }
 
@@ -22,12 +26,36 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    /// From 0 to `end - 1`; 0 where `end` is 0.
-    pub(crate) fn below(&mut self, end: usize) -> usize {
+    /// A number from 0 to `end - 1`; 0 if `end` is 0.
+    pub fn below(&mut self, end: usize) -> usize {
         if end == 0 { 0 } else { (self.next() % end as u64) as usize }
     }
 
-    pub(crate) fn byte(&mut self) -> u8 {
+    /// Any byte.
+    pub fn byte(&mut self) -> u8 {
         self.next() as u8
+    }
+
+    /// True in `percent` of all cases.
+    pub fn chance(&mut self, percent: usize) -> bool {
+        self.below(100) < percent
+    }
+
+    /// One of `choices`.
+    ///
+    /// # Panics
+    /// If there are none.
+    pub fn pick<T: Clone>(&mut self, choices: &[T]) -> T {
+        choices[self.below(choices.len())].clone()
+    }
+
+    /// Each of `choices` with the same probability, in their order.
+    pub fn some<T: Clone>(&mut self, percent: usize, choices: &[T]) -> Vec<T> {
+        choices.iter().filter(|_| self.chance(percent)).cloned().collect()
+    }
+
+    /// `text` in `percent` of all cases, otherwise an empty text.
+    pub fn maybe<'a>(&mut self, percent: usize, text: &'a str) -> &'a str {
+        if self.chance(percent) { text } else { "" }
     }
 }

@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use e2e::{Finished, Operator};
 use serde_json::Value;
+use strongroom_fuzz::Random;
 
-use super::StopOnPanic;
 use super::bank::Bank;
-use super::site::{Random, Site};
+use super::site::Site;
+use super::{StopOnPanic, part_of};
 
 const CREDENTIALS: usize = 20;
 /// Stored backups that are not deleted.
@@ -73,7 +74,7 @@ impl<'a> Load<'a> {
         let _stop = StopOnPanic(self.stop);
         while !self.stop.load(Ordering::SeqCst) {
             work(self, &mut random);
-            std::thread::sleep(random.part_of(Duration::from_millis(200)));
+            std::thread::sleep(part_of(Duration::from_millis(200), &mut random));
         }
     }
 

@@ -1,7 +1,6 @@
 //! The two services with their databases, and what is killed.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use e2e::Deployment;
 use strongroom_testkit::TestDb;
@@ -48,25 +47,5 @@ impl Site {
     pub(crate) fn restart(&mut self) {
         self.deployment.restart_vault();
         self.deployment.restart_backup();
-    }
-}
-
-/// Chance that the number repeats (SplitMix64); threads use different numbers.
-pub(crate) struct Random(u64);
-
-impl Random {
-    pub(crate) fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    pub(crate) fn below(&mut self, end: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((mixed ^ (mixed >> 31)) % end.max(1) as u64) as usize
-    }
-
-    pub(crate) fn part_of(&mut self, most: Duration) -> Duration {
-        most.mul_f64((1 + self.below(1000)) as f64 / 1000.0)
     }
 }

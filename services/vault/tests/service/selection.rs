@@ -7,10 +7,11 @@ mod outside;
 mod reads;
 mod world;
 
+use strongroom_fuzz::Random;
 use strongroom_runtime::status::reason_of;
 use tonic::Status;
 
-use crate::support::{Random, TestVault};
+use crate::support::TestVault;
 use world::Running;
 
 /// Worlds are random, but the same in each run.
@@ -22,7 +23,7 @@ const CHANGES: usize = 40;
 async fn a_narrowed_token_lives_in_a_vault_of_its_selection_alone() {
     for seed in SEEDS {
         for vault in TestVault::each_standing().await {
-            let mut random = Random(seed);
+            let mut random = Random::new(seed);
             let mut running = Running::start(&vault, &mut random, TOKENS).await;
             for token in 0..TOKENS {
                 reads::compare(&mut running, token).await;

@@ -2,7 +2,6 @@
 
 mod clients;
 mod people;
-mod random;
 mod refusals;
 
 use std::path::PathBuf;
@@ -20,7 +19,6 @@ use tonic::transport::Channel;
 
 pub(crate) use clients::Clients;
 pub(crate) use people::{enrol, enrolled, renew};
-pub(crate) use random::Random;
 pub(crate) use refusals::{assert_field, assert_refused, metadata_of};
 
 /// A running vault.

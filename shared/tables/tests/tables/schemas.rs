@@ -3,8 +3,8 @@
 
 mod entries;
 pub mod facts;
+pub mod names;
 pub mod postgres;
-pub mod random;
 pub mod sqlite;
 mod types;
 

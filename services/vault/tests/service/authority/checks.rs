@@ -18,7 +18,7 @@ impl Game {
         self.seen.depth = (0..ended.len()).map(|at| self.model.depth(at)).max().unwrap();
         self.check_people(step).await;
         let valid: Vec<usize> = (0..ended.len()).filter(|at| !ended[*at]).collect();
-        let one = self.random.one(&valid);
+        let one = self.random.pick(&valid);
         self.check_reach(step, one).await;
     }
 

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use strongroom_fuzz::Random;
 use strongroom_testkit::requests::{CredentialBuilder as _, credential};
 
 use super::model::{Model, Role, Token};
-use crate::support::{Clients, Random, TestVault};
+use crate::support::{Clients, TestVault};
 
 pub(super) const ENVS: [&str; 2] = ["staging", "production"];
 pub(super) const NAMES: [&str; 4] = ["Ada", "Ben", "Cleo", "Dora"];
@@ -59,7 +60,7 @@ impl Game {
             cut: None,
         };
         let model = Model { tokens: vec![first], ..Model::default() };
-        let (random, seen) = (Random(seed), Seen::default());
+        let (random, seen) = (Random::new(seed), Seen::default());
         let mut game = Self { vault, admin, model, random, seen, credentials, needed };
         game.enrol_first().await;
         game
@@ -93,11 +94,11 @@ impl Game {
             ruling.iter().copied().filter(|at| self.model.acts_for(*at).is_some()).collect();
         match self.random.below(8) {
             0 => *valid.last().unwrap(),
-            1 => self.random.one(&valid),
+            1 => self.random.pick(&valid),
             2 => *ruling.last().unwrap(),
-            3 | 4 => self.random.one(&ruling),
-            _ if acting.is_empty() => self.random.one(&ruling),
-            _ => self.random.one(&acting),
+            3 | 4 => self.random.pick(&ruling),
+            _ if acting.is_empty() => self.random.pick(&ruling),
+            _ => self.random.pick(&acting),
         }
     }
 
@@ -134,14 +135,14 @@ impl Game {
             }
             6 if other != 0 => self.reissue(caller, other).await,
             7..=11 => {
-                let name = self.random.one(&NAMES);
+                let name = self.random.pick(&NAMES);
                 let subject = if self.random.below(3) == 0 { other } else { self.caller() };
                 self.enrol(caller, name, subject).await;
             }
             12 | 13 => {
                 let live = self.model.live();
                 let last = self.model.people[*live.last().unwrap()].name;
-                let name = if self.random.below(3) == 0 { self.random.one(&NAMES) } else { last };
+                let name = if self.random.below(3) == 0 { self.random.pick(&NAMES) } else { last };
                 self.remove(caller, name).await;
             }
             14..=16 => self.disable(caller).await,

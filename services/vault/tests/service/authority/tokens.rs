@@ -16,8 +16,8 @@ fn selectors(env: Option<&str>) -> Vec<Selector> {
 
 impl Game {
     pub(super) async fn issue_something(&mut self, parent: usize) {
-        let role = if self.random.below(3) == 0 { self.random.one(&Role::ALL) } else { Role::Admin };
-        let env = if self.random.below(4) == 0 { Some(self.random.one(&ENVS)) } else { None };
+        let role = if self.random.below(3) == 0 { self.random.pick(&Role::ALL) } else { Role::Admin };
+        let env = if self.random.below(4) == 0 { Some(self.random.pick(&ENVS)) } else { None };
         let wanted = (self.random.below(8) == 0).then(|| 1 + self.random.below(300) as u64);
         self.issue(parent, role, env, wanted).await;
     }

@@ -5,13 +5,13 @@ use strongroom_api::vault::v1::{
     Credential, DeleteCredentialRequest, ReassignReferencesRequest, ReleaseReferenceRequest,
     UpdateCredentialRequest,
 };
+use strongroom_fuzz::Random;
 use strongroom_testkit::requests::binding;
 
 use super::model::{Reference, Selection, World};
 use super::outcome;
 use super::reads::Trial;
 use super::world::{KINDS, Running};
-use crate::support::Random;
 
 type Done<T> = Result<T, String>;
 
@@ -27,7 +27,7 @@ pub(super) async fn make_one(running: &mut Running, random: &mut Random) {
     if ids.len() < 3 || places.is_empty() {
         return;
     }
-    let (id, other, (kind, consumer)) = (random.one(&ids), random.one(&ids), random.one(&places));
+    let (id, other, (kind, consumer)) = (random.pick(&ids), random.pick(&ids), random.pick(&places));
     match random.below(5) {
         0 if id != other => {
             let request =
@@ -56,14 +56,14 @@ pub(super) async fn make_one(running: &mut Running, random: &mut Random) {
             assert_eq!(outcome(answer).map(drop), expected, "{place:?} in {selection:?}");
         }
         3 => {
-            let kind = if random.below(3) == 0 { random.one(&KINDS).to_owned() } else { kind };
+            let kind = if random.below(3) == 0 { random.pick(&KINDS).to_owned() } else { kind };
             let answer = clients.references.bind_reference(binding(&kind, &consumer, &id)).await;
             trial.tells_nothing(&answer, &[&id, &consumer]);
             let expected = bind(&mut world, &inside, &selection, (kind, consumer), &id);
             assert_eq!(outcome(answer).map(drop), expected, "{id} in {selection:?}");
         }
         _ => {
-            let env = random.one(&["dev", "production", "staging"]);
+            let env = random.pick(&["dev", "production", "staging"]);
             let request = relabelling(&id, env);
             let answer = clients.credentials.update_credential(request).await;
             trial.tells_nothing(&answer, &[&id]);

@@ -3,10 +3,11 @@
 use strongroom_api::vault::v1::{
     BindReferenceRequest, CreateKeyRequest, EncryptRequest, ListCredentialsRequest, ListReferencesRequest,
 };
+use strongroom_fuzz::Random;
 use strongroom_testkit::requests::{CredentialBuilder as _, TokenBuilder as _, credential, token};
 
 use super::model::{Credential, Reference, Selection, World};
-use crate::support::{Clients, Random, TestVault};
+use crate::support::{Clients, TestVault};
 
 pub(super) const KINDS: [&str; 4] = ["endpoint", "endpoint_pool", "pii", "template"];
 pub(super) const KEYS: [&str; 3] = ["key-a", "key-b", "key-c"];
@@ -18,7 +19,7 @@ const REFERENCES: usize = 14;
 /// Zero to two of the given values.
 fn some(random: &mut Random, of: &[&'static str]) -> Vec<&'static str> {
     let count = random.below(3);
-    (0..count).map(|_| random.one(of)).collect()
+    (0..count).map(|_| random.pick(of)).collect()
 }
 
 pub(super) struct Running {
@@ -63,7 +64,7 @@ impl Running {
 
     async fn create(&mut self, number: usize, random: &mut Random) {
         let name = format!("credential-{number:02}");
-        let (provider, env, active) = (random.one(&PROVIDERS), random.one(&ENVS), random.below(5) > 0);
+        let (provider, env, active) = (random.pick(&PROVIDERS), random.pick(&ENVS), random.below(5) > 0);
         let request = credential(&name).provider(provider).labels(&[("env", env)]);
         let id = self.admin.create(request).await.id;
         if !active {
@@ -78,18 +79,18 @@ impl Running {
         let ids: Vec<String> = self.world.credentials.keys().cloned().collect();
         let templates: Vec<_> =
             self.world.references.keys().filter(|place| place.0 == "template").cloned().collect();
-        let mut fallbacks: Vec<String> = (0..random.below(3)).map(|_| random.one(&ids)).collect();
+        let mut fallbacks: Vec<String> = (0..random.below(3)).map(|_| random.pick(&ids)).collect();
         fallbacks.dedup();
-        let via = (random.below(3) == 0 && !templates.is_empty()).then(|| random.one(&templates));
-        let credential = via.is_none().then(|| random.one(&ids));
+        let via = (random.below(3) == 0 && !templates.is_empty()).then(|| random.pick(&templates));
+        let credential = via.is_none().then(|| random.pick(&ids));
         fallbacks.retain(|id| Some(id) != credential.as_ref());
-        let kind = if via.is_some() { random.one(&KINDS[..3]) } else { random.one(&KINDS) };
+        let kind = if via.is_some() { random.pick(&KINDS[..3]) } else { random.pick(&KINDS) };
         let reference = Reference {
             kind: kind.to_owned(),
             consumer: format!("consumer-{number:02}"),
             credential,
             via,
-            needs: random.one(&["", "", "openai"]),
+            needs: random.pick(&["", "", "openai"]),
             fallbacks,
         };
         if self.admin.bind(to_wire(&reference)).await.is_ok() {

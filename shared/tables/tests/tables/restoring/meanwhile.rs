@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use sqlx::Connection;
+use strongroom_fuzz::Random;
 use strongroom_tables::load::{Mode, Purpose, SwapLimits};
 
 use crate::restoring::archive::Archive;
@@ -26,17 +27,12 @@ const CHANGED: &str = "
 
 /// Some random statements about rows of each of these kinds.
 fn meanwhile(seed: u64) -> String {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let mut next = |below: u64| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state % below
-    };
+    let mut random = Random::new(seed);
+    let mut next = |end| random.below(end);
     let mut sql = String::new();
     for _ in 0..next(6) {
         let (id, a) = (1 + next(75), next(3));
-        let table = ["t", "plain"][usize::try_from(next(2)).unwrap()];
+        let table = ["t", "plain"][next(2)];
         let columns = if table == "t" { "(id, part, a)" } else { "(id, a)" };
         let values =
             if table == "t" { format!("{id}, {id} % 3, {id} * {a}") } else { format!("{id}, {id} * {a}") };

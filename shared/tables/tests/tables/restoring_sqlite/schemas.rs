@@ -5,12 +5,12 @@ use std::path::Path;
 
 use sqlx::AssertSqlSafe;
 use sqlx::sqlite::SqliteConnection;
+use strongroom_fuzz::Random;
 use strongroom_tables::load::Mode;
 
 use crate::restoring_sqlite::archive::export;
 use crate::restoring_sqlite::restore::{compare, discard, inspect, restore, target};
 use crate::restoring_sqlite::{ID, connect, intact, run, schema};
-use crate::schemas::random::Random;
 use crate::schemas::sqlite;
 
 fn seeds() -> std::ops::Range<u64> {

@@ -13,7 +13,9 @@ mod views;
 
 pub use catalogue::facts;
 
-use super::random::{Names, Random, quoted};
+use strongroom_fuzz::Random;
+
+use super::names::{Names, quoted};
 
 /// The statements of one schema, and the objects that the next statement can refer to.
 pub struct Draft {

@@ -1,7 +1,7 @@
 //! Tables: strict, without rowid, with constraints and foreign keys. Indexes.
 
 use super::{Draft, Table};
-use crate::schemas::random::quoted;
+use crate::schemas::names::quoted;
 
 const TYPES: &[&str] =
     &["", "VARCHAR(10)", "DECIMAL(10, 2)", "my type", "INTEGER", "BLOB", "\"odd(type\"", "timestamp"];

@@ -1,7 +1,7 @@
 //! Triggers and views.
 
 use super::{Draft, Table};
-use crate::schemas::random::quoted;
+use crate::schemas::names::quoted;
 
 impl Draft {
     pub(super) fn triggers(&mut self, table: &Table) {

@@ -7,25 +7,13 @@ use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
 use strongroom_api::backup::v1::download_backup_response::{Chunk, Header, Message, Trailer};
+use strongroom_fuzz::Random;
 use strongroom_runtime::status::status;
 
 use super::*;
 use crate::commands::backup::download::partial::{Names, Partial, reopen};
 
 const ID: &str = "0197e0a1-0000-7000-8000-00000000000a";
-
-/// SplitMix64: the same cases in each run.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % limit
-    }
-}
 
 type Said = Result<DownloadBackupResponse, Status>;
 
@@ -57,7 +45,7 @@ impl Stored {
         let say = |message| Ok(DownloadBackupResponse { message: Some(message) });
         let mut said = vec![say(Message::Header(self.header(at as u64)))];
         while at < self.content.len() {
-            let length = 1 + random.below(97) as usize;
+            let length = 1 + random.below(97);
             let data = self.content[at..].iter().copied().take(length).collect::<Vec<u8>>();
             let length = data.len();
             said.push(say(Message::Chunk(Chunk { offset: at as i64, data: data.into() })));
@@ -102,7 +90,7 @@ async fn process(
 
 /// Ends the stream at a random place, in one of the ways in which streams end.
 fn cut_somewhere(said: &mut Vec<Said>, random: &mut Random) {
-    said.truncate(random.below(said.len() as u64 + 1) as usize);
+    said.truncate(random.below(said.len() + 1));
     match random.below(4) {
         0 => said.push(Err(Status::unavailable("it stops"))),
         1 => said.push(Err(Status::cancelled("reset"))),
@@ -114,9 +102,9 @@ fn cut_somewhere(said: &mut Vec<Said>, random: &mut Random) {
 #[tokio::test]
 async fn a_download_that_is_cut_anywhere_and_resumed_has_the_same_bytes() {
     for seed in 0..60 {
-        let mut random = Random(seed);
+        let mut random = Random::new(seed);
         let length = random.below(5000);
-        let content: Vec<u8> = (0..length).map(|_| random.below(256) as u8).collect();
+        let content: Vec<u8> = (0..length).map(|_| random.byte()).collect();
         let stored = Stored { content, etag: "\"1\"".into() };
         let folder = tempfile::tempdir().unwrap();
         let mut processes = 0;
@@ -146,7 +134,7 @@ async fn a_download_that_is_cut_anywhere_and_resumed_has_the_same_bytes() {
 fn lose_the_end(partial: &Path, random: &mut Random) {
     if let Ok(file) = OpenOptions::new().write(true).open(partial) {
         let length = file.metadata().unwrap().len();
-        file.set_len(length - random.below(length + 1).min(50)).unwrap();
+        file.set_len(length - random.below(length as usize + 1).min(50) as u64).unwrap();
     }
 }
 
@@ -164,7 +152,7 @@ async fn half(folder: &Path) {
         cut(said, random);
         said.push(Err(Status::unauthenticated("the token has expired")));
     };
-    let stopped = process(folder, &mut Random(1), &stored("\"1\""), refused).await.unwrap_err();
+    let stopped = process(folder, &mut Random::new(1), &stored("\"1\""), refused).await.unwrap_err();
     assert!(stopped.is_resumable, "{:#}", stopped.error);
 }
 
@@ -178,7 +166,7 @@ async fn a_changed_object_is_refused_and_nothing_is_removed() {
     half(folder.path()).await;
     let before = left(folder.path());
     assert!(before > 0);
-    let stopped = process(folder.path(), &mut Random(2), &stored("\"2\""), |_, _| ()).await.unwrap_err();
+    let stopped = process(folder.path(), &mut Random::new(2), &stored("\"2\""), |_, _| ()).await.unwrap_err();
     let error = format!("{:#}", stopped.error);
     assert!(error.contains("BACKUP_CHANGED"), "{error}");
     assert!(!stopped.is_resumable && left(folder.path()) == before);
@@ -198,7 +186,7 @@ async fn a_server_that_does_not_notice_the_change_is_not_believed() {
                 change(header);
             }
         };
-        let ended = process(folder.path(), &mut Random(2), &stored("\"1\""), tell_of_another).await;
+        let ended = process(folder.path(), &mut Random::new(2), &stored("\"1\""), tell_of_another).await;
         let error = format!("{:#}", ended.unwrap_err().error);
         assert!(error.contains("without --resume") && error.contains("no longer the one"), "{error}");
     }
@@ -212,7 +200,7 @@ async fn bytes_that_changed_on_this_machine_are_found_in_the_end() {
     let mut bytes = std::fs::read(&partial).unwrap();
     bytes[7] ^= 1;
     std::fs::write(&partial, bytes).unwrap();
-    let stopped = process(folder.path(), &mut Random(2), &stored("\"1\""), |_, _| ()).await.unwrap_err();
+    let stopped = process(folder.path(), &mut Random::new(2), &stored("\"1\""), |_, _| ()).await.unwrap_err();
     assert!(format!("{:#}", stopped.error).contains("SHA-256") && !stopped.is_resumable);
     assert!(!folder.path().join("b.zip.age").exists());
 }
@@ -224,12 +212,12 @@ async fn an_end_without_the_trailer_is_none() {
         said.pop();
     };
     let stopped =
-        process(folder.path(), &mut Random(1), &stored("\"1\""), without_trailer).await.unwrap_err();
+        process(folder.path(), &mut Random::new(1), &stored("\"1\""), without_trailer).await.unwrap_err();
     assert!(stopped.error.to_string().contains("without its trailer") && stopped.is_resumable);
     // All bytes are there, but the file does not have its name yet.
     assert_eq!(left(folder.path()), 2000);
     assert!(!folder.path().join("b.zip.age").exists());
-    let whole = process(folder.path(), &mut Random(1), &stored("\"1\""), |_, _| ()).await.unwrap();
+    let whole = process(folder.path(), &mut Random::new(1), &stored("\"1\""), |_, _| ()).await.unwrap();
     assert_eq!(whole.len(), 2000);
 }
 
@@ -252,7 +240,7 @@ async fn a_service_that_goes_away_is_waited_for_a_few_times() {
     let (mut opened, content) = (0, stored("\"1\""));
     let open = async |request| {
         opened += 1;
-        let mut said = content.answer(&request, &mut Random(3))?;
+        let mut said = content.answer(&request, &mut Random::new(3))?;
         said.truncate(if opened == 1 { 2 } else { 0 });
         said.push(Err(Status::unavailable("away")));
         Ok(tokio_stream::iter(said))
