@@ -208,7 +208,9 @@ fn a_gateway_s_credentials_are_imported_once() {
     assert!(reason(3).contains("provider"), "{report}");
     let bearer = json!([{ "column": "bearer", "values": "1", "opened": "1" }]);
     assert_eq!(report["notImported"][0]["encrypted"], bearer, "{report}");
-    assert!(report["notImported"][1]["reason"].as_str().unwrap().starts_with("1 name a credential"));
+    assert!(
+        report["notImported"][1]["reason"].as_str().unwrap().starts_with("rows that name a credential: 1;")
+    );
 
     let listed = admin.json(&["credential", "list", "--label", "imported-from=promptgate"]);
     assert_eq!(listed.as_array().unwrap().len(), 2);

@@ -81,8 +81,8 @@ pub struct DrillConfig {
     pub scratch_url_file: Option<PathBuf>,
     /// The database of the server in `scratch_url` from which scratch databases are created
     /// (`CREATE DATABASE … TEMPLATE`), instead of `template0`. It provides extensions that only a superuser can create or
-    /// that are in another schema, and the collations and functions that tables use. It must not contain tables of a
-    /// source, and must have no connections.
+    /// that are in a schema other than `public`, and the collations and functions that tables use. It must not contain
+    /// tables of a source, and must have no connections.
     pub scratch_template: Option<String>,
     /// A folder in which a drill creates the database of each SQLite source, and removes it. Meanwhile its rows are
     /// stored there in the clear, as in any database.
@@ -173,7 +173,7 @@ pub struct BackupConfig {
     #[schemars(range(min = 1, max = 268_435_456))]
     pub verify_row_limit_bytes: u64,
     /// The maximum size of the manifest of an archive that the service verifies, in bytes, at most the format's limit.
-    /// A table's description may be half as large. 8 MiB are enough for 33,000 files.
+    /// A table's schema entry and the key ring may each have half of this limit. 8 MiB are enough for 33,000 files.
     #[schemars(range(min = 1_048_576, max = 67_108_864))]
     pub verify_manifest_limit_bytes: u64,
     /// The processor time that a verification may take in addition to 24 s for each MiB of its file, in seconds.

@@ -154,8 +154,8 @@ pub enum Error {
     },
     /// The values of other services that a retirement would make unreadable are not known.
     #[error(
-        "how many values of other services the key {key_id} seals is not known: every column needs a report \
-         that was counted within a day, and at least five seconds after {kid} was followed by another \
+        "it is not known how many values of other services are sealed under the key {key_id}: every column needs a \
+         report that was counted within a day, and at least five seconds after {kid} was followed by another \
          version; report the census, or {}",
         approval(request_id)
     )]

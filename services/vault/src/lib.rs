@@ -1,10 +1,11 @@
 //! The vault: it owns encryption and secrets.
 //!
 //! `grpc` parses requests, calls a domain module and converts its answer. The domain modules are `credentials`, `keys`,
-//! `crypto`, `access`, `people`, `audit` and `source`; they make the decisions, and each has types over the parts that
-//! it needs. `store` is the database. `bootstrap` builds the domain modules' types at start-up and `background` runs
-//! their tasks; `health` and `page` report their state, and `metrics` holds their counters. Imports point down in this
-//! order; only `store` names sqlx, and only `grpc` and `error` name tonic.
+//! `crypto`, `access`, `people`, `audit` and `source`; they make the decisions, and each has types that hold only the
+//! parts that it needs, such as the store, the ring or the clock. `store` is the database. `bootstrap` builds the
+//! domain modules' types at start-up and `background` runs their tasks; `health` and `page` report their state, and
+//! `metrics` holds their counters. Imports point down in this order; only `store` names sqlx, and only `grpc` and
+//! `error` name tonic.
 
 mod access;
 mod audit;

@@ -335,7 +335,8 @@ impl Error {
         }
     }
 
-    /// The error that the `Read` of an entry or a sealed file wrapped, or [`Error::Read`].
+    /// Unwraps the error that the `Read` of an entry or of a sealed file put into the `io::Error`. Any other error
+    /// becomes [`Error::Read`].
     pub fn from_read(error: io::Error) -> Self {
         Self::unwrapped(error).unwrap_or_else(Self::Read)
     }

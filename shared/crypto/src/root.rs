@@ -1,4 +1,4 @@
-//! The root key: held by an operator, wraps the key ring, stored nowhere.
+//! The root key wraps the key ring. An operator keeps it; the vault never stores it.
 
 use std::fmt;
 use std::str::FromStr;

@@ -15,8 +15,8 @@ pub const MAX_NAMES: usize = 100;
 /// Maximum length of a name in bytes: that of a SPIFFE ID.
 pub const MAX_NAME: usize = 2048;
 
-/// The names of a certificate whose signature was checked, at most one more than [`MAX_NAMES`]. None if it cannot be
-/// read.
+/// The names of a certificate whose signature was checked, at most one more than [`MAX_NAMES`]. Empty if the
+/// certificate cannot be read.
 pub(crate) fn names(certificate: &CertificateDer<'_>) -> Vec<String> {
     let Ok((_, certificate)) = X509Certificate::from_der(certificate) else { return Vec::new() };
     let Ok(Some(alternatives)) = certificate.subject_alternative_name() else { return Vec::new() };

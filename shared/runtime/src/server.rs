@@ -162,8 +162,8 @@ fn publish(tls: &ServerTls, metrics: &Metrics) {
     metrics.publish_handshakes(move || handshakes.counts());
 }
 
-/// Ends when the service must. Before that, it gives the sources of streams time to end them, and then ends the streams
-/// that still run.
+/// Ends when the service must. Before that, it gives operations time to end their streams, and then cuts off the
+/// streams that still run.
 async fn drained(shutdown: &Shutdown, end: &CancellationToken) {
     shutdown.streams_end().await;
     let left = DRAIN - STREAMS;

@@ -1,4 +1,4 @@
-//! Stopping: one token that everything watches, and the signals that trip it.
+//! Stopping a process: everything watches one token, which a signal trips.
 
 use std::time::Duration;
 
@@ -7,8 +7,8 @@ use tokio_util::sync::CancellationToken;
 
 /// How long running calls may continue after the signal. Less than the 30 s after which Kubernetes kills the process.
 pub const DRAIN: Duration = Duration::from_secs(20);
-/// How long streams may continue. Then each is told that the service is stopping, and its source has the rest of
-/// [`DRAIN`] to record its end.
+/// How long operations with a stream may continue after the signal; then they are stopped. Streams that still run after
+/// half of the rest of [`DRAIN`] are cut off; the other half is for recording how their operations ended.
 pub const STREAMS: Duration = Duration::from_secs(12);
 
 /// A cloneable stop request.
@@ -43,7 +43,7 @@ impl Shutdown {
     /// ([`crate::tls::ServerTls`]).
     #[must_use]
     pub fn of_service() -> Self {
-        // Listening for a signal removes its default effect, ending the process.
+        // Listening for a signal removes its default effect, which is to end the process.
         if let Err(error) = signal(SignalKind::hangup()) {
             tracing::error!(%error, "cannot listen for SIGHUP; that signal now ends this process");
         }
@@ -60,7 +60,7 @@ impl Shutdown {
         self.0.cancelled().await;
     }
 
-    /// Waits until streams must end.
+    /// Waits until operations with a stream must stop: [`STREAMS`] after the signal.
     pub async fn streams_end(&self) {
         self.begun().await;
         tokio::time::sleep(STREAMS).await;

@@ -1,4 +1,5 @@
-//! What runs at the same time. A command may fail while a process is dead; an answer that arrives has to be right.
+//! The load of the soak test: commands that run while processes are killed. A command may fail while a process is dead;
+//! an answer that arrives has to be right.
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What a soak may leave behind: rows, archives and events that fit together, and nothing else.
+//! Checks that a soak leaves only rows, archives and events that fit together, and nothing else.
 
 use std::collections::BTreeSet;
 use std::fs::read_dir;
@@ -12,7 +12,7 @@ use super::site::Site;
 
 /// Time in which everything that was interrupted is ended: two heartbeats, and what a restore has to catch up with.
 const SETTLED: Duration = Duration::from_secs(180);
-/// Growth of a process over the quiet rounds that is no leak.
+/// Growth of a process over the quiet rounds that does not count as a leak.
 const MORE_DESCRIPTORS: usize = 4;
 const MORE_MEMORY: u64 = 24 << 20;
 

@@ -1,4 +1,4 @@
-//! The two services with their databases, and what is killed.
+//! The two services with their databases, and the kills.
 
 use std::path::PathBuf;
 

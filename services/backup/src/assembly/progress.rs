@@ -81,8 +81,8 @@ impl<'a> Reporter<'a> {
         self.send()
     }
 
-    /// Sends progress when it is due. Bytes that compress to almost nothing may not reach an outlet for a long time, so
-    /// a stop is checked here.
+    /// Sends progress when it is due, and checks for a stop. A stop is otherwise noticed only when a chunk is sent, and
+    /// data that compresses to almost nothing may fill no chunk for a long time.
     pub(super) fn step(&mut self) -> Result<()> {
         self.exit.check_stop()?;
         if self.sent.elapsed() >= PROGRESS_INTERVAL { self.send() } else { Ok(()) }

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 pub(crate) struct MemoryLimits {
     /// Maximum bytes of a row.
     pub(crate) row: u64,
-    /// Maximum bytes of the manifest. The description of a table and the key ring may each have half of it.
+    /// Maximum bytes of the manifest. A table's schema entry and the key ring may each have half of this limit.
     pub(crate) manifest: u64,
 }
 

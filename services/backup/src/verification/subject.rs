@@ -1,4 +1,5 @@
-//! The subject of a verification other than a client's upload: a stored file that keeps the result.
+//! A stored file as the subject of a verification, whose result is recorded with it. Clients' uploads are the other
+//! subjects.
 
 use async_trait::async_trait;
 use strongroom_api::backup::v1::LevelVerdict;
@@ -11,6 +12,6 @@ pub(crate) trait Subject: Send + Sync + 'static {
     /// SHA-256 of the file that was stored, lower-case hex.
     fn sha256(&self) -> &str;
 
-    /// Keeps the result.
+    /// Records the result with the file.
     async fn keep(&self, ok: bool, levels: &[LevelVerdict]) -> Result<()>;
 }

@@ -1,4 +1,4 @@
-//! A connection that breaks while something is in progress is opened again, a few times in a row.
+//! Opens a connection again, a few times in a row, if it breaks while something is in progress.
 
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ impl Retries {
         Self { pauses: &[Duration::ZERO; PAUSES.len()], failed: 0 }
     }
 
-    /// Something made progress: the next break is a new one.
+    /// Resets the number of failed tries: something made progress, so the next break is a new one.
     pub(super) fn went_on(&mut self) {
         self.failed = 0;
     }
@@ -54,8 +54,8 @@ pub(super) fn is_broken(status: &Status, failed: &CallFailed) -> bool {
     failed.is_away() || matches!(status.code(), Code::Unavailable | Code::Cancelled | Code::Unknown)
 }
 
-/// [`is_broken`] if nothing is in progress yet: an error about a database, or about the service's vault, is then an
-/// answer that nobody should wait half a minute for.
+/// Like [`is_broken`], for a call before anything is in progress: an error about a database, or about the service's
+/// vault, is then reported at once, because nobody should wait half a minute for it.
 pub(super) fn is_gone(status: &Status, failed: &CallFailed) -> bool {
     let reason = reason_of(status);
     is_broken(status, failed) && ["", "SHUTTING_DOWN", "PROCESS_FENCED"].contains(&reason.as_str())

@@ -41,7 +41,7 @@ async fn at_a_terminal_it_shows_what_will_be_lost_and_asks() {
     {
         assert!(deleted.said.contains(shown), "{}", deleted.said);
     }
-    // The answer applied to the displayed state.
+    // The deletion carries the etag of the displayed state, so it cannot delete a backup that has changed since.
     assert_eq!(fake.state().asked.last().unwrap(), "etag \"7\"");
 }
 

@@ -1,8 +1,8 @@
 //! Reads rows for reveals and resolutions, for many callers in one statement.
 //!
 //! A gateway looks up a row for each of its requests, and a separate statement costs more than the rest of the call.
-//! So, as in the use log, one task reads all waiting look-ups together, while the next ones queue. A row is always read
-//! after it was asked for.
+//! So, as in the use log, one task reads all waiting look-ups together, while the next ones queue. The statement for a
+//! look-up begins only after the look-up was made, so its result is no older.
 //!
 //! By `tests/bench vault` on two cores, 64 concurrent reveals are about as fast as 64 decrypts, which read nothing;
 //! with one statement for each, they took twice as long on PostgreSQL.
@@ -110,7 +110,7 @@ impl Table for CredentialRows {
     }
 }
 
-/// Candidates in order, by the kind and consumer of their reference.
+/// Candidates of references, in the order in which they are tried. The key is the reference's kind and consumer.
 pub(super) struct Candidates(pub(super) Arc<dyn Store>);
 
 #[async_trait]

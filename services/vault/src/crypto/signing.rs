@@ -39,8 +39,9 @@ impl Signing {
         Self { store, ring, uses, clock }
     }
 
-    /// Signs the manifest with this SHA-256 with the primary version, for an archive that is being made and has no
-    /// other manifest, and narrows its pins to `needs`. The events are committed before the signature leaves.
+    /// Signs the manifest that has this SHA-256, by the primary version of the signing key. The archive must be in the
+    /// making and have no other signed manifest; its pins are narrowed to `needs`. The events are committed before the
+    /// signature leaves.
     pub(crate) async fn sign_manifest(
         &self,
         caller: &Caller,
@@ -78,9 +79,9 @@ impl Signing {
         }
     }
 
-    /// Signs the sidecar's record with this SHA-256 with the primary version. A record changes with each hold, deletion
-    /// and verification of its backup, so the signatures of an archive are neither counted nor stored; each has an
-    /// event in the log, committed before the signature leaves.
+    /// Signs the sidecar's record that has this SHA-256, by the primary version of the signing key. A record changes
+    /// with each hold, deletion and verification of its backup, so the sidecar signatures of an archive are neither
+    /// counted nor stored; each has an event in the log, committed before the signature leaves.
     pub(crate) async fn sign_sidecar(
         &self,
         caller: &Caller,

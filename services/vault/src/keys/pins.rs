@@ -14,7 +14,7 @@ use crate::store::{ArchiveNeeds, NewEvent};
 const UNNARROWED: i64 = 24 * 60 * 60 * 1_000_000;
 
 impl Ledger {
-    /// Pins every version that is not destroyed, for an archive that is about to be made.
+    /// Pins every version that is not destroyed, except those of page keys, for an archive that is about to be made.
     pub(crate) async fn pin_live_versions(
         &self,
         caller: &Caller,

@@ -78,9 +78,9 @@ pub(crate) trait LedgerStore: Send + Sync {
     async fn report_census(&self, rows: &[CensusRow], event: &NewEvent) -> Result<()>;
     /// The needs for a version at `now`; its rows in `columns` are counted.
     async fn needs(&self, kid: &str, columns: &[CountedColumn], now: i64) -> Result<Needs>;
-    /// Pins every version that is not destroyed, except those that no archive needs, and returns the kid and key of
-    /// each. Disabled versions are included, because one can be enabled before the archive's snapshot is taken. No
-    /// event if all are already pinned for as long.
+    /// Pins every version that is not destroyed, except those of page keys, which no archive needs, and returns the kid
+    /// and key of each. Disabled versions are included, because one can be enabled before the archive's snapshot is
+    /// taken. No event if all are already pinned for as long.
     async fn pin_live_versions(
         &self,
         archive_id: &str,

@@ -28,7 +28,7 @@ pub(crate) enum Signed {
     Done,
     /// The archive already has this signature.
     Before(SignatureRow),
-    /// The archive has no open pins, so it is not being made.
+    /// The archive has no pins that are still to be narrowed, so it is not being made.
     Unpinned,
 }
 

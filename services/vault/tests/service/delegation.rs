@@ -1,4 +1,5 @@
-//! Rights of a service's own token in the audit log: events of its callers' permissions, in its callers' names.
+//! With its own token, a service may record in the audit log only events that its callers' permissions allow, and the
+//! actors are these callers.
 
 use std::time::Duration;
 
@@ -35,7 +36,8 @@ impl Delegating {
         Self { vault, admin, service }
     }
 
-    /// The public id of a new token with `role`, and its delegation from calling the service.
+    /// The public id of a new token with `role`, and the delegation that the service gets for the token when it
+    /// introspects it.
     async fn caller(&mut self, role: &str) -> (String, Vec<u8>) {
         let issued = self.admin.issue(token(role)).await.unwrap();
         let known = self.service.tokens.introspect_token(introspect(&issued.secret)).await.unwrap();

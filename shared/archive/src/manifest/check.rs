@@ -123,7 +123,7 @@ fn check_entry(entry: &EntryRecord) -> Result<()> {
     let has_table = entry.own_table.is_some() || entry.namespace.is_some();
     let has_rows = entry.rows.is_some() || entry.since.is_some();
     if has_table && !of_table || has_rows && !matches!(entry.kind, EntryKind::Table | EntryKind::Other) {
-        return Err(refused(format!("gives {shown}, which holds no rows, fields that only tables have")));
+        return Err(refused(format!("gives fields that only tables have to {shown}, which holds no rows")));
     }
     if matches!(entry.kind, EntryKind::Database | EntryKind::LargeObject) && entry.source.is_none() {
         return Err(refused(format!("does not say which source {shown} belongs to")));

@@ -1,4 +1,5 @@
-//! Memory used beyond the length of a row, a value or a manifest: a small archive could choose each of them.
+//! Limits the memory used beyond the length of a row, a value or a manifest. Whoever makes an archive chooses these
+//! lengths, and they can be large in a small archive.
 
 use std::fmt::Write as _;
 
@@ -123,7 +124,7 @@ fn lists_of_a_manifest_end_at_their_limit() {
     }
 }
 
-/// The archive determines the number of columns, and of templates in which each is looked up.
+/// The archive determines how many columns a table has, and how many names in templates are looked up among them.
 #[test]
 fn columns_are_looked_for_without_walking_through_all_of_them() {
     let alone = Alone::wait();
@@ -150,7 +151,8 @@ fn columns_are_looked_for_without_walking_through_all_of_them() {
     assert!(cost.within(Bounds { mebibytes: 200, seconds: 5 }), "{cost:?}");
 }
 
-/// The archive determines the number of keys, and the contents of the columns that they name.
+/// The archive determines the number of foreign keys, and the length of the descriptions of the columns that they name
+/// (here a default of 1 MiB).
 #[test]
 fn references_are_planned_without_what_their_columns_hold() {
     let alone = Alone::wait();

@@ -1,4 +1,4 @@
-//! The same files inside age: anyone who knows a recipient can make them.
+//! The hostile ZIP files of the other modules, sealed with age: anyone who knows a recipient can make such files.
 
 use std::io::{Cursor, Write};
 use std::sync::LazyLock;

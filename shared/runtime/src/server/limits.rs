@@ -15,7 +15,8 @@ const FEWEST_CONNECTIONS: u64 = 16;
 /// Calls per processor; they mostly wait for a commit that many of them share.
 const CALLS_A_PROCESSOR: usize = 176;
 
-/// Limits of one server. With them, no number of callers makes a process use 128 MiB more than when it is idle.
+/// Limits of one server. With them, a process uses less than 128 MiB more than when it is idle, however many callers it
+/// has.
 #[derive(Debug, Clone)]
 pub struct Limits {
     /// Maximum number of concurrent connections of all peers together. There is no limit per address: behind a NAT, a

@@ -58,7 +58,7 @@ async fn a_connection_with_calls_stays_and_may_be_idle() {
 
 #[tokio::test]
 async fn a_flood_of_silent_connections_locks_nobody_out() {
-    // The time limits are generous here: only the number of connections makes room.
+    // The time limits are generous here, so a connection is closed only to make room for another one.
     let patient = Limits { greeting: Duration::from_secs(60), ..limits() };
     let server = Server::start(patient).await;
     let mut early = server.client("early");

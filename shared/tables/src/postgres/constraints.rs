@@ -34,8 +34,8 @@ struct ConstraintRow {
     match_type: String,
 }
 
-/// Constraints by table. `conparentid` is set on a partition's copies of a key; a check that a partition inherits from its
-/// table is not local to it.
+/// Constraints by table, without those that a partition inherits from its parent: a copied key has `conparentid` set,
+/// and an inherited check is not local to the partition (`conislocal`).
 pub(super) async fn list(
     connection: &mut PgConnection,
     relations: &[Oid],

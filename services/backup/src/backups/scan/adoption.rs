@@ -1,4 +1,5 @@
-//! Applies a sidecar to the catalogue: it adds and tightens, and never loosens.
+//! Applies a sidecar to the catalogue: it can add a backup, a copy or a hold, and takes over the state of a later
+//! record, but never removes a hold.
 
 use super::super::destinations::Destination;
 use super::super::pinning::assert_pins;
@@ -26,7 +27,7 @@ pub(super) struct Adoption<'a> {
 }
 
 impl Adoption<'_> {
-    /// A record that the vault has signed, whose object has this etag.
+    /// Adopts a record that the vault has signed. `etag` is that of the archive's object.
     pub(super) async fn complete(&self, record: &Record, etag: &str) -> Result<Adopted> {
         let state = if record.delete_time.is_some() { BackupState::Deleted } else { BackupState::Available };
         let mut found = self.found(record, state);
@@ -55,8 +56,8 @@ impl Adoption<'_> {
         Ok(Adopted::Known)
     }
 
-    /// A record of an unknown signer; `None` if the catalogue has the backup from a record that the vault signed.
-    /// Anybody may have written it, so only its short fields are listed.
+    /// Adopts a record of an unknown signer; `None` if the catalogue has the backup from a record that the vault has
+    /// signed. Anybody may have written the record, so only its short fields are listed.
     pub(super) async fn unverified(&self, record: &Record) -> Result<Option<Adopted>> {
         let Content { size_bytes, tables, rows, files, .. } = record.content;
         // A reader compares the archive with this digest, and verifies the archive itself.
@@ -73,7 +74,7 @@ impl Adoption<'_> {
             hold: false,
             delete_time: None,
             purge_time: None,
-            // It is not part of a schedule's history.
+            // An unverified backup is not part of a schedule's history.
             schedule: None,
             ..record.clone()
         };
@@ -165,7 +166,7 @@ impl Adoption<'_> {
             revision: 1,
             record_revision: record.revision,
             schedule: record.schedule.clone(),
-            // The catalogue was lost, and another run may have been due at that time since.
+            // Left out: since the catalogue was lost, another run may have been recorded for the same due time.
             due_time: None,
         };
         let copy = CopyRow {

@@ -1,5 +1,5 @@
-//! A database in memory, which answers after a millisecond of the test's clock: while that clock stands still, a real
-//! database would seem to take forever.
+//! A database in memory, which answers after a millisecond of the test's clock. With a real database, every timeout
+//! would expire: tokio moves a paused clock forward while the test only waits for an answer from outside.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};

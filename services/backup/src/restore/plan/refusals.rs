@@ -9,10 +9,10 @@ use super::super::record::Request;
 use crate::vault_client::InspectedRing;
 use crate::verification::Findings;
 
-/// Maximum number that is named.
+/// Maximum number of refusals that are kept; further ones of a source are dropped.
 const MOST: usize = 1_000;
 
-/// In the order in which they were found.
+/// The refusals, in the order in which they were found.
 #[derive(Default)]
 pub(super) struct Refusals {
     all: Vec<proto::RestoreRefusal>,
@@ -55,7 +55,7 @@ impl Refusals {
         self.is_damaged
     }
 
-    /// Whether the signer is unknown: such rows do not get near a database.
+    /// Whether the signer is unknown. The rows of such an archive are neither staged nor compared in a database.
     pub(super) fn is_foreign(&self) -> bool {
         self.is_foreign
     }
@@ -79,7 +79,8 @@ impl Refusals {
     }
 
     /// The archive must belong to the vault's own deployment, or to the one that the request names. The exception is a
-    /// restore of a vault without credentials, which becomes that deployment, or stays a copy.
+    /// restore into a vault without credentials: that vault adopts the archive's deployment id, or keeps its own with
+    /// `--as-copy`.
     pub(super) fn check_deployment(
         &mut self,
         inspected: Option<&InspectedRing>,
@@ -133,7 +134,7 @@ impl Refusals {
         self.add(refused);
     }
 
-    /// Adds the refusals of a source.
+    /// Adds the refusals of a source, up to [`MOST`] in total.
     pub(super) fn add(&mut self, found: Vec<proto::RestoreRefusal>) {
         let room = MOST.saturating_sub(self.all.len());
         self.all.extend(found.into_iter().take(room));

@@ -44,7 +44,7 @@ impl RestoreStore for Store {
         for source in sources {
             let done = sqlx::query(RESERVE).bind(source).bind(&row.id).execute(&mut *tx).await?;
             if done.rows_affected() == 0 {
-                // Released meanwhile: the caller may try again.
+                // `None` if the source was released in the meantime: then the caller may try again.
                 let taken: Option<TargetRow> =
                     sqlx::query_as(TARGET).bind(source).fetch_optional(&mut *tx).await?;
                 match taken {

@@ -19,7 +19,7 @@ impl ImportStore for Store {
         }
         let done = sqlx::query(RESERVE).bind(source).bind(&operation.id).execute(&mut *tx).await?;
         if done.rows_affected() == 0 {
-            // Released meanwhile: the caller may try again.
+            // `None` if the source was released in the meantime: then the caller may try again.
             let taken = sqlx::query_as(TARGET).bind(source).fetch_optional(&mut *tx).await?;
             return Ok(taken.map_or(Begun::Stale, Begun::Busy));
         }

@@ -48,7 +48,7 @@ struct State {
     /// Streams of checks that were ended correctly.
     finished_checks: Mutex<usize>,
     censuses: Mutex<Vec<vault::ReportKeyCensusRequest>>,
-    /// The steps on the pins of archives: step and archive.
+    /// The calls that changed pins, in order: the kind of change (`pin`, `assert` or `release`) and the archive's id.
     pins: Mutex<Vec<(&'static str, String)>>,
     /// The key versions pinned by archives.
     pinned: Mutex<HashMap<String, Vec<String>>>,
@@ -153,7 +153,7 @@ impl FakeVault {
         self.state.learned.lock().unwrap().push(other.signer());
     }
 
-    /// Steps on the pins of archives, in order.
+    /// The calls that changed pins, in order: the kind of change and the archive's id.
     pub(crate) fn pin_steps(&self) -> Vec<(&'static str, String)> {
         self.state.pins.lock().unwrap().clone()
     }

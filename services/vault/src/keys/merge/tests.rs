@@ -1,4 +1,4 @@
-//! Every pair of states, with a ring state that is newer or older than this vault's.
+//! Every pair of states, with a ring state that is newer than this vault's or equally old.
 
 use super::*;
 use strongroom_crypto::WrappedVersion;

@@ -1,5 +1,5 @@
 //! Parses rows of an archive from JSON. Archives of either engine can be restored into either: a flag is 0 or 1 in one
-//! and a boolean in the other; bytes are tagged in one and hex in the other (archive format 1, section 4).
+//! and a boolean in the other; bytes are tagged in one and hex in the other (archive format 1, section 5).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -151,7 +151,7 @@ impl Columns {
         let id = self.text(name)?;
         let is_plain = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
         if id.is_empty() || id.len() > 64 || !is_plain {
-            return Err(self.problem(format!("{name} is not an id of a vault")));
+            return Err(self.problem(format!("{name} does not have the form of an id that a vault makes")));
         }
         Ok(id)
     }

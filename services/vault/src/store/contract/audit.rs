@@ -180,7 +180,8 @@ async fn events_come_in_order_up_to_a_place() {
 #[tokio::test]
 async fn a_prefix_is_pruned_behind_a_checkpoint() {
     for (_database, store) in stores().await {
-        // The fourth event is newer than the fifth: the removed range has no gap.
+        // The fourth event is newer than the fifth. A pruned range has no gaps, so pruning up to time 50 stops before
+        // the fourth event and leaves the fifth, although that is older.
         for time in [10, 20, 30, 60, 40, 70] {
             store.append_event(&NewEvent { time, ..event("a.x") }).await.unwrap();
         }

@@ -22,7 +22,8 @@ fn every_flipped_bit_of_the_vector_is_refused() {
         match bit / 8 {
             0..6 => assert!(matches!(error, Error::NotGeb), "{bit}: {error}"),
             6 => assert!(matches!(error, Error::FutureGeb(..)), "{bit}: {error}"),
-            // Another salt yields another key, and another counter block another first block.
+            // A changed salt yields another key, and a changed initial counter decrypts the first block to
+            // something else: both look like a wrong passphrase.
             7..55 => assert!(matches!(error, Error::WrongPassphrase), "{bit}: {error}"),
             // The database, the recording, the MAC: the beginning is intact.
             285.. => assert!(matches!(error, Error::Damaged), "{bit}: {error}"),

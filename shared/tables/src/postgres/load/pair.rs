@@ -80,8 +80,8 @@ pub(super) async fn pairs(
     Ok(wanted.tables.iter().zip(&names).enumerate().map(pair).collect())
 }
 
-/// The name of the target table for the archive's `table`. SQLite has no schemas; a caller that needs a certain one has set
-/// it.
+/// The name of the target table for the archive's `table`. A table of SQLite has no schema: unless the caller has set
+/// `table.namespace`, it gets the first configured schema, or `public`.
 pub(super) fn live_name(options: &TargetOptions, table: &TableSchema) -> TableName {
     let first = || options.read.schemas.first().cloned().unwrap_or_else(|| "public".to_owned());
     let namespace = match table.engine {
@@ -165,7 +165,7 @@ fn key(live: &TableSchema, columns: &[(usize, usize)]) -> Vec<String> {
     live.constraints.iter().find(tells_apart).map(|key| key.columns.clone()).unwrap_or_default()
 }
 
-/// A definition cannot end with a column's name.
+/// The words at the end cannot be a column's name: in a definition, column names are inside parentheses.
 fn is_deferrable(definition: &str) -> bool {
     definition.ends_with(" DEFERRABLE") || definition.ends_with(" DEFERRABLE INITIALLY DEFERRED")
 }

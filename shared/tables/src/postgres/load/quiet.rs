@@ -2,8 +2,9 @@
 //! tables will hold the archive's contents, and references are checked separately.
 //!
 //! Under the replica role, only triggers that fire for replicas need disabling. Without it, each enabled trigger is disabled,
-//! and the foreign keys that would block or follow changes are dropped; their owner may not disable their triggers. Either
-//! way everything is restored by name: `ENABLE TRIGGER USER` would lose the sessions in which each trigger fires.
+//! and the foreign keys that would block or follow changes are dropped, because the owner of a table may not disable
+//! the triggers of its foreign keys. Either way everything is restored by name: `ENABLE TRIGGER USER` would not restore
+//! each trigger's setting that says in which sessions it fires (origin, replica, or all).
 
 use super::locks::keep_readers_out;
 use super::references::{Reference, members};

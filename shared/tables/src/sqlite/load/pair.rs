@@ -26,7 +26,8 @@ pub(super) struct Pair {
     pub(super) key: Option<PairKey>,
     /// Its rows are rebuilt from others, and not loaded.
     pub(super) is_derived: bool,
-    /// In empty-table mode its contents are deleted first: options of a full-text table.
+    /// It holds the options of a full-text table, so it has rows even in an empty database. A restore into empty tables
+    /// deletes them first.
     pub(super) is_never_empty: bool,
     /// A name for the rowid that no column has. `None`: there is no rowid, or no name is free.
     pub(super) rowid: Option<&'static str>,

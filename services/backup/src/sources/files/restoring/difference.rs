@@ -53,7 +53,7 @@ pub(super) struct Difference {
     pub(super) displaced: Vec<TruePath>,
     pub(super) changes: TableChanges,
     pub(super) refusals: Refusals,
-    /// Live files in a set that must be empty, or at least the first of them.
+    /// Number of live files found so far. In a set that must be empty, only the first one is reported.
     present: u64,
 }
 
@@ -137,7 +137,7 @@ impl Walk<'_> {
             self.file(true_path, found, file, goes)?;
         } else if file.is_some() || is_folder || goes {
             let message = format!(
-                "is {}, which a restore does not touch, and a file or folder must be there: move it away first",
+                "is {}, which a restore does not touch, but the restore needs this path: move it away first",
                 named(found.kind)
             );
             self.done.refusals.add_at("FILE_IN_THE_WAY", &true_path, &message);
@@ -148,7 +148,7 @@ impl Walk<'_> {
     fn folder_in_the_way(&mut self, path: &TruePath) {
         if self.wanted.mode == Mode::Merge {
             let message =
-                "is a folder and a file in the archive: restore with --mode replace, or move it away";
+                "is a folder here, a file in the archive: restore with --mode replace, or move it away";
             self.done.refusals.add_at("FILE_IN_THE_WAY", path, message);
         }
         self.done.displaced.push(path.clone());
@@ -174,7 +174,7 @@ impl Walk<'_> {
             (Some(at), _) => self.compare(at, &path, found)?,
             (None, Mode::Merge) if is_in_the_way => {
                 let message =
-                    "is a file and a folder in the archive: restore with --mode replace, or move it away";
+                    "is a file here, a folder in the archive: restore with --mode replace, or move it away";
                 self.done.refusals.add_at("FILE_IN_THE_WAY", &path, message);
             }
             (None, Mode::Merge) => self.done.changes.kept += 1,

@@ -140,6 +140,6 @@ fn reason(table: &TableSurvey) -> String {
     }
     match table.references {
         0 => "the gateway's own rows".to_owned(),
-        count => format!("{count} name a credential; `strongroom reference bind` binds them"),
+        count => format!("rows that name a credential: {count}; `strongroom reference bind` binds them"),
     }
 }
