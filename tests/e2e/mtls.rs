@@ -269,7 +269,7 @@ fn renew(services: &Certified) {
 fn in_use(services: &Certified, times: usize) {
     for service in [&services.vault, &services.backup] {
         eventually("new files in use", PATIENCE, || {
-            // Without the files for calls to the vault.
+            // Does not count the lines about the certificate files for calls to the vault.
             let said = service.log().matches("of this service: the new files are in use").count();
             assert!(!service.log().contains("cannot be used"), "{}", service.log());
             (said >= times).then_some(())

@@ -53,7 +53,7 @@ impl Callers {
         Self { threads: threads.collect(), over, served }
     }
 
-    /// Waits until every caller has been served again.
+    /// Waits until 40 more calls have been served.
     fn go_on(&self) {
         let (before, began) = (self.served.load(Ordering::Relaxed), Instant::now());
         while self.served.load(Ordering::Relaxed) < before + 40 {

@@ -165,7 +165,8 @@ pub struct BackupConfig {
     #[schemars(range(min = 1, max = 86_400))]
     pub verify_limit_seconds: u64,
     /// The maximum number of concurrent verifications. Others wait in the order of their arrival. Each takes up to
-    /// 3 × `verify_manifest_limit_bytes` + `verify_row_limit_bytes` + a few MiB of memory: with the defaults below 64 MiB.
+    /// 3 × `verify_manifest_limit_bytes` + `verify_row_limit_bytes` + a few MiB of memory: less than 64 MiB with the
+    /// defaults.
     #[schemars(range(min = 1, max = 100))]
     pub concurrent_verifications: usize,
     /// The maximum size of a row in an archive that the service verifies, in bytes, at most the format's limit.
@@ -386,8 +387,8 @@ pub struct EncryptedColumn {
     pub column: String,
     /// The caller key that sealed the values, as in `strongroom key list`.
     pub key: String,
-    /// The additional data of each value: `{table}`, `{column}` and `{NAME}`, the row's value of the column NAME; for example
-    /// `{table}/{column}/{id}`.
+    /// The template of each value's additional data. `{table}` and `{column}` stand for the names, and `{NAME}` stands for the
+    /// row's value in the column NAME; for example `{table}/{column}/{id}`.
     pub aad: String,
 }
 

@@ -638,7 +638,8 @@ fn tampered(error: &strongroom_store::Error, table: &str, row: &str) -> Status {
     status(Code::DataLoss, DOMAIN, "ROW_TAMPERED", &message, &[("table", table), ("row", row)])
 }
 
-/// A driver's message can quote a row's contents, so it stays in the log; the vault's own texts do not.
+/// A driver's message can quote a row's contents, so it is only in the log. The vault's own texts quote none, so the
+/// caller gets them.
 fn internal(error: &Error) -> Status {
     tracing::error!(%error, "a call failed inside the vault");
     let message = match error {

@@ -4,8 +4,8 @@
 //! `crypto`, `access`, `people`, `audit` and `source`; they make the decisions, and each has types that hold only the
 //! parts that it needs, such as the store, the ring or the clock. `store` is the database. `bootstrap` builds the
 //! domain modules' types at start-up and `background` runs their tasks; `health` and `page` report their state, and
-//! `metrics` holds their counters. Imports point down in this order; only `store` names sqlx, and only `grpc` and
-//! `error` name tonic.
+//! `metrics` holds their counters. `grpc` imports the domain modules, and these import `store`, never the reverse;
+//! `bootstrap` imports the domain modules and `store`. Only `store` names sqlx, and only `grpc` and `error` name tonic.
 
 mod access;
 mod audit;

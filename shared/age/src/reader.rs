@@ -28,7 +28,8 @@ enum State {
     Reading,
     /// The last chunk has been read.
     Last,
-    /// `None` for an error of the inner reader, which was returned.
+    /// `None` after an I/O error of the inner reader: the read that failed has returned it, and it cannot be cloned for
+    /// later reads.
     Failed(Option<SealError>),
 }
 

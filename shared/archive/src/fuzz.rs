@@ -122,7 +122,7 @@ impl TakeRows for Count {
     }
 }
 
-/// Both passes over a document find the same rows.
+/// A document is read in two passes, and both find the same number of rows.
 #[test]
 fn documents() {
     let limits = DocumentLimits { row_bytes: 200, head_bytes: 4096 };

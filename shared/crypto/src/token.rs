@@ -83,14 +83,14 @@ impl Token {
         &self.0[PREFIX.len()..ID_END]
     }
 
-    /// SHA-256 of the whole text: the stored hash, by which a token is looked up.
+    /// SHA-256 of the whole text. The vault stores this hash, and finds the tokens of its own callers by it.
     #[must_use]
     pub fn hash(&self) -> [u8; 32] {
         Sha256::digest(self.0.as_bytes()).into()
     }
 
-    /// SHA-256 of [`Self::introspect_hash`]: the form that the vault stores. A reader of the database cannot
-    /// use it for an introspection.
+    /// SHA-256 of a token's [`Self::introspect_hash`]. The vault stores only this form of that hash, so a
+    /// reader of the database cannot use it for an introspection.
     #[must_use]
     pub fn introspect_lookup(hash: &[u8]) -> [u8; 32] {
         Sha256::digest(hash).into()

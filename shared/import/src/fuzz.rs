@@ -56,7 +56,8 @@ fn exports_of_promptgate() {
     fuzz("PromptGate export", &[&whole], import);
 }
 
-/// Without the ZIP around them, whose checksums refuse most changes.
+/// Changes the documents first and then builds the ZIP around them: its checksums would refuse most changes of the
+/// finished file.
 #[test]
 fn tables_and_manifests_of_promptgate() {
     fuzz("PromptGate table", &[&rows()], |json| {

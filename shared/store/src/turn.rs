@@ -1,8 +1,8 @@
 //! The queue of changes that wait for a connection.
 //!
 //! A pool serves its waiters in order of arrival, and one caller can have hundreds of changes waiting at
-//! once. Changes therefore wait here, and only one at a time waits in the pool: an urgent change finds at
-//! most one ahead of it.
+//! once. Ordinary changes therefore wait here, and only one of them at a time waits in the pool. An urgent
+//! change (`begin_ahead`) skips this queue, so it finds at most one ordinary change ahead of it in the pool.
 
 use std::sync::Arc;
 

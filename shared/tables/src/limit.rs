@@ -8,7 +8,8 @@ use strongroom_archive::Limits;
 /// Maximum size of a row in an archive, in bytes.
 pub(crate) const ROW_BYTES: u64 = Limits::V1.row_bytes;
 
-/// Values below this length are written first and measured afterwards: even sixteen times as long, they would still fit.
+/// Values below this length are written first and measured afterwards: as JSON, such a value has at most six times its
+/// length, which is 12 MiB. So a row exceeds its limit only by little before it is refused.
 const SMALL: usize = 2 << 20;
 /// Values below this length are not checked individually. A table has at most 1,600 columns (SQLite: 2,000).
 const TINY: usize = 4096;

@@ -5,8 +5,8 @@ use strongroom_store::{DatabaseUrl, Engine};
 use crate::error::Result;
 use crate::{postgres, sqlite};
 
-/// Size of the tables in the database behind `url`, in bytes; messages call it `source`. For a SQLite file, indexes count
-/// too.
+/// Size in bytes of the tables in the database behind `url`. For a SQLite file, indexes count too. `source` is the
+/// database's name in messages.
 ///
 /// # Errors
 /// [`Error::Unreachable`](crate::Error::Unreachable), [`Error::NoAnswer`](crate::Error::NoAnswer) or

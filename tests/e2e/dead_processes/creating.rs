@@ -18,7 +18,7 @@ struct Chain<'a> {
     folder: PathBuf,
 }
 
-/// Prefix for file names of the backup that died at `place`.
+/// Prefix for the file names of the backup whose process died at `place`.
 pub(super) fn app_of(place: &str) -> String {
     place.replace(['.', '_', '#', ':'], "-")
 }
@@ -102,7 +102,7 @@ fn states(fate: Fate) -> Vec<&'static str> {
     }
 }
 
-/// The states of the backups that died at `place`. A failed one counts only once nothing of it is left.
+/// The states of the backups whose process died at `place`. A failed backup counts only once nothing of it is left.
 fn of(replica: &Replica, place: &Place) -> (String, Vec<String>) {
     let app = app_of(place.name);
     let found = replica.backups_of(&app).into_iter();

@@ -12,7 +12,7 @@ use crate::dying_restores::site::{Replica, Site, is_settled};
 pub(super) struct Scene {
     pub(super) site: Site,
     backup: String,
-    /// Credentials that were rotated or deleted after the backup and are revived by name.
+    /// Ids of the credentials that were rotated or deleted after the backup, and that the plan revives.
     revived: [String; 2],
     /// The vault's rows before and after a restore.
     old: String,

@@ -7,7 +7,8 @@ use e2e::{program, repository, tool};
 fn the_units_are_understood() {
     let Some(analyze) = tool::optional_tool("systemd-analyze") else { return };
     let folder = tempfile::tempdir().unwrap();
-    // It also checks that the programs exist at the page's installation path.
+    // `systemd-analyze` also checks that the programs exist, so the units get the folder of the built programs instead
+    // of the installation path of docs/install.md.
     let strongroom = program("strongroom").get_program().to_string_lossy().into_owned();
     let built = strongroom.strip_suffix("strongroom").unwrap();
     let mut units = Vec::new();

@@ -23,7 +23,7 @@ pub(super) struct Reporter<'a> {
 /// Number of rows of finished tables.
 #[derive(Debug, Default)]
 pub(super) struct RowCounts {
-    /// By the table's name in the archive.
+    /// Number of rows of each table, by the table's name in the archive.
     pub(super) by_table: BTreeMap<String, i64>,
     /// Number of rows of all tables except the vault's.
     pub(super) beside_vault: i64,

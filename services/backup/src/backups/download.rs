@@ -41,7 +41,7 @@ pub(crate) static KIND: Kind = Kind {
 pub(crate) struct DownloadRequest {
     pub(crate) id: String,
     pub(crate) offset: i64,
-    /// From an earlier header; empty for a new download.
+    /// The etag in the header of an earlier download; empty for a new one.
     pub(crate) etag: String,
     /// Empty means the first destination that has the backup.
     pub(crate) destination: String,

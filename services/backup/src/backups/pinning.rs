@@ -43,7 +43,7 @@ impl Pinning {
         }
     }
 
-    /// The same once; retries until it succeeds, or `shutdown`.
+    /// Pins the versions of all backups once; retries until that succeeds, or until `shutdown`.
     async fn assert_all(&self, shutdown: &Shutdown) {
         let mut backoff = Backoff::create(FIRST_WAIT, LONGEST_WAIT, shutdown.clone());
         let mut has_said = false;

@@ -68,7 +68,7 @@ pub(crate) struct Left {
 }
 
 impl Content {
-    /// From a finished archive.
+    /// The content of a finished archive.
     pub(crate) fn of(assembled: Assembled) -> Self {
         let Assembled { summary, kids, root_key_id, left_out } = assembled;
         let (left_out, left_out_total) = left_out.into_parts();

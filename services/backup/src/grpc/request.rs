@@ -105,7 +105,7 @@ pub(super) fn check_id(id: &str) -> Result<()> {
     Ok(())
 }
 
-/// The same choice in a request for a stored backup.
+/// The choice of a seal in a request for a stored backup.
 pub(super) fn of_create(seal: CreateSeal) -> Seal {
     match seal {
         CreateSeal::Plain(plain) => Seal::Plain(plain),

@@ -77,7 +77,7 @@ pub(crate) struct Staging {
 
 enum Out {
     Sealed(BufWriter<File>),
-    /// With the key that opens it, unless it is sealed to the vault.
+    /// An archive that arrives plain and is sealed here, with the key that opens it, unless it is sealed to the vault.
     Plain(Box<SealWriter<BufWriter<File>>>, Option<X25519Identity>),
 }
 

@@ -40,7 +40,7 @@ pub(crate) struct Upload {
     pace: Pace,
     slot: Arc<Slot>,
     file_name: String,
-    /// From the header; the maximum size if the header does not have it.
+    /// The size in the header; the maximum size if the header has none.
     size: u64,
     is_known: bool,
     /// Chunks and bytes that arrived.

@@ -11,7 +11,7 @@ use crate::store::ProcessRow;
 pub(super) struct Sightings {
     patience: Duration,
     seen: HashMap<String, (i64, Instant)>,
-    /// Start of the last successful look.
+    /// When the last successful query was sent.
     last_look: Option<Instant>,
 }
 
@@ -20,8 +20,8 @@ impl Sightings {
         Self { patience, seen: HashMap::new(), last_look: None }
     }
 
-    /// Takes in the state of `others` found by a look that was `asked` and `answered` at these times. Returns the
-    /// processes whose counter has not changed for the whole patience.
+    /// Records the counters of `others`, read by a query that was sent at `asked` and answered at `answered`. Returns
+    /// the processes whose counter has not changed for at least `patience`.
     pub(super) fn still<'a>(
         &mut self,
         others: impl Iterator<Item = &'a ProcessRow>,

@@ -102,7 +102,8 @@ impl<R> Run<R> {
         }
     }
 
-    /// From the work, whose start is recorded, to the last reply. The outcome is that of the audit event.
+    /// Does the work, whose start is already recorded, records its end, and sends the last replies. Returns the outcome
+    /// of the audit event.
     async fn recorded<F>(&self, work: F) -> Result<(Outcome, Size)>
     where
         F: Future<Output = Result<Ended<R>>>,
@@ -132,7 +133,8 @@ impl<R> Run<R> {
         }
     }
 
-    /// Ends with whichever happens first; dropping the work closes its database connections.
+    /// Does the work until it ends, its time limit passes, the client leaves or the service shuts down. Dropping the
+    /// work closes its database connections.
     async fn within_limits<F>(&self, work: F) -> Result<Ended<R>>
     where
         F: Future<Output = Result<Ended<R>>>,

@@ -74,7 +74,7 @@ impl Unfinished {
     }
 }
 
-/// The problem, unless the log already has it as the state of the vault.
+/// The error's message; `None` if the log already has the error, as a change in the state of the vault or of the token.
 fn own_fault(error: &Error) -> Option<String> {
     (!is_watched(error)).then(|| error.to_string())
 }

@@ -1,7 +1,7 @@
 //! Goes forward: swaps the sources of a restore that have not been swapped yet, whichever process began it.
 //!
-//! The stage of a dead process in a set of files or a service has everything that a swap needs. A database's stage is
-//! tied to its connection; it is removed, and staged again from the archive.
+//! After a dead process, the stage of a service has everything that a swap needs, and so has a set of files whose swap
+//! has begun. Any other stage is removed and made again from the archive; a database's stage is tied to its connection.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -63,7 +63,7 @@ pub(crate) struct Request {
     pub(crate) confirm: String,
     /// The principal that planned it, and owns the upload.
     pub(crate) creator: String,
-    /// By source: fingerprint of its schema or directory at planning.
+    /// The fingerprint of each source's schema or directory at planning, by source.
     pub(crate) fingerprints: BTreeMap<String, String>,
     /// Schedules that are restored together with everything else.
     #[serde(default)]

@@ -166,7 +166,8 @@ pub(super) fn is_vault(record: &SourceRecord) -> bool {
     record.kind == VAULT
 }
 
-/// By itself or by one of its tables: a vault with credentials is restored only if it is named.
+/// Whether the request names the source, or one of its tables. A vault with credentials is restored only if it is
+/// named.
 fn is_named(manifest: &Manifest, request: &Request, record: &SourceRecord) -> bool {
     request.sources.contains(&record.name) || has_chosen(manifest, request, record)
 }

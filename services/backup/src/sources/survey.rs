@@ -25,9 +25,9 @@ pub(crate) struct Surveyed {
     pub(crate) groups: Vec<String>,
     /// Whether its table names do not depend on other sources.
     pub(crate) has_prefix: bool,
-    /// Its tables, or those at the last read; `None` if it was never read.
+    /// Its tables, or those at the last read; `None` if the source was never read.
     pub(crate) tables: Option<Vec<ListedTable>>,
-    /// The error that prevents reading it now.
+    /// The error that prevents reading the source now.
     pub(crate) error: Option<Error>,
 }
 
@@ -58,12 +58,14 @@ impl Survey {
         in_manifest_order(&groups)
     }
 
-    /// The error of a source that was never read: it may have the missing table or group.
+    /// The error of a source that was never read. To be reported when a requested table or group was not found, because
+    /// that source may have it.
     pub(crate) fn take_unknown(&mut self) -> Option<Error> {
         self.sources.iter_mut().find(|source| source.tables.is_none())?.error.take()
     }
 
-    /// Sources before `at` that were never read, so they may have names that its tables have now.
+    /// The sources before the one at index `at` that were never read. They may have tables of the same names as its
+    /// tables, which would then get other names in archives.
     pub(crate) fn unknown_before(&self, at: usize) -> impl Iterator<Item = &str> {
         let matter = self.sources.get(at).is_some_and(|source| !source.has_prefix);
         let before = self.sources.iter().take(if matter { at } else { 0 });

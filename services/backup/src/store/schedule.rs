@@ -59,7 +59,7 @@ pub(crate) struct Turn {
 }
 
 impl Turn {
-    /// From `before`, as it was read, to the result of `change`.
+    /// The step from the row `before`, as it was read, to the row that `change` makes of it.
     pub(crate) fn of(before: &ScheduleRow, change: impl FnOnce(&mut ScheduleRow)) -> Self {
         let mut schedule = before.clone();
         change(&mut schedule);

@@ -25,7 +25,7 @@ pub(super) struct Asking<Q, A> {
 }
 
 impl<Q, A> Asking<Q, A> {
-    /// Over a `call` that sends the messages of `questions`.
+    /// Opens the stream: waits for the answer to `call`, which sends the messages of the channel `questions`.
     pub(super) async fn begin(
         vault: &VaultClient,
         questions: mpsc::Sender<Q>,
@@ -36,7 +36,7 @@ impl<Q, A> Asking<Q, A> {
         Ok(Self { vault: vault.clone(), questions, answers, began: Instant::now() })
     }
 
-    /// Whether it should be replaced by another stream.
+    /// Whether another stream should replace this one.
     pub(super) fn is_old(&self) -> bool {
         self.began.elapsed() >= LIFE
     }

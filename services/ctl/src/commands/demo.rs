@@ -84,7 +84,8 @@ fn url(database: &Path) -> String {
     format!("sqlite:{}", database.display())
 }
 
-/// The sample as a source, restored through the URL in `restore_url_file`; with free ports.
+/// Settings of both services on free ports. Their only source is the sample database, which is restored through the URL
+/// in `restore_url_file`, if given.
 fn settings(database: &Path, restore_url_file: Option<PathBuf>, optional: Vec<OptionalGroup>) -> Settings {
     let source = SourceConfig {
         migrations_table: None,
@@ -111,7 +112,7 @@ fn settings(database: &Path, restore_url_file: Option<PathBuf>, optional: Vec<Op
     let free = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     settings.vault.listen = free;
     settings.backup.backup.listen = free;
-    // An upload to be restored stays for a day, and is removed with the folder.
+    // An upload to be restored would stay for a day; here it is removed with the demo's folder.
     settings.backup.backup.staging_dir = database.parent().map(Path::to_owned);
     settings
 }

@@ -50,7 +50,7 @@ pub enum RestoreError {
         /// The state or step that is needed.
         needs: &'static str,
     },
-    /// A later restore was committed, which could no longer be rolled back.
+    /// A later restore was committed. It could no longer be rolled back if this one were rolled back first.
     #[error("the restore {later} was committed after {id}; roll that one back first")]
     Superseded {
         /// The stage.

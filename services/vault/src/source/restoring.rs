@@ -35,7 +35,7 @@ use warnings::warnings;
 
 /// Lifetime of an uncommitted stage, in microseconds: that of its grant.
 const STAGED_FOR: i64 = 24 * 3600 * 1_000_000;
-/// The same for a plan, which is dropped at its end.
+/// Lifetime of the stage of a plan, in microseconds; it is dropped earlier, when the plan ends.
 const PLANNED_FOR: i64 = 3600 * 1_000_000;
 
 /// Reason for ending a stream when another call fills its stage.

@@ -16,7 +16,7 @@ pub(super) use tail::{Failures, LogTail};
 /// The `audit_logs` table.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub struct AuditRow {
-    /// Without gaps, from 1.
+    /// The event's number: they begin at 1 and have no gaps.
     pub sequence: i64,
     /// Time of the event.
     pub time: i64,
@@ -265,7 +265,7 @@ impl CheckpointRow {
 }
 
 impl Prunable {
-    /// From the result of [`PRUNABLE`].
+    /// Evaluates the result of [`PRUNABLE`].
     pub(super) fn new((first, stop, head): (Option<i64>, Option<i64>, i64), limit: i64) -> Option<Self> {
         let first = first?;
         let last = (stop.unwrap_or(head).min(head) - 1).min(first + limit - 1);

@@ -70,7 +70,7 @@ impl Outcome {
         }
     }
 
-    /// From the stored text; `None` for any other text.
+    /// The outcome that is stored as `text`; `None` if there is none.
     pub(crate) fn from_text(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|outcome| outcome.as_str() == text)
     }

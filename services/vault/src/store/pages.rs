@@ -38,8 +38,8 @@ where
 }
 
 /// One of several selectors; a credential must meet at least one. The first n matches overall are among the first n
-/// matches of each selector, and an index returns these in order. The cost of a page is therefore independent of how
-/// many credentials are inside.
+/// matches of each selector, and an index returns these in order. The cost of a page is therefore independent of the
+/// number of credentials in the selection.
 enum Alternative<'a> {
     Label(&'a (String, String)),
     Provider(&'a String),

@@ -244,7 +244,7 @@ pub(crate) trait PersonStore: Send + Sync {
     async fn enrol(&self, enrolment: &Enrolment, event: &NewEvent) -> Result<Enrolled>;
     /// Removes a person with the approval of a request.
     async fn remove_person(&self, id: &str, approval: &PersonApproval, event: &NewEvent) -> Result<Enrolled>;
-    /// The same person's open request for the same change; otherwise inserts `request`.
+    /// Returns the same person's open request for the same change; if there is none, inserts `request`.
     async fn open_person_request(
         &self,
         request: &PersonRequestRow,

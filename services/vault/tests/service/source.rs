@@ -39,12 +39,12 @@ async fn the_source_hands_out_ciphertext_from_one_snapshot() {
         assert!(text.contains("srv1.") && !text.contains("sk-the-secret"));
         assert!(
             text.contains("\"hash\"") && text.contains("\"introspect_hash\""),
-            "the row's code covers both"
+            "the row's MAC covers both columns"
         );
         let token = Token::parse(vault.admin_token().await.trim()).unwrap();
         let hash = token.introspect_hash();
         for form in [hex::encode(hash), BASE64.encode(hash)] {
-            assert!(!text.contains(&form), "with what an archive has of it, nobody can ask");
+            assert!(!text.contains(&form), "the hash for introspection must not be in an archive");
         }
         assert!(text.contains(&hex::encode(token.hash())) || text.contains(&BASE64.encode(token.hash())));
     }

@@ -55,7 +55,7 @@ where
     }
 }
 
-/// The code for a transport error: its own timeout, or an unreachable peer.
+/// The code for a transport error: `DeadlineExceeded` if the channel's own timeout caused it, otherwise `Unavailable`.
 fn code_of(error: &(dyn Error + 'static)) -> Code {
     let mut causes = std::iter::successors(Some(error), |error| (*error).source());
     match causes.any(|cause| cause.is::<TimeoutExpired>()) {

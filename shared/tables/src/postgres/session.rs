@@ -31,8 +31,9 @@ pub(super) async fn connect(
     }
 }
 
-/// The settings under which values are printed (FORMAT.md, section 5.1), and limits that must not end a long export. All are
-/// local to the transaction. `client_connection_check_interval` ends a query whose client has disconnected.
+/// The settings under which values are printed (FORMAT.md, section 5.1). The server's time limits are switched off,
+/// because they would end a long export. All settings are local to the transaction. `client_connection_check_interval`
+/// ends a query whose client has disconnected.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
 SET LOCAL application_name = 'strongroom';
 SET LOCAL search_path = pg_catalog;

@@ -47,7 +47,7 @@ pub(super) async fn measure(vaults: &[BenchVault], commits: &[f64], plan: Plan) 
     }
     println!(
         "{:<22} {:>4} {:>10} {:>9} {:>9} {:>8} {:>8}",
-        "call", "at", "calls/s", "p50 ms", "p99 ms", "of echo", "of peer"
+        "call (at N callers)", "at", "calls/s", "p50 ms", "p99 ms", "of echo", "of peer"
     );
     for concurrency in CONCURRENCY {
         let mut rounds = Vec::new();

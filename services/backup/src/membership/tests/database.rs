@@ -1,4 +1,4 @@
-//! The same with real databases, in real time.
+//! Tests of dying processes, as in `dying.rs`, with real databases and in real time.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::restore) enum Place {
     Database(String),
-    /// Without links in its path.
+    /// A folder, by a path without links.
     Folder(PathBuf),
     /// Its address.
     Service(String),

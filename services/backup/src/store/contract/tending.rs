@@ -16,7 +16,7 @@ fn deleted(id: &str, purge_time: i64) -> StoredBackup {
     StoredBackup { row: BackupRow { purge_time: Some(purge_time), ..stored.row }, ..stored }
 }
 
-/// With a newer record than that of its sidecars.
+/// The backup with a record that is newer than the one in its sidecars.
 fn edited(stored: StoredBackup) -> StoredBackup {
     StoredBackup { row: BackupRow { record_revision: 2, ..stored.row }, ..stored }
 }

@@ -1,4 +1,4 @@
-//! Reads the rows that a change depends on in PostgreSQL, and locks them until the change commits.
+//! Reads the rows that a change depends on. PostgreSQL locks these rows until the change commits.
 
 use crate::store::process::select_processes;
 

@@ -1,4 +1,5 @@
-//! Reads the rows that a change depends on in SQLite: the change has the only writer, so nothing needs a lock.
+//! Reads the rows that a change depends on. In SQLite the change has the only connection that writes, so these rows
+//! need no lock.
 
 use crate::store::operation;
 use crate::store::process::select_processes;

@@ -50,7 +50,7 @@ fn head(restore: &Restore) -> Vec<(&'static str, String)> {
     head
 }
 
-/// By table, without examples.
+/// The planned changes by table, without example rows.
 pub(super) fn planned_rows(restore: &Restore) -> String {
     let sources = restore.plan.iter().flat_map(|plan| &plan.sources);
     let text = |source: &SourcePlan| {

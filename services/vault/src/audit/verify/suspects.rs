@@ -26,7 +26,7 @@ pub(super) struct Suspect {
 }
 
 impl Suspect {
-    /// The MAC that it would have after `previous`.
+    /// The MAC that the event would have after `previous`.
     pub(super) fn code_after(&self, previous: &[u8]) -> Vec<u8> {
         self.key.event_code(previous, self.place, &self.row.event).to_vec()
     }
@@ -37,7 +37,7 @@ impl Suspect {
     }
 }
 
-/// What the log shows about a suspect before its end.
+/// What is known about a suspect before the whole log has been read.
 enum Verdict {
     Open,
     Inserted,
@@ -61,8 +61,8 @@ impl Suspects {
         inserted.map(|count| -count).or_else(|| self.removed_before(current))
     }
 
-    /// `current` fits at the place of an earlier suspect in the run directly before it: the suspects from there on were
-    /// inserted.
+    /// Looks for a suspect, in the unbroken run of suspects directly before `current`, at whose place `current` fits.
+    /// If there is one, it and the suspects between it and `current` were inserted. Returns their number.
     fn inserted_before(&mut self, current: &Suspect) -> Option<i64> {
         let mut first = current.row.sequence;
         while let Some((suspect, Verdict::Open)) = self.0.get(&(first - 1)) {
@@ -85,7 +85,8 @@ impl Suspects {
         None
     }
 
-    /// `current` fits after the event before it, with a higher sequence: events before that one were removed.
+    /// Checks whether `current` fits after the suspect before it, but with a higher sequence. If so, events before that
+    /// suspect were removed. Returns their number.
     fn removed_before(&mut self, current: &Suspect) -> Option<i64> {
         let (before, verdict) = self.0.get_mut(&(current.row.sequence - 1))?;
         let gone = (1..=MAX_RENUMBERED).find(|gone| current.fits(&before.mac, current.place + gone))?;

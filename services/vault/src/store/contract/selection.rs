@@ -88,7 +88,7 @@ async fn what_is_outside_is_neither_counted_nor_moved() {
         let moved =
             Reassignment { from: "id-0007", to: "id-0008", provider: "openai", selection: &narrow, now: 9 };
         let done = store.reassign_references(&moved, &event("reference.reassigned")).await.unwrap();
-        assert_eq!(done, Reassigned::Done(1), "what is outside is no mismatch");
+        assert_eq!(done, Reassigned::Done(1), "a reference outside the selection is no provider mismatch");
         let everything = Selectors::default();
         let left = store.credential("id-0007", &everything).await.unwrap().unwrap();
         assert_eq!(left.references, [("endpoint".to_owned(), 1), ("other".to_owned(), 2)].into());

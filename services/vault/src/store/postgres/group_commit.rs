@@ -11,8 +11,9 @@ use crate::store::audit::no_chain;
 use crate::store::uses::latest_uses;
 use crate::store::{AuditHead, NewEvent, Use};
 
-/// The credentials and times in two arrays, with those credentials locked if `$only` holds. They are locked in the
-/// order of their ids, so two vaults that mark the same credentials do not deadlock.
+/// Two parts of a WITH clause: `used` has the ids and times of two arrays, and `locked` locks those credentials.
+/// `$only` is a WHERE clause for `locked`, or empty. The locks are taken in the order of the ids, so two vaults that
+/// mark the same credentials do not deadlock.
 macro_rules! locked {
     ($ids:literal, $times:literal, $only:literal) => {
         concat!(
@@ -39,8 +40,9 @@ macro_rules! mark_locked {
 
 const MARK_USED: &str = concat!("WITH ", locked!("$1", "$2", ""), mark_locked!());
 
-/// Writes the same marks, the events and the new head if `$13` and `$14` are the current head; otherwise nothing. The
-/// head is locked after the credentials, as in every change: its condition waits for the marks.
+/// If `$13` and `$14` are the current head, marks the credentials as [`MARK_USED`] does, and writes the events and the
+/// new head; otherwise writes nothing. As in every change, the head is locked after the credentials: the UPDATE of
+/// `audit_head` counts the marks in its condition, so it waits for them.
 const COMMIT_BEHIND: &str = concat!(
     "WITH confirmed AS (
         SELECT 1 FROM audit_head WHERE id = 1 AND sequence = $13 AND mac IS NOT DISTINCT FROM $14

@@ -90,7 +90,7 @@ impl Walk<'_> {
         decision.row.map(|row| self.reference(row, found)).transpose()
     }
 
-    /// References that the archive does not have.
+    /// Releases the references that the archive does not have.
     pub(super) async fn other_references(&mut self, tx: &mut Connection) -> Result<()> {
         let mut after = (String::new(), String::new());
         loop {

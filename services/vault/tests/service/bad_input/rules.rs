@@ -30,7 +30,7 @@ const EMPTY_TEXT: Verdict = Refused(&[Text("")]);
 const UNFILTERED: Verdict = Taken("empty matches everything");
 const OPTIONAL: Verdict = Taken("it need not be given");
 
-const NO_WRONG_BYTES: Verdict = Taken("every byte string is one");
+const NO_WRONG_BYTES: Verdict = Taken("every byte string is a valid value");
 
 const NOT_IDS: Verdict =
     Refused(&[Text("a b"), Text("a\0b"), Text("é"), Text("../x"), Text("a/b"), Text("\n")]);
@@ -132,7 +132,7 @@ pub(crate) const VIA: Rule = rule(
 
 pub(crate) const SECRET: Rule = rule(Refused(&[Unset]), Refused(&[Bytes(65_537)]), NO_WRONG_BYTES);
 pub(crate) const PLAINTEXT: Rule =
-    rule(Taken("nothing can be sealed too"), Refused(&[Bytes(65_537)]), NO_WRONG_BYTES);
+    rule(Taken("an empty plaintext can be sealed too"), Refused(&[Bytes(65_537)]), NO_WRONG_BYTES);
 /// Additional data that is not the value's own opens nothing.
 pub(crate) const AAD: Rule = rule(Elsewhere("ciphertext"), Refused(&[Bytes(1025)]), Elsewhere("ciphertext"));
 pub(crate) const NEW_AAD: Rule = rule(OPTIONAL, Refused(&[Bytes(1025)]), NO_WRONG_BYTES);
@@ -233,7 +233,7 @@ pub(crate) const OUTCOME: Rule = rule(Refused(&[Unset]), Refused(&[Int(99)]), Re
 pub(crate) const MODE: Rule = rule(Refused(&[Unset]), Refused(&[Int(99)]), Refused(&[Int(-1), Int(4)]));
 pub(crate) const TARGET: Rule = rule(EMPTY_TEXT, LONG_TARGET, NOT_PLAIN);
 pub(crate) const REVIVED: Rule = rule(OPTIONAL, Refused(&[Times(10_001)]), BY_ELEMENT);
-pub(crate) const ANY_NUMBER: Rule = taken("it is repeated, and nothing is computed with it");
+pub(crate) const ANY_NUMBER: Rule = taken("it is only recorded as given, and nothing is computed with it");
 pub(crate) const AFTER_SEQUENCE: Rule = rule(
     Taken("0 is before the first event"),
     Taken("what has not happened yet is waited for"),
@@ -268,10 +268,11 @@ pub(crate) const ITEMS: Rule = rule(Refused(&[Unset]), Refused(&[Times(1001)]), 
 pub(crate) const STANZAS: Rule = rule(Refused(&[Unset]), Refused(&[Times(9)]), BY_ELEMENT);
 pub(crate) const CHECKED_ITEMS: Rule =
     rule(Taken("a message without any gets none back"), Refused(&[Times(1001), Times(60_000)]), BY_ELEMENT);
-pub(crate) const SELECTORS: Rule = rule(Taken("none narrows nothing"), Refused(&[Times(33)]), BY_ELEMENT);
+pub(crate) const SELECTORS: Rule =
+    rule(Taken("without selectors the token reaches everything"), Refused(&[Times(33)]), BY_ELEMENT);
 pub(crate) const SELECTOR: Rule = rule(
     Refused(&[Unset]),
-    Taken("it is what it selects by"),
+    Taken("its length is that of the field that it holds, which has a row of its own"),
     Taken("each sort of selector has a row of its own"),
 );
 pub(crate) const LABEL_SELECTOR: Rule = rule(
@@ -297,8 +298,11 @@ pub(crate) const CERTIFICATE_NAME: Rule = rule(
     Refused(&[Chars('a', 2049), Chars('é', 1025)]),
     Taken("a certificate may have any name; one that is not configured stands for nobody"),
 );
-pub(crate) const NAMES: Rule =
-    rule(Taken("empty is the whole or nothing more"), Taken("a name given twice counts once"), BY_ELEMENT);
+pub(crate) const NAMES: Rule = rule(
+    Taken("empty `tables` mean all tables, and empty `groups` mean no optional group"),
+    Taken("a name given twice counts once"),
+    BY_ELEMENT,
+);
 pub(crate) const NAME: Rule = rule(
     EMPTY_TEXT,
     Refused(&[Chars('a', 100_000)]),

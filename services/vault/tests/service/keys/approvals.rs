@@ -51,7 +51,7 @@ async fn only_another_person_approves_and_only_once() {
         assert_eq!(
             reason_of(&disable(&mut first, &old).await.unwrap_err()),
             "KEY_VERSION_IN_USE",
-            "not for others"
+            "an approval is only for its requester"
         );
         let twice = other.keys.approve_key_request(approve).await.unwrap_err();
         assert_eq!(reason_of(&twice), "KEY_REQUEST_CLOSED");
@@ -68,11 +68,11 @@ async fn only_another_person_approves_and_only_once() {
         assert_eq!(
             reason_of(&disable(&mut requester, &old).await.unwrap_err()),
             "KEY_VERSION_IN_USE",
-            "used once"
+            "the approval is used up"
         );
         let open =
             first.keys.list_key_requests(ListKeyRequestsRequest {}).await.unwrap().into_inner().requests;
-        assert_eq!(open.len(), 1, "the requester's new one: who is no person opens none");
+        assert_eq!(open.len(), 1, "only the requester's new request: `first` is not an enrolled person");
         assert!(open.iter().all(|request| request.approver.is_empty() && request.action == "disable"));
     }
 }

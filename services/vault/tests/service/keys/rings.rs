@@ -87,7 +87,7 @@ async fn a_new_vault_with_the_same_root_key_uses_an_older_ones_ring() {
             let has_key = version.purpose == "signing";
             assert_eq!(version.public_key.len(), if has_key { 64 } else { 0 }, "{version:?}");
             let is_shared = ["caller", "signing"].contains(&version.purpose.as_str());
-            assert_eq!(version.opens, is_shared, "{version:?}: without bytes, or not for others");
+            assert_eq!(version.opens, is_shared, "{version:?}: only shared versions with bytes open");
             assert_eq!(version.live_state, "");
         }
         assert_eq!(verdict(&mut new, None, &ciphertext).await.unwrap(), "KEY_NOT_FOUND", "nothing is stored");

@@ -350,7 +350,7 @@ pub(super) fn parse(noted: &Noted, source: &str) -> Result<Applied> {
 fn unreadable(source: &str, id: &str) -> Error {
     let what = format!(
         "record of the restore {id} in {RESTORE_SCHEMA}.restores that this version can read: roll back with \
-         the version that restored, or restore the safety backup"
+         the version of Strongroom that applied the restore, or restore the safety backup"
     );
     Error::missing(source, what)
 }

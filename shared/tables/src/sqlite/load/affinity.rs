@@ -1,9 +1,9 @@
 //! How a column converts a value that is written to it.
 //!
 //! SQLite converts a value to another storage class if the column's declared type requires it
-//! (<https://www.sqlite.org/datatype3.html>, section 3). An archive has the values after that conversion, so nothing changes
-//! on the way back, unless the column's type or the database was different then. A value that would change is refused:
-//! otherwise it would silently come back as a different value.
+//! (<https://www.sqlite.org/datatype3.html>, section 3). An archive has the values after that conversion, so nothing
+//! changes on the way back, unless the column in the archive has another type or is from another database. A value that
+//! would change is refused: otherwise it would silently come back as a different value.
 
 use strongroom_archive::SqliteValue;
 

@@ -25,8 +25,8 @@ pub(super) async fn find(
 fn unreadable(source: &str, marker: &Marker) -> Error {
     let (id, table) = (&marker.id, markers::TABLE);
     let what = format!(
-        "record of the restore {id} in {table} that this version can read: roll back with the version that \
-         restored, or restore the safety backup"
+        "record of the restore {id} in {table} that this version can read: roll back with the version of \
+         Strongroom that applied the restore, or restore the safety backup"
     );
     Error::missing(source, what)
 }

@@ -1,8 +1,8 @@
 //! Creates missing tables from the archive's schema entries.
 //!
 //! SQLite keeps its statements as they were written, so a table, its indexes, triggers and views are recreated by running
-//! them. A table from a PostgreSQL archive gets columns that accept its values, its keys and its foreign keys; defaults,
-//! checks, indexes and triggers are in another SQL dialect, and are reported as left out.
+//! them. A table from a PostgreSQL archive gets its keys, its foreign keys, and columns that accept its values; its
+//! defaults, checks, indexes and triggers are in another SQL dialect, and are reported as left out.
 
 use sqlx::sqlite::SqliteConnection;
 use strongroom_archive::schema::{Constraint, ConstraintKind, Engine, Index, TableSchema, Trigger};

@@ -129,13 +129,15 @@ impl SqliteTarget {
     }
 }
 
-/// A name that no other trial in any process has; it is unlinked as soon as the file is open.
+/// Digits for a file name that no other trial in any process has. The file is unlinked as soon as it is open.
 fn trial_digits() -> String {
     stage_file::digits(&uuid::Uuid::now_v7().to_string())
 }
 
-/// Removes the file first, which may be what fills the disk, then our objects in the database, for a restore in state `only`.
-/// A process that swaps the restore in holds the lock until it is applied. `digits` are those of the restore's id.
+/// Discards a restore that is in the state `only`. Returns false, and removes nothing, if its marker has the other
+/// state. The file goes first, because it may be what fills the disk, then our objects in the database. A process that
+/// swaps the restore in holds the lock until the restore is applied, so the state read here is the swap's outcome.
+/// `digits` are those of the restore's id.
 pub(super) async fn discard(
     connection: &mut Connection,
     options: &TargetOptions,

@@ -1,5 +1,6 @@
-//! Rows outside the restored tables at the second level and beyond: they reference outside rows that would be deleted
-//! themselves. The plan counts them, and requests the rights to follow them.
+//! Rows that a cascade reaches indirectly. A row outside the restored tables references a restored row that is removed
+//! (first level); further rows outside reference that row, which the cascade deletes (second level), and so on. The
+//! plan counts the rows of every level, and requires the rights to change them.
 
 use strongroom_tables::load::{Comparison, Mode, Refusal, Wanted};
 

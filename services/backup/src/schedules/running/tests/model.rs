@@ -61,7 +61,7 @@ pub(super) async fn check(world: &World) -> Counted {
     counted
 }
 
-/// By the calendar: each day at half past two, or every eight hours at seven minutes past.
+/// The due times, computed from the calendar: each day at half past two, or every eight hours at seven minutes past.
 fn due_times(rules: &Rules) -> Vec<i64> {
     let zone = rules.zone().unwrap();
     let is_daily = rules.cron.starts_with("30");

@@ -113,7 +113,7 @@ fn is_in_slot(back: &Back, live: &Seen) -> bool {
     matches!(back, Back::Return { inode, .. } if *inode == live.facts.inode)
 }
 
-/// By now, a folder created by the restore is removed.
+/// Whether a name has what the restore left there. A folder that the restore created must be removed by now.
 pub(super) fn is_expected(live: Option<&Seen>, expected: &Expected) -> bool {
     match expected {
         Expected::Nothing | Expected::Folder => live.is_none(),

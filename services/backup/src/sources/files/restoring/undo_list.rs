@@ -51,7 +51,7 @@ impl FilesTarget {
         Ok(found.map_err(self.failing("cannot look at a list in", ".strongroom"))?.is_some())
     }
 
-    /// From the last action to the first: the list of a rollback that has begun, or a new one.
+    /// What a rollback does, from the last action to the first: the list of a rollback that has begun, or a new one.
     pub(super) fn backs(&self, own: &Own, actions: &Actions) -> Result<Vec<Back>> {
         if self.is_rolling_back(own)? {
             let file = Place::in_folder(&own.folder, FILE).open_file();

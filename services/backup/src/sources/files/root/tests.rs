@@ -95,7 +95,7 @@ fn times_that_no_timestamp_has_become_the_nearest_one() {
     }
 }
 
-/// Without the program `mkfifo`: a starting process holds the locks of other tests for a moment.
+/// Does not start the program `mkfifo`, because a starting process holds the locks of other tests for a moment.
 pub(crate) fn make_pipe(path: &Path) {
     use rustix::fs::{CWD, FileType, Mode, mknodat};
     mknodat(CWD, path, FileType::Fifo, Mode::RUSR.union(Mode::WUSR), 0).unwrap();

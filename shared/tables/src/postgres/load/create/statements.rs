@@ -30,7 +30,8 @@ pub(super) fn table(table: &TableSchema, all: &[TableSchema], recorded: &[Sequen
     sql
 }
 
-/// Before version 16 the expression may not be repeated.
+/// Whether a parent table already defines this generated column in the same way. Before PostgreSQL 16, the statement of
+/// the inheriting table must not repeat the expression.
 fn is_computed_by_parent(table: &TableSchema, column: &Column, all: &[TableSchema]) -> bool {
     let is_parent = |other: &&TableSchema| table.inherits.contains(&name_of(other));
     let mut inherited = all.iter().filter(is_parent).flat_map(|parent| &parent.columns);

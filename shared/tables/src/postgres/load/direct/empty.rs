@@ -18,8 +18,8 @@ use crate::postgres::session::attempt;
 /// Pause for other sessions between two attempts.
 const REST: Duration = Duration::from_millis(500);
 
-/// Locks all tables or none. Each attempt lasts until an autovacuum gives way; sessions that queue behind it meanwhile would
-/// find no rows there anyway.
+/// Locks all tables or none. Each attempt waits just long enough for an autovacuum to give way. Sessions that queue
+/// behind the attempt meanwhile lose nothing: they would find no rows in these tables.
 pub(super) async fn lock(
     connection: &mut PgConnection,
     source: &str,
