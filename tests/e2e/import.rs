@@ -166,7 +166,11 @@ fn a_row_is_already_there_only_if_it_is_the_same() {
             assert_eq!(outcome(&again, 1).0, "already there");
         }
     }
-    assert_eq!(admin.json(&["credential", "stats"])["active"], "2", "nothing of the first was switched off");
+    assert_eq!(
+        admin.json(&["credential", "stats"])["active"],
+        "2",
+        "no credential of the first import was deactivated"
+    );
 
     // After the vault's secret is rotated to the export's, the row is identical again.
     let _ = admin

@@ -194,7 +194,8 @@ pub enum Error {
     },
     /// More files, or larger ones, than an archive can hold.
     #[error(
-        "source {name}: {problem}; move files out of the directory, or split it into sources of several backup sets"
+        "source {name}: {problem}; move files out of the directory, for example into one that another backup service \
+         backs up"
     )]
     FileLimit {
         /// The source's name.
@@ -205,7 +206,8 @@ pub enum Error {
     /// More tables and files together than an archive can hold.
     #[error(
         "{tables} tables, {files} files and {large_objects} large objects make more than the {limit} entries that an \
-         archive holds; exclude tables, move files out of the directories, or split the sources into several backup sets"
+         archive holds; exclude tables, move files out of the directories, or divide the sources between two backup \
+         services"
     )]
     TooManyEntries {
         /// Number of tables of all sources.
@@ -429,7 +431,7 @@ pub enum Error {
     )]
     Fenced,
     /// The process that made a backup died.
-    #[error("the process that made the backup on {0} ended before it was complete; make another one")]
+    #[error("the process on {0} that made the backup ended before the backup was complete; make another one")]
     ProcessDied(String),
 
     /// A restore failed.

@@ -33,7 +33,7 @@ use strongroom_runtime::telemetry;
 
 use crate::cli::{Cli, Command};
 
-/// Runs the given command, which its trace calls `name`. `dev` is a server, and has no trace of its own.
+/// Runs the given command. `name` is the command's name in its trace; `dev` is a server, and has no trace of its own.
 pub(crate) async fn run(cli: Cli, name: &str) -> Result<()> {
     if let Command::Dev(dev) = cli.command {
         return dev::run(dev).await;

@@ -1,7 +1,7 @@
 //! The archive format: a ZIP of JSON tables, schemas, the wrapped key ring and a manifest.
 //!
 //! FORMAT.md in this crate's folder is the specification. [`ArchiveWriter`] streams an archive to any
-//! `Write`; [`ArchiveReader`] opens one under the strict policy and [`verify()`] checks all of it;
+//! `Write`; [`ArchiveReader`] opens one that follows the ZIP profile, and [`verify()`] checks all of it;
 //! [`RowReader`] passes rows to loaders. [`seal`] contains Strongroom's additions to the age file around an
 //! archive. Everything here is synchronous: services run it on a blocking thread.
 //!

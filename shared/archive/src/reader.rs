@@ -257,7 +257,7 @@ fn read_manifest<R: Read + Seek>(
     Ok(json)
 }
 
-/// Whether its checksum is correct: nothing else detects damage if nobody verifies the archive's signature.
+/// Checks the CRC of `manifest.sig`: nothing else detects damage to that entry if nobody verifies the signature.
 fn check_signature<R: Read + Seek>(
     reader: &mut R,
     metadata: &ZipArchiveMetadata,

@@ -145,7 +145,7 @@ pub fn verify_frame<R: Read + Seek>(
     Ok(())
 }
 
-/// Verifies the entry at `index` of [`ArchiveReader::entries`] in the same way, and returns its number of
+/// Verifies the entry at `index` of [`ArchiveReader::entries`] as [`verify`] does, and returns its number of
 /// rows, which is 0 if it is not a table.
 pub fn verify_entry<R: Read + Seek>(
     archive: &mut ArchiveReader<R>,

@@ -22,8 +22,8 @@ use crate::error::{Error, Result};
 use crate::secret::SecretBytes;
 use crate::{Cell, Kid};
 
-/// The longest plaintext in bytes. Credentials can have 64 KiB; this leaves room for callers' values and
-/// limits the memory of one call.
+/// The longest plaintext in bytes. The vault itself accepts at most 64 KiB, for credentials and for callers'
+/// values; this wider limit bounds the memory of one call.
 pub const MAX_VALUE_BYTES: usize = 1 << 20;
 
 /// First part of the text form, and first authenticated field.

@@ -44,7 +44,7 @@ fn flip(input: &mut [u8], at: usize, random: &mut Random) {
     }
 }
 
-/// Overwrites what is there, up to the end.
+/// Overwrites the bytes at `at`, but does not make the input longer.
 fn set(input: &mut [u8], at: usize, bytes: &[u8]) {
     input[at..].iter_mut().zip(bytes).for_each(|(byte, new)| *byte = *new);
 }
@@ -63,7 +63,7 @@ fn repeat(input: &mut Vec<u8>, at: usize, length: usize) {
     insert(input, at, &piece);
 }
 
-/// A number at the edge of its type, in 1, 2, 4 or 8 bytes of either order.
+/// Overwrites the bytes at `at` with a number at the edge of its type, in 1, 2, 4 or 8 bytes of either order.
 fn edge(input: &mut [u8], at: usize, random: &mut Random) {
     let (number, width) = (EDGES[random.below(EDGES.len())], 1 << random.below(4));
     match random.below(2) {
@@ -72,7 +72,7 @@ fn edge(input: &mut [u8], at: usize, random: &mut Random) {
     }
 }
 
-/// Another number in place of the digits around a place in text.
+/// Replaces the first digits at or after `at` with another number.
 fn number(input: &mut Vec<u8>, at: usize, random: &mut Random) {
     let digits = input[at..].iter().position(u8::is_ascii_digit).map(|skipped| at + skipped);
     let Some(begin) = digits else { return };
@@ -81,7 +81,7 @@ fn number(input: &mut Vec<u8>, at: usize, random: &mut Random) {
     input.splice(begin..begin + length, new.bytes());
 }
 
-/// A piece of another input, over or between what is there.
+/// Writes a piece of another input over the bytes at `at`, or inserts it there.
 fn splice(input: &mut Vec<u8>, at: usize, other: &[u8], random: &mut Random) {
     let begin = random.below(other.len());
     let end = (begin + 1 + random.below(128)).min(other.len());

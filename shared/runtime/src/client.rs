@@ -74,7 +74,10 @@ impl Target {
 
     fn tuned_channel(&self, tuned: impl FnOnce(Endpoint) -> Endpoint) -> Result<Channel> {
         let unusable = |why: &str| {
-            Error::Transport(format!("{:?} is not an address; expected http://HOST:PORT{why}", self.url))
+            Error::Transport(format!(
+                "{:?} is not an address; expected https://HOST:PORT or http://HOST:PORT{why}",
+                self.url
+            ))
         };
         let endpoint =
             Endpoint::from_shared(self.url.clone()).map_err(|error| unusable(&format!(" ({error})")))?;

@@ -46,7 +46,8 @@ pub enum DrillError {
     TooLong(u64),
     /// The process that ran it died.
     #[error(
-        "the process that ran the drill on {0} ended before it was done; it is repeated, or `strongroom drill run` repeats it"
+        "the process on {0} that ran the drill ended before the drill did; a schedule repeats its drill by itself, and \
+         `strongroom drill run` repeats any other"
     )]
     ProcessDied(String),
 }

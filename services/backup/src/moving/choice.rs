@@ -98,8 +98,8 @@ fn locate(survey: &Survey, names: &[String]) -> Result<(usize, Vec<String>)> {
     }
 }
 
-/// The document's tables under the database's names, whatever the document says: they must be the tables that were
-/// found.
+/// The document's tables, each with the name and namespace of the live table that was found for it, whatever the
+/// document says.
 fn adapted(outline: &Outline, live: &[LiveTable]) -> Vec<WantedTable> {
     let adapt = |(table, live): (&OutlinedTable, &LiveTable)| {
         let mut schema = table.schema.clone();

@@ -81,7 +81,8 @@ pub enum MoveError {
     TooLong(u64),
     /// The process that ran it died.
     #[error(
-        "the process that imported the tables on {0} ended before its commit, and nothing was changed; import them again"
+        "the process on {0} that imported the tables ended before the import was committed, and nothing was changed; \
+         import the tables again"
     )]
     ProcessDied(String),
 }

@@ -190,11 +190,15 @@ pub enum RestoreError {
     },
     /// The process that applied it died.
     #[error(
-        "the process that applied the restore on {0} ended before its commit, and nothing was changed; plan it again"
+        "the process on {0} that applied the restore ended before the restore was committed, and nothing was changed; \
+         plan the restore again"
     )]
     ProcessDied(String),
     /// The process that rolled it back died.
-    #[error("the process that rolled the restore back on {0} ended before that was done; roll it back again")]
+    #[error(
+        "the process on {0} that rolled the restore back ended before the rollback was complete; roll the restore back \
+         again"
+    )]
     RollbackDied(String),
 }
 

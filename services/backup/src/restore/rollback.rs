@@ -43,7 +43,7 @@ impl RollingBack {
         Ok(Ended { outcome: AuditOutcome::Success, metadata, replies: Vec::new(), size })
     }
 
-    /// After this check, a source without a marker is one that was rolled back.
+    /// After this check, a source without a marker was rolled back already, or was never swapped.
     async fn check(&self) -> Result<()> {
         for source in &self.request.sources {
             let target = Target::of(&self.base, source)?;

@@ -2,7 +2,7 @@
 //!
 //! Each kind stores the state of a restore itself (its [`Marker`]), because it cannot commit together with the
 //! service's own database: [`database`] in a row that is committed with the restored rows, [`files`] in a file that is
-//! written before the first rename and after the last one, and [`service`] keeps it in the service, which is asked.
+//! written before the first rename and after the last one. [`service`] asks the source's own service, which stores it.
 
 mod database;
 mod files;
@@ -117,8 +117,8 @@ impl<'a> Target<'a> {
         matches!(self, Self::Files(_) | Self::Service(_))
     }
 
-    /// Checks that a database has not changed since the restore was planned, before its backup, which may take hours,
-    /// is made. Staging checks every source again.
+    /// Checks that the schema of a database has not changed since the restore was planned. This precedes the safety
+    /// backup, which may take hours. Staging checks every source again.
     ///
     /// # Errors
     /// Errors of the source.

@@ -57,7 +57,7 @@ impl Cron {
         Some(last.timestamp().as_microsecond())
     }
 
-    /// Whether each of the next due times is at least `length` after the previous one.
+    /// Whether the next due times after `from` are all more than `length` apart.
     pub(super) fn is_wider_than(&self, length: i64, from: i64) -> bool {
         let mut last = from;
         for at in 0..50 {

@@ -65,8 +65,9 @@ pub(crate) fn vault_error(url: &str, status: Status) -> Error {
     match source.code() {
         code if is_away(code) => Error::VaultAway { url: url.to_owned(), source },
         Code::ResourceExhausted => Error::VaultBusy { url: url.to_owned(), source },
-        // The service's own credentials are fine: the token of its caller was replaced since, or an operation took too
-        // long.
+        // The service's current token is valid, but the vault refuses the delegation or grant of the service's caller.
+        // For example, the service's token was replaced after the delegation was made, the caller's token has ended, or
+        // the operation took too long.
         Code::PermissionDenied if is_of_caller(&reason_of(&source)) => Error::VaultFailed { source },
         Code::Unauthenticated | Code::PermissionDenied => Error::VaultRefused { source },
         _ => Error::VaultFailed { source },

@@ -34,7 +34,8 @@ pub(super) struct Entries {
     pub(super) bad: i64,
     /// The first such entry's problem.
     pub(super) problem: String,
-    /// The problem of the seal, if that was the cause, or of the ZIP around the entries.
+    /// The seal's problem, if it made an entry unreadable. If no entry is bad, the problem of the ZIP's bytes around
+    /// the entries.
     pub(super) framing_problem: Option<String>,
     /// A table with sealed values that could not all be read.
     pub(super) unread: Option<String>,

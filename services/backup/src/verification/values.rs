@@ -22,7 +22,8 @@ pub(super) use questions::Questions;
 
 /// Maximum number of rows that a column's verdict names.
 const NAMED_ROWS: usize = 100;
-/// Maximum for all columns together: an archive of a thousand columns would otherwise hold 100 MB of ids.
+/// Maximum for all columns together: otherwise the verdict on an archive of a thousand columns could hold 100 MB of
+/// ids.
 const NAMED_IN_ALL: usize = 10_000;
 
 /// Asks the vault about every batch, with the archive's ring if it is usable, until there are no more, and returns the

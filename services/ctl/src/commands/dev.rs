@@ -28,8 +28,8 @@ pub(super) async fn run(dev: Dev) -> Result<()> {
     message(&format!("root key in {}", root_key.display()));
     if own_recovery_key {
         message(&format!(
-            "archives are sealed to the vault and to {}: for development only, `strongroom recovery create` \
-             makes a key for a safe",
+            "archives are sealed to the vault and to the recovery key {}, which is for development only; for \
+             production, `strongroom recovery create` makes a key to store in a safe",
             dev.data_dir.join(RECOVERY_KEY).display()
         ));
     }

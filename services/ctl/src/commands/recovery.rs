@@ -46,7 +46,7 @@ pub(super) async fn run(command: RecoveryCommand, format: Format) -> Result<()> 
     if signer.is_none() {
         message(NO_SIGNER);
     }
-    message("store these files and the passphrase apart from each other and away from the servers");
+    message("store these files in a safe, the passphrase in another place, and neither on a server");
     Ok(())
 }
 

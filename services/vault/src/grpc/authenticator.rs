@@ -43,7 +43,8 @@ impl Authenticator for OwnAuthenticator {
     }
 }
 
-/// The certificate is the caller's own, so the caller is unauthenticated.
+/// UNAUTHENTICATED, because the ambiguous certificate is the caller's own. IntrospectIdentity, which asks about the
+/// certificate of another service's caller, answers FAILED_PRECONDITION.
 fn ambiguous(error: &Error) -> Status {
     status(Code::Unauthenticated, DOMAIN, "IDENTITY_AMBIGUOUS", &error.to_string(), &[])
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::MOST_ENTRIES;
 use super::list::list;
 
-/// One source of the backup set.
+/// One source of the archive.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceRecord {
     /// Its configured name.

@@ -22,7 +22,7 @@ pub enum Engine {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TableSchema {
-    /// The table's name in the archive, unique across all sources of a backup set.
+    /// The table's name in the archive, unique across all sources of the archive.
     pub name: String,
     /// The configured source that it was read from.
     pub source: String,

@@ -7,7 +7,7 @@ use strongroom_api::vault::v1::selector::Selector as Kind;
 const EXPECTED: &str =
     "expected provider=NAME, label.NAME=VALUE, kind=NAME, kind=PREFIX*, kind=* or key=NAME";
 
-/// Prefix of a label's name, which can equal any of the other names.
+/// Precedes a label's name, because a label can itself be called `provider`, `kind` or `key`.
 const LABEL: &str = "label.";
 
 /// One selector; a label's value may be empty and may contain further `=`.

@@ -69,7 +69,9 @@ impl Connection {
     fn put_off(&mut self, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let length = bytes.len().min(MAX_UNSENT.saturating_sub(self.unsent.len()));
         if length == 0 && !bytes.is_empty() {
-            return Poll::Ready(Err(io::Error::other("the protocol answers before it is spoken to")));
+            return Poll::Ready(Err(io::Error::other(
+                "more than 1 KiB was to be sent before the peer's greeting arrived",
+            )));
         }
         self.unsent.extend_from_slice(&bytes[..length]);
         Poll::Ready(Ok(length))

@@ -109,7 +109,7 @@ pub(crate) async fn count(url: &DatabaseUrl, connect_to: &PgConnectOptions, sql:
     Ok(count.unsigned_abs())
 }
 
-/// Visible to every role, whatever its rights.
+/// Whether the database has a table of this name. `pg_class` shows it to every role, whatever the role's rights.
 pub(crate) async fn has(
     url: &DatabaseUrl,
     connect_to: &PgConnectOptions,

@@ -88,7 +88,7 @@ impl SqliteRewriter {
     }
 }
 
-/// Whether another program kept the write lock for longer than the wait.
+/// Whether another program held the write lock for longer than this connection waits for it (its busy timeout).
 fn is_held(error: &sqlx::Error) -> bool {
     const BUSY: i32 = 5;
     const LOCKED: i32 = 6;

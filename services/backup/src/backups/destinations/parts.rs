@@ -20,8 +20,8 @@ pub(crate) struct PartSize {
 #[derive(Debug, thiserror::Error)]
 #[error(
     "the archive has more than {limit} bytes, the limit of its upload: its size was estimated at {estimate} \
-     bytes, and S3 takes {MOST_PARTS} parts of the size chosen for that; make the backup again, or split the \
-     sources into several backup sets if this recurs"
+     bytes, and S3 takes {MOST_PARTS} parts of the size chosen for that; make the backup again, or, if this \
+     recurs, divide the sources between two backup services"
 )]
 pub struct TooManyParts {
     limit: u64,

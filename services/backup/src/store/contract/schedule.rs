@@ -187,7 +187,7 @@ async fn runs_of_dead_processes_are_those_that_nothing_has_followed() {
         assert_eq!(
             store.dead_runs().await.unwrap(),
             std::slice::from_ref(&other),
-            "one was made up for, and died again"
+            "run two made up for run one, and died too"
         );
         adopt(store.as_ref(), BackupRow { reason: "TOO_LONG".into(), ..died("three", 3 * MINUTE) }).await;
         assert_eq!(store.dead_runs().await.unwrap(), [other]);

@@ -62,7 +62,8 @@ pub(super) async fn insert(tx: &mut Connection, operation: &OperationRow) -> Res
     Ok(true)
 }
 
-/// Whether an operation was not taken over; it cannot be taken over before the change commits.
+/// Whether the operation still belongs to its owner. If so, nobody can take it over before the caller's transaction
+/// ends.
 pub(super) async fn is_unfenced(tx: &mut Connection, operation: &OperationRow) -> Result<bool> {
     let found = sqlx::query(LOCK_UNFENCED)
         .bind(&operation.id)

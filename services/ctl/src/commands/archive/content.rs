@@ -45,7 +45,8 @@ impl Seek for Content {
     }
 }
 
-/// Opens the archive in `input` under the strict policy. The second value is the file's size in bytes.
+/// Opens the archive in `input`, and refuses one that violates the ZIP profile or the limits of the format (FORMAT.md,
+/// sections 2 and 8). The second value is the file's size in bytes.
 pub(in crate::commands) async fn open(
     input: &Input,
     keys: &ArchiveKeys,

@@ -53,7 +53,7 @@ pub(super) async fn resume(service: &Connection, name: String) -> Result<Schedul
 
 pub(super) async fn delete(service: &Connection, delete: DeleteSchedule) -> Result<()> {
     let DeleteSchedule { name, confirmation: given } = delete;
-    // The answer applies to the displayed state: a schedule that changes in between is not deleted.
+    // The confirmation applies to the displayed state: a schedule that changes in between is not deleted.
     let etag = if confirmation::is_needed(&given)? {
         let schedule = get(service, name.clone()).await?;
         let loss = "it will not run any more, and its backups stay until somebody deletes them";

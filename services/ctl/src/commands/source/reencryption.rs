@@ -66,7 +66,7 @@ fn text(last: &ReencryptSourceResponse) -> String {
             .left
             .iter()
             .map(|left| {
-                format!("{} of {}", left.values, if left.kid.is_empty() { "none" } else { &left.kid })
+                format!("{} of {}", left.values, if left.kid.is_empty() { "no version" } else { &left.kid })
             })
             .collect();
         let left = if left.is_empty() { "0".to_owned() } else { left.join(", ") };
@@ -119,7 +119,7 @@ mod tests {
         };
         let shown = text(&last);
         let lines: Vec<_> = shown.lines().collect();
-        assert!(lines[1].contains("2 of 00000000000000bb, 1 of none"), "{shown}");
+        assert!(lines[1].contains("2 of 00000000000000bb, 1 of no version"), "{shown}");
         assert!(lines[2].contains("7") && lines[2].trim_end().ends_with('0'), "{shown}");
         assert!(lines[3].contains("14 values"), "{shown}");
     }

@@ -14,7 +14,7 @@ use crate::store::granting::{Columns, Granting, Seal};
 pub(crate) struct UndoRow {
     pub stage_id: String,
     pub table_name: String,
-    /// The key of a staged row.
+    /// The row's key, in the form of `restore_rows.row_key`.
     pub row_key: String,
     /// The row before, with its MAC, as JSON; `None` if the restore created the row.
     pub content: Option<String>,
@@ -35,7 +35,8 @@ impl UndoRow {
     }
 }
 
-/// The previous states of a page's rows, by table and key, until they are written together.
+/// The previous states of one page of rows (the rows that a commit changes together), by table and key, until all of
+/// them are written at once.
 #[derive(Default)]
 pub(crate) struct Page(BTreeMap<(&'static str, String), UndoRow>);
 

@@ -1,4 +1,5 @@
-//! A vault with caller keys in chosen states, and values that they seal when used directly.
+//! A vault with caller keys in chosen states, and values that the tests seal under these keys themselves, without a
+//! call to the vault.
 
 use strongroom_crypto::{Cell, KeyRing, KeyVersion, Purpose, RootKey, State, WrappedVersion};
 use strongroom_testkit::{Stated, TestDb};
@@ -33,9 +34,10 @@ impl Fixture {
         Self::on(TestVault::sqlite().await).await
     }
 
-    /// The first start creates the ring; its keys are added in the database and found by the second start.
+    /// The vault's first start creates the ring. The fixture then inserts its own keys into the database, where the
+    /// second start finds them.
     async fn on(vault: TestVault) -> Self {
-        // The token is written before the vault's first start is complete.
+        // The token's file exists before the first start is complete: wait until the vault has answered a call.
         vault.admin().await.events("crypto.*").await;
         let versions = versions(&vault.root_key());
         let (root, database) = (vault.root_key(), &vault.database);

@@ -13,7 +13,7 @@ use super::references::rows;
 use super::statements::{Failure, Session};
 use crate::names::quoted;
 
-/// A pair, with the additional data for its statements.
+/// A live table and its stage, with the names and operators that their statements need.
 pub(super) struct Difference<'a> {
     pub(super) pair: &'a TablePair,
     /// The live rows, as written in FROM.
@@ -251,7 +251,8 @@ impl<'a> Difference<'a> {
         format!("DELETE FROM {live} AS l USING {undo} AS u WHERE {}", self.same_key("l", "u"))
     }
 
-    /// Adds the recorded rows. `has_removed`: whether there are kept rows, some of which may be replaced.
+    /// Adds the recorded rows. `has_removed`: whether the undo table has deleted rows, some of which the added rows may
+    /// replace.
     pub(super) fn insert(&self, has_removed: bool) -> Vec<String> {
         let from = self.join_added();
         let values = of_alias(&self.columns, "s").join(", ");

@@ -53,7 +53,8 @@ async fn a_foreign_partition_stays_out_and_is_named() {
     database.drop().await;
 }
 
-/// At start, a name that matches nothing is refused; later, a table may have been dropped.
+/// At start, an excluded name that matches nothing is refused. Later it is accepted, because the table may have been
+/// dropped.
 #[tokio::test]
 async fn excluded_names_must_exist_at_start() {
     let Some(database) = FreshDatabase::create("mistyped").await else { return };

@@ -165,7 +165,7 @@ async fn a_process_that_is_killed_leaves_old_rows_or_new_ones() {
     assert!(staged > 0 && applied > 0, "{staged} staged, {applied} applied");
 }
 
-/// Restores the database's rows from before its changes, and waits to be killed.
+/// Restores the rows of a changed copy of the database into the database, and waits to be killed.
 async fn victim(path: &Path) {
     let folder = tempfile::tempdir().unwrap();
     let copy = folder.path().join("copy.db");

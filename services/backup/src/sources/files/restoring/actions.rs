@@ -1,8 +1,8 @@
 //! The actions of a swap, one line of JSON each: durable before the first file is renamed.
 //!
 //! Inode numbers show whether an action was done. The staged file's number is recorded; while that file is in the slot,
-//! it has not been swapped. Another file cannot have the number there, because a slot's file keeps its number while it
-//! exists.
+//! it has not been swapped. The displaced file, which the slot holds after the swap, cannot have the same number: both
+//! files existed at the same time, and a file keeps its number while it exists.
 
 use std::io::{self, BufRead, BufReader, Read as _, Write};
 
@@ -47,7 +47,8 @@ pub(super) enum Action {
     Take { slot: u64, path: TruePath },
     /// Creates a folder.
     Folder { path: TruePath },
-    /// Moves the slot's file to the path, and the file there into the slot, or a folder if that was planned.
+    /// Moves the slot's file to the path. In exchange, a file at the path moves into the slot; with `over_folder`, a
+    /// folder does so too.
     Put { slot: u64, path: TruePath, staged: Facts, over_folder: bool },
     /// The file is already as wanted, and must not have changed when the swap begins.
     Keep { path: TruePath, facts: Facts },

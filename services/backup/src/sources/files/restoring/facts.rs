@@ -3,8 +3,8 @@
 use rustix::fs::{FileType, Stat};
 use serde::{Deserialize, Serialize};
 
-/// Inode, size, permission bits and time of a file. The device is that of the set's directory, whose number may change
-/// at a reboot.
+/// Inode, size, permission bits and time of a file. The device is not recorded: it is always that of the set's
+/// directory, and a device's number may change at a reboot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Facts {

@@ -1,7 +1,7 @@
 //! Rolls a restore back: each displaced file changes places with the restored one again.
 //!
-//! A restored file that has changed since is not touched without permission: its inode, size, time or mode differs from
-//! the staged file, or an entry exists at a path that should be free.
+//! Without `discard_changes`, nothing that has changed since the restore is touched: neither a restored file whose
+//! inode, size, time or mode differs from that of the staged file, nor an entry at a path that should be free.
 
 use std::io;
 

@@ -18,7 +18,7 @@ pub(super) async fn export(cast: &Cast, folder: &Path, narrator: &mut Narrator) 
         "A backup without logs",
         "The archive was built while it was sent: no temporary file, and every table of a database in one\n\
          consistent snapshot. The file got its name only after the server's SHA-256 matched. It is sealed\n\
-         (age): the vault opens it, and a recovery key that belongs in a safe.",
+         (age): the vault can open it, and so can a recovery key, which belongs in a safe.",
     )?;
     narrator.show(&small.1)?;
     let large = one(cast, &folder.join("full"), &["gateway_logs", "audit"]).await?;
@@ -60,8 +60,8 @@ pub(super) async fn verify(
     narrator.step(
         "Both archives are verified, offline",
         "The recovery key opened the seal. Every byte, digest, row and count was checked on this machine, and\n\
-         the ZIP's structure by a strict policy. No service was needed: this works when everything else is\n\
-         lost, and so does the stock program age. Their content:",
+         the ZIP's structure against the format's strict profile. No service was needed: this works when\n\
+         everything else is lost, and so does the stock program age. Their content:",
     )?;
     let mut table = Table::new(&["TABLE", "ROWS", "WITHOUT LOGS"]);
     for (name, rows) in &large.tables {

@@ -52,7 +52,7 @@ fn unit(json: &[u8]) -> Option<(u16, &[u8])> {
     Some((u16::from_str_radix(digits, 16).ok()?, rest))
 }
 
-/// Appends text that is not from a JSON string.
+/// Appends text that has no escapes, and escapes it for COPY.
 pub(super) fn write_bytes(out: &mut Vec<u8>, bytes: &[u8]) -> Result<(), Problem> {
     for byte in bytes {
         match byte {

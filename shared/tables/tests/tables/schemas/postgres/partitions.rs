@@ -2,7 +2,7 @@
 
 use super::{Draft, Table};
 
-/// How a table's rows are partitioned. No number or text occurs twice in the bounds.
+/// How a table's rows are partitioned. No two of the bounds overlap.
 struct Split {
     key: String,
     bounds: &'static [&'static str],

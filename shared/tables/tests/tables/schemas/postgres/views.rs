@@ -68,7 +68,7 @@ impl Draft {
         Source { sql, column, is_table: false, is_plain: false }
     }
 
-    /// An updatable view, restricted to its condition.
+    /// An updatable view that accepts only rows that meet its condition (WITH CHECK OPTION).
     fn checked_view(&mut self, sources: &[Source]) -> Source {
         let tables: Vec<Source> = sources.iter().filter(|source| source.is_plain).cloned().collect();
         let of = self.random.pick(&tables);
