@@ -3,7 +3,7 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use strongroom_runtime::Shutdown;
 use tokio::sync::mpsc;
@@ -12,8 +12,9 @@ use tonic::Status;
 
 use crate::error::{Error, Result};
 
-/// Interval between checks.
-const PERIOD: Duration = Duration::from_millis(500);
+/// Shortest and longest interval between checks.
+const SHORTEST: Duration = Duration::from_millis(50);
+const LONGEST: Duration = Duration::from_millis(500);
 
 /// The current state of the watched item.
 pub(super) struct Seen<A> {
@@ -28,7 +29,7 @@ pub(super) struct Seen<A> {
 pub(crate) struct Watch<A>(mpsc::Receiver<Result<A, Status>>);
 
 impl<A: Send + 'static> Watch<A> {
-    /// Calls `look` now, and every half second until it is over.
+    /// Calls `look` now, and then again and again until it is over ([`interval`]).
     ///
     /// # Errors
     /// Those of the first look.
@@ -53,6 +54,7 @@ async fn watch<A, F: Future<Output = Result<Seen<A>>>>(
     answers: &mpsc::Sender<Result<A, Status>>,
     shutdown: &Shutdown,
 ) -> Result<()> {
+    let began = Instant::now();
     loop {
         let Seen { revision, is_over, answer } = seen;
         answers.send(Ok(answer)).await.map_err(|_| Error::ClientLeft)?;
@@ -60,7 +62,7 @@ async fn watch<A, F: Future<Output = Result<Seen<A>>>>(
             return Ok(());
         }
         loop {
-            let slept = shutdown.unless_begun(tokio::time::sleep(PERIOD));
+            let slept = shutdown.unless_begun(tokio::time::sleep(interval(began.elapsed())));
             tokio::select! {
                 slept = slept => if slept.is_none() { return Err(Error::ShuttingDown) },
                 () = answers.closed() => return Ok(()),
@@ -73,10 +75,27 @@ async fn watch<A, F: Future<Output = Result<Seen<A>>>>(
     }
 }
 
+/// A twentieth of the time that the watch has lasted. With a fixed interval of 500 ms, `restore apply` of 30,000 rows took
+/// 1.0 s, half of it spent waiting for the next check.
+fn interval(lasted: Duration) -> Duration {
+    (lasted / 20).clamp(SHORTEST, LONGEST)
+}
+
 impl<A> Stream for Watch<A> {
     type Item = Result<A, Status>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.0.poll_recv(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_short_operation_is_checked_often_and_a_long_one_twice_a_second() {
+        let millis = |lasted| interval(Duration::from_millis(lasted)).as_millis();
+        assert_eq!([0, 1_000, 4_000, 60_000].map(millis), [50, 50, 200, 500]);
     }
 }
