@@ -296,7 +296,7 @@ fn an_archive_is_opened_as_a_whole_or_one_table_alone() {
     let refused = kit.archive("open", &file, &["--table", "nothing"]).failed_with(1);
     assert!(refused.contains("no table \"nothing\""), "{refused}");
 
-    // Nothing is left of the folder if the archive is incomplete.
+    // Nothing is left of the folder if the archive is damaged.
     let mut bytes = std::fs::read(&file).unwrap();
     let last = bytes.len() - 1;
     bytes[last] ^= 1;

@@ -78,7 +78,8 @@ fn a_reencryption_survives_its_vault_at_any_moment() {
         deployment.vault.kill();
         let _ = running.wait().unwrap();
         deployment.restart_vault();
-        // The vault resumes a re-encryption that it had begun without being asked again.
+        // The restarted vault resumes a re-encryption that had begun; the command below joins it. If none has ever
+        // begun, there is nothing to check.
         if deployment.admin.events("key.reencrypt_started").is_empty() {
             continue;
         }

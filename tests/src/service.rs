@@ -10,7 +10,7 @@ use crate::wait::eventually;
 
 /// Time limit for a start: a loaded machine with an unoptimised build.
 const START: Duration = Duration::from_secs(60);
-/// Time limit for a stop: the services' own drain time and a little more.
+/// Time limit for a stop: the 20 s after which a service cuts off its calls (`shutdown::DRAIN`), and 5 s more.
 const STOP: Duration = Duration::from_secs(25);
 
 /// Number of log lines that a failed test shows.

@@ -73,7 +73,7 @@ pub(crate) trait OwnRecords: Send + Sync {
     async fn schedules(&self) -> Result<Option<Vec<u8>>>;
 }
 
-/// Time within which the pins of a failed export are released, in microseconds.
+/// Margin after an archive's time limit, in microseconds: pins that a failed export could not release expire then.
 const RELEASED_WITHIN: i64 = 3600 * 1_000_000;
 
 /// Suffix of a sealed archive's file name.

@@ -403,7 +403,7 @@ fn limits_of_downloads(config: &BackupConfig) -> Limits {
     limits(config, DOWNLOAD_SECONDS, config.concurrent_downloads).0
 }
 
-/// Dependencies that moving tables shares with other parts.
+/// Dependencies that the export and import of tables share with other parts.
 fn moving(
     config: &Config,
     base: &Base,
@@ -474,7 +474,7 @@ impl Counted {
     }
 }
 
-/// The kinds whose start events get a closing event after this time if they have none.
+/// Kinds of operations with their maximum durations. A start event that has no closing event after that time gets one.
 fn closed(
     exports: Limits,
     creations: Limits,

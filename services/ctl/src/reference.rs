@@ -1,6 +1,6 @@
-//! The configuration reference is generated from the configuration's types, so a key cannot lack a description, a
-//! default or a place in the schemas: `docs/configuration.md`, the schema for editors (`deploy/config/schema.json`) and
-//! the chart's.
+//! The configuration reference is generated from the configuration's types, so no key can be missing from it. It
+//! consists of the page `docs/configuration.md`, the schema for editors (`deploy/config/schema.json`) and the chart's
+//! schema.
 //!
 //! The tests compare; `STRONGROOM_WRITE_DOCS=1 cargo test -p strongroom-ctl reference` writes.
 #![expect(clippy::unwrap_used, reason = "tests")]

@@ -70,7 +70,7 @@ pub struct Manifest {
     pub note: String,
     /// A UUID, unique to this archive.
     pub archive_id: String,
-    /// The vault that signed it, as shown by `status`; absent if no vault was involved.
+    /// The deployment id of the vault whose key ring is in the archive; absent if no vault was involved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deployment_id: Option<String>,
     /// The program that wrote it and its version.

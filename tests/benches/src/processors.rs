@@ -10,7 +10,8 @@ pub(crate) fn busy() -> Duration {
     let stat = std::fs::read_to_string("/proc/stat").unwrap();
     let first = stat.lines().next().unwrap();
     let ticks: Vec<u32> = first.split_whitespace().skip(1).map(|field| field.parse().unwrap()).collect();
-    // user, nice, system, idle, iowait, irq, softirq; the later fields belong to other machines or are already counted.
+    // user, nice, system, idle, iowait, irq, softirq. The later fields are left out: steal is the time of other virtual
+    // machines, and the guests' times are already in user and nice.
     TICK * [0, 1, 2, 5, 6].map(|at| ticks[at]).iter().sum()
 }
 

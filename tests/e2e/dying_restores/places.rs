@@ -54,7 +54,7 @@ pub(crate) const RESTORING: [Place; 14] = [
 /// A failpoint at which a successor can also die.
 pub(crate) const SETTLING: &str = "restore.settled";
 
-/// Names of all of them, for the list of failpoints in the source.
+/// Names of all failpoints of this file. A test compares them with the failpoints in the source code.
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     RESTORING.iter().map(|place| place.name).chain([SETTLING])
 }

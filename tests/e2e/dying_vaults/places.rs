@@ -100,7 +100,7 @@ pub(super) const OF_HEIRS: [(&str, &str, Fate); 5] = [
     ("rollback.done", "back.begun", Fate::Back),
 ];
 
-/// Names of the vault's failpoints, for the list of failpoints in the source.
+/// Names of the vault's failpoints. A test compares them with the failpoints in the source code.
 pub(super) fn of_vault() -> impl Iterator<Item = &'static str> {
     OF_VAULT.iter().map(|place| place.name)
 }

@@ -49,7 +49,7 @@ fn thousands_of_files_and_a_huge_one_are_restored_and_taken_back() {
     assert!(above < ABOVE_IDLE, "the restore took {} MiB more than idle", above >> 20);
 }
 
-/// In the middle of the renames, most of which are still to come.
+/// The process dies while files are being staged, and early in the swap, when most renames are still to come.
 #[test]
 fn a_process_that_dies_among_thousands_of_files_leaves_them_to_its_heir() {
     let count = if long() { 5_000 } else { 1_000 };

@@ -33,8 +33,9 @@ impl Ending {
             self.until_done(id, || self.remove_again(id)).await;
         }
         self.base.wake.notify_one();
-        // If another process has taken over, the backup may be stored and then needs the pins. Otherwise they expire by
-        // themselves: a backup is pinned permanently only once it is stored.
+        // Pins are released only for a backup that this process set to FAILED. Another process that has taken over may
+        // have stored the backup, which then needs them. If it is not stored, they expire by themselves, because a
+        // backup is pinned permanently only once it is stored.
         if failed == Some(true) {
             self.base.vault.release_pins(id).await;
         }

@@ -105,8 +105,8 @@ impl Ending {
         }
     }
 
-    /// The work left for this process when it is about to end, or was declared dead. The rest, including the closing
-    /// event, is left to its heir.
+    /// Settles the restore in a process that is about to end, or was declared dead, and records the closing event if
+    /// that is still missing. If the process ends before this is done, the rest is left to its heir.
     pub(super) async fn hand_on(&self, operation: &OperationRow, cause: &Cause, is_recorded: bool) {
         let settled = self.settle(operation, cause).await;
         if let (false, Settled::Done(is_done)) = (is_recorded, settled) {
@@ -115,7 +115,8 @@ impl Ending {
         }
     }
 
-    /// The process that took over the restore may have settled it before this process began to stage.
+    /// Removes what this process has staged for a restore that failed or was rolled back: the process that took over
+    /// the restore may have settled it before this process began to stage.
     async fn clear(&self, operation: &OperationRow) -> Result<()> {
         let Some(row) = self.base.store.restore(restore_id(operation)).await? else { return Ok(()) };
         if !matches!(row.state, RestoreState::Failed | RestoreState::RolledBack) {
@@ -128,7 +129,7 @@ impl Ending {
         Ok(())
     }
 
-    /// Ends the operation itself, unless its restore is not settled: then an heir is needed.
+    /// Ends the operation if its restore is settled. Otherwise the operation stays open for an heir.
     pub(super) async fn end(&self, operation: &OperationRow) {
         let id = operation.id.as_str();
         let _ = self.until_done(id, || self.try_end(operation)).await;
@@ -168,7 +169,7 @@ impl Ending {
         settled
     }
 
-    /// A source has nothing of the restore before its stage began.
+    /// The markers of the sources whose staging has begun. Any other source has nothing of the restore.
     async fn found<'a>(&self, id: &str, request: &'a Request, journal: &Journal) -> Vec<Found<'a>> {
         let mut found = Vec::with_capacity(request.sources.len());
         for source in request.sources.iter().filter(|source| journal.has(source, StepName::Staging)) {

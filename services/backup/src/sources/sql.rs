@@ -303,7 +303,8 @@ impl SqlSource {
     }
 }
 
-/// The first missing column as `table.column`: the column itself, or one of its additional data.
+/// The first missing column as `table.column`: the encrypted column itself, or one that the template of its additional
+/// data names.
 fn missing_column(encrypted: &config::EncryptedColumn, table: &TableSchema) -> Result<Option<String>> {
     let template = AadTemplate::parse(&encrypted.aad)?;
     let column = encrypted.parts().map(|(_, column)| column);
@@ -325,7 +326,7 @@ fn missing_time_column(group: &OptionalGroup, tables: &[TableSchema]) -> Option<
     named.find(|table| !has(table)).map(|table| format!("{}.{column}", table.name))
 }
 
-/// The group's tables, each with its limit, if both the request and the group specify one.
+/// The group's tables, each with its time limit. None unless the request has a time and the group a time column.
 fn time_limits(group: &OptionalGroup, since: Option<Timestamp>) -> Vec<(String, Since)> {
     let (Some(since), Some(column)) = (since, &group.time_column) else { return Vec::new() };
     let limit = Since { column: column.clone(), from: since.as_microsecond() };
@@ -339,7 +340,7 @@ pub(crate) struct ColumnCount {
     pub(crate) column: EncryptedColumn,
     /// The name of its source.
     pub(crate) source: String,
-    /// The text in the place of a kid in the values, with the number of rows.
+    /// Each text that stands where a sealed value has its kid, with the number of rows that have it.
     pub(crate) kids: Vec<(String, u64)>,
 }
 

@@ -58,13 +58,13 @@ impl Findings {
         self.settle(VerifyLevel::Framing, Some(problem));
     }
 
-    /// Its seal cannot be opened here.
+    /// The file's seal cannot be opened here.
     pub(super) fn sealed(&mut self, problem: String) {
         self.is_sealed = true;
         self.unreadable(problem);
     }
 
-    /// It was opened; takes over its description of itself.
+    /// The file was opened: copies the archive's id, application, time and omissions from its manifest.
     pub(super) fn describe(&mut self, manifest: &Manifest) {
         self.verdict.archive_id = shown(&manifest.archive_id);
         self.verdict.app_name = shown(&manifest.app_name);

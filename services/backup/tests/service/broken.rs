@@ -8,8 +8,8 @@ use tonic_types::StatusExt as _;
 
 use crate::support::{FakeVault, LOGS, Received, Service, database, plain, receive};
 
-/// Starts a service with two sources: one with the configuration `broken`, then a good one, which has the table
-/// `orders`.
+/// Starts a service with two sources after `gateway`: `broken`, with the given configuration, and `good`, which has the
+/// table `orders`.
 async fn start(broken: &str) -> (Service, TempDir) {
     let (folder, second) = (database::folder().await, tempfile::tempdir().unwrap());
     database::run(second.path(), "CREATE TABLE orders (id INTEGER); INSERT INTO orders VALUES (1)").await;

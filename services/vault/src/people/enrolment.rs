@@ -113,8 +113,9 @@ impl People {
         self.of(caller).await?.ok_or(Error::NoPerson)
     }
 
-    /// The grounds on which the caller can enrol at once, if there is still room. Tokens issued through a new
-    /// break-glass token have to wait as long as it does.
+    /// The grounds on which the caller can enrol at once. The store refuses the enrolment if all people that the
+    /// grounds allow are already enrolled. Tokens issued through a new break-glass token have to wait as long as it
+    /// does.
     async fn grounds(&self, caller: &Caller) -> Result<Grounds> {
         let Some(id) = caller.principal.id.strip_prefix(TOKEN) else { return Ok(Grounds::First) };
         let lineages = self.store.lineages(&[id.to_owned()]).await?;
@@ -140,8 +141,9 @@ impl People {
         }
     }
 
-    /// Refuses a subject that could never act for a person: an enrolled subject approves requests, and its holder
-    /// renews the token first. Returns the token's SHA-256 in hex; empty for an identity.
+    /// Refuses a subject that could never act for a person. Acting for a person means approving requests, which needs
+    /// the role of [`Fitness`] without selectors, and, for a token, renewing it at this service first. Returns the
+    /// token's SHA-256 in hex; empty for an identity.
     async fn check_subject(&self, subject: &str) -> Result<String> {
         let missing = || Error::SubjectNotFound(subject.to_owned());
         let Some(id) = subject.strip_prefix(TOKEN) else {

@@ -1,5 +1,5 @@
-//! Which kinds of objects a database has, so that the others are not queried: a new connection pays for each catalogue that a
-//! statement touches, and an export of a small database takes no longer than that.
+//! Which kinds of objects a database has, so that the others are not queried. On a new connection, each catalogue that
+//! a statement touches costs time, which is noticeable in an export of a small database.
 
 use sqlx::postgres::PgConnection;
 

@@ -11,7 +11,7 @@
 //! [`FilesTarget::roll_back`], [`FilesTarget::discard`].
 //!
 //! No path is followed out of the set, not even one from the list of actions that a swap reads back, since it may have
-//! been edited. Files are renamed by open folders and single names.
+//! been edited. A rename names a file by the open descriptor of its folder and a single name, never by a longer path.
 
 mod actions;
 mod compare;

@@ -54,8 +54,8 @@ async fn a_selection_hides_references_that_lead_outside() {
     }
 }
 
-/// A credential that [`staging`] selects, and its references: `in` uses only this credential, `mixed` also one outside
-/// the selection, and the third is of the kind `other`.
+/// Two credentials that [`staging`] selects, and references to the first: `in` uses only this one, `mixed` also one
+/// outside the selection, and the third is of the kind `other`.
 async fn with_staging(store: &dyn Store) {
     with_credentials(store).await;
     let labels: Labels = [("env".to_owned(), "staging".to_owned())].into();

@@ -1,5 +1,5 @@
 //! Commits recorded uses of secrets in PostgreSQL: one statement, which is its own transaction, if no other process or
-//! change has appended in the meantime.
+//! change has appended an event since this process remembered the log's head.
 //!
 //! A transaction that reads the head first takes six round trips.
 

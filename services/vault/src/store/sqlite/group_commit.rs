@@ -1,5 +1,5 @@
 //! Commits recorded uses of secrets in SQLite: one message to the writer's thread, if no other process or change has
-//! appended in the meantime.
+//! appended an event since this process remembered the log's head.
 //!
 //! A transaction that reads the head first switches threads twelve times, which takes longer than the commit on a busy
 //! machine.

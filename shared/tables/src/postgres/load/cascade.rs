@@ -17,7 +17,8 @@ use crate::names::quoted;
 use crate::postgres::naming::archive_name;
 use crate::postgres::types::Oid;
 
-/// Follows `keys` from outside once the restored tables hold their new rows. Returns the changed tables.
+/// Applies the actions of those foreign keys in `keys` that belong to tables outside the restore, once the restored
+/// tables hold their new rows. Returns the changed tables.
 pub(super) async fn follow(
     session: &mut Session<'_>,
     keys: &[Reference],

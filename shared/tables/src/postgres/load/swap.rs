@@ -112,7 +112,7 @@ impl Swap<'_> {
         Ok((tables, staged))
     }
 
-    /// A merge has too little to compare for this to be worthwhile.
+    /// Finds the difference before the locks are taken. A merge has too little to compare for that to be worthwhile.
     async fn find_early(&self, session: &mut Session<'_>) -> Result<Vec<Option<Early>>, Failure> {
         if self.merges() {
             return Ok(Vec::new());

@@ -15,7 +15,8 @@ use super::pair::{Pair, PairColumn};
 use crate::load::{Wanted, WantedTable};
 use crate::names::quoted;
 
-/// The pair expected for a table created from its entry, as far as its values are concerned.
+/// The [`Pair`] of the archive's table and the table that will be created from its schema entry. Only the fields that
+/// matter for values are filled: names, columns and affinities.
 pub(super) fn expected(at: usize, archive: &TableSchema) -> Pair {
     let is_strict = archive.sql.as_deref().is_some_and(is_strict);
     let stored = archive.columns.iter().enumerate().filter(|(_, column)| column.generated.is_none());

@@ -19,7 +19,7 @@ pub(super) struct Reference {
     pub(super) to: End,
     /// The action on referencing rows: `cascade`, `set null` and so on.
     pub(super) on_delete: String,
-    /// Whether referencing rows can follow deleted rows.
+    /// Whether the action can be applied to rows that reference deleted rows.
     pub(super) has_action: bool,
     /// Columns of the referencing table, the columns that they reference, and the collation for comparing them.
     pub(super) columns: Vec<(String, String, String)>,
@@ -84,7 +84,8 @@ pub(super) fn columns(key: &ForeignKey, to: &LiveTable) -> Option<Vec<(String, S
     pairs.map(|(from, to)| Some((from.clone(), to.clone(), collation(to)?))).collect()
 }
 
-/// Whether rows of the table can follow. Without a key, changed rows could not be identified later.
+/// Whether the action `on_delete` can be applied to rows of the table. Without a key, rows that it changed could not be
+/// identified later.
 pub(super) fn has_action(on_delete: &str, table: &LiveTable) -> bool {
     let has_key = table.keys.iter().any(|key| key.is_complete);
     on_delete == "cascade" || (has_key && matches!(on_delete, "set null" | "set default"))

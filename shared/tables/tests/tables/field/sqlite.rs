@@ -274,7 +274,8 @@ async fn a_row_that_is_too_long_is_named() {
          CREATE TABLE x (a TEXT); INSERT INTO x VALUES ('fits'), (CAST(zeroblob(50 << 20) AS TEXT))",
     )
     .await;
-    // The last one is found after it was fetched: each of its bytes takes six.
+    // The long row of `x` is found only after it was fetched: each of its zero bytes becomes `\u0000`, six bytes of
+    // JSON.
     let rows = [("t", "the row with rowid 7"), ("w", "a row with 28"), ("x", "row 2")];
     for (table, expected) in rows {
         let error = read(&file.url(), &everything(), table, None).await.unwrap_err();

@@ -20,7 +20,8 @@ pub const GRANTED: Server = Server { variable: "TEST_DATABASE_URL", may_be_repli
 pub const NEWEST: Server = Server { variable: "TEST_DATABASE_URL_18", may_be_replica: false };
 const NEWEST_GRANTED: Server = Server { may_be_replica: true, ..NEWEST };
 
-/// With and without the grant, and for long runs also on the newest server; each with a word for names.
+/// The servers to test on: with and without the grant, and in long runs also the newest server. The text distinguishes
+/// the names of their test databases.
 pub fn servers() -> Vec<(Server, &'static str)> {
     let mut servers = vec![(PLAIN, "plain"), (GRANTED, "granted")];
     if std::env::var_os("STRONGROOM_LONG").is_some() && std::env::var_os(NEWEST.variable).is_some() {

@@ -1,5 +1,6 @@
 //! Refuses tables that none of our statements can access, because a function of an index cannot find an object that it names.
-//! A function that is only called for rows, in PL/pgSQL or in a check, fails when the rows are staged or inserted.
+//! A function in PL/pgSQL or in a check runs only for rows, so it is not found here: it fails when rows are staged or
+//! inserted.
 //!
 //! A restore writes as the owner, so it does not use a search path in which others could have placed functions.
 
