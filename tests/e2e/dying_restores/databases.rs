@@ -84,7 +84,10 @@ impl Target {
         let kind = if self.database.file().is_some() { "sqlite" } else { "postgres" };
         let (source, url) = (&self.source, self.url());
         let file = folder.join(format!("{source}.url"));
-        strongroom_testkit::write_private(&file, &url);
+        // Another replica may be reading it at this moment.
+        if !file.exists() {
+            strongroom_testkit::write_private(&file, &url);
+        }
         format!(
             "[[sources]]\nname = \"{source}\"\nkind = \"{kind}\"\nurl = \"{url}\"\ntable_prefix = \"{source}_\"\n\
              restore_url_file = \"{}\"\n\n",

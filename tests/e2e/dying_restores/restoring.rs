@@ -28,7 +28,7 @@ fn check(place: &Place, target: &Target, restore: &Value) {
     assert_eq!(target.has_ours(), place.fate == Fate::Applied, "{name}");
     if place.fate == Fate::Failed {
         assert_eq!(restore["reason"], "PROCESS_DIED", "{name}: {restore}");
-        assert!(restore["problem"].as_str().unwrap().contains("plan it again"), "{name}: {restore}");
+        assert!(restore["problem"].as_str().unwrap().contains("plan the restore again"), "{name}: {restore}");
     }
 }
 
