@@ -1,6 +1,6 @@
 //! A stored secret exists only as ciphertext: not in archives, database files, logs, errors or lists.
 
-use std::io::Read as _;
+use std::io::{ErrorKind, Read as _};
 use std::path::Path;
 
 use e2e::{Archive, Deployment, Dev, Operator, sample_gateway, source};
@@ -9,11 +9,13 @@ use strongroom_testkit::{TestDb, secrets};
 /// Files in the data folder of `strongroom dev` that contain secrets and that only the owner can read.
 const KEPT_SECRETS: [&str; 4] = ["root.key", "admin.token", "backup.token", "recovery.key"];
 
-/// Two secrets that nothing contains by chance: a text with characters that JSON escapes, and raw bytes.
+/// Two secrets that nothing contains by chance: a text with characters that JSON escapes, and raw bytes, the last of
+/// which `credential create` would drop from a text.
 fn fresh_secrets() -> [Vec<u8>; 2] {
     let mut bytes = vec![0; 32];
     std::fs::File::open("/dev/urandom").unwrap().read_exact(&mut bytes).unwrap();
     let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    bytes[30..].copy_from_slice(b"\xff\n");
     [format!("sk-\"{digits}\"\\end").into_bytes(), bytes]
 }
 
@@ -38,7 +40,11 @@ impl Search {
             if path.is_dir() {
                 self.through_files(&path, except);
             } else if !except.contains(&name) {
-                self.through(&path.display().to_string(), &std::fs::read(&path).unwrap());
+                // A running service removes files: the write-ahead log of a closed database, the health check's file.
+                match std::fs::read(&path) {
+                    Err(error) if error.kind() == ErrorKind::NotFound => {}
+                    bytes => self.through(&path.display().to_string(), &bytes.unwrap()),
+                }
             }
         }
     }

@@ -119,7 +119,7 @@ pub struct BackupConfig {
     pub token_file: Option<PathBuf>,
     /// The service's own database: `sqlite:PATH`, relative to the working directory, or `postgres://USER@HOST/NAME`,
     /// which several replicas share. It holds the catalogue of stored backups and the operations in progress.
-    /// `strongroom dev` keeps the default in its data folder.
+    /// With `strongroom dev`, the default `sqlite:backup.db` is a file in its data folder.
     pub database_url: String,
     /// A file that holds the database URL, so that its password stays out of the configuration. It takes precedence over
     /// `database_url`.

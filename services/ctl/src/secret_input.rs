@@ -25,8 +25,9 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 const UTF16_MARKS: [&[u8]; 2] = [b"\xff\xfe", b"\xfe\xff"];
 
 /// Reads a new secret from `path`, or from standard input for `-`; at a terminal, it must be typed twice. Exactly one
-/// trailing line feed is dropped, because editors and `echo` add it. Everything else is kept, with a warning if it
-/// looks like an accident.
+/// trailing line feed of a text is dropped, because editors and `echo` add it. Everything else is kept, with a warning
+/// if it looks like an accident. Bytes that are not UTF-8 are all kept: the last byte of one binary key in 256 is a line
+/// feed.
 ///
 /// # Errors
 /// When it cannot be read, is empty, or is longer than 65,536 bytes. The message repeats nothing of it.
@@ -88,7 +89,7 @@ fn accidents(secret: &[u8]) -> Vec<&'static str> {
     }
     match secret.last() {
         Some(b'\r') => found.push("ends with a carriage return"),
-        Some(b'\n') => found.push("ends with another line feed"),
+        Some(b'\n') => found.push("ends with a line feed"),
         Some(b' ' | b'\t') => found.push("ends with a space or tab"),
         _ => {}
     }
@@ -131,7 +132,7 @@ fn read_from(input: impl Read) -> Result<SecretBytes> {
     // Allocated with its final capacity: growing would leave copies of the secret behind.
     let mut bytes = Vec::with_capacity(MAX_BYTES + 2);
     input.take(MAX_BYTES as u64 + 2).read_to_end(&mut bytes)?;
-    if bytes.last() == Some(&b'\n') {
+    if bytes.last() == Some(&b'\n') && std::str::from_utf8(&bytes).is_ok() {
         bytes.pop();
     }
     if bytes.is_empty() {
@@ -157,6 +158,18 @@ mod tests {
     }
 
     #[test]
+    fn bytes_that_are_no_text_are_all_kept() {
+        for secret in [&b"\xffkey\n"[..], b"\xfe\xff\0k\0\n", b"k\xe9y\n"] {
+            assert_eq!(read_from(secret).unwrap().expose(), secret);
+            assert!(accidents(secret).contains(&"ends with a line feed"), "{secret:?}");
+        }
+        for last in 0..=u8::MAX {
+            let key = [&[0xff; 31][..], &[last]].concat();
+            assert_eq!(read_from(key.as_slice()).unwrap().expose(), key);
+        }
+    }
+
+    #[test]
     fn the_limits_are_exact() {
         let mut longest = vec![b'x'; MAX_BYTES];
         assert_eq!(read_from(longest.as_slice()).unwrap().expose().len(), MAX_BYTES);
@@ -174,7 +187,7 @@ mod tests {
             (&b"key\r"[..], "ends with a carriage return"),
             (b"\xef\xbb\xbfkey", "begins with a byte order mark"),
             (b"\xff\xfek\0e\0y\0", "looks like UTF-16 text (it begins with that byte order mark)"),
-            (b"key\n", "ends with another line feed"),
+            (b"key\n", "ends with a line feed"),
             (b"key ", "ends with a space or tab"),
             (b"\tkey", "begins with white space"),
         ] {

@@ -33,8 +33,8 @@ pub struct ConfigFile {
 pub struct VaultConfig {
     /// The address and port of the gRPC API. An address that other machines reach needs `tls`, or `plaintext = true`.
     pub listen: SocketAddr,
-    /// The database: `sqlite:PATH`, relative to the working directory, or `postgres://USER@HOST/NAME`. `strongroom dev`
-    /// keeps the default in its data folder.
+    /// The database: `sqlite:PATH`, relative to the working directory, or `postgres://USER@HOST/NAME`. With
+    /// `strongroom dev`, the default `sqlite:vault.db` is a file in its data folder.
     pub database_url: String,
     /// A file that holds the database URL, so that its password stays out of the configuration. It takes precedence over
     /// `database_url`.

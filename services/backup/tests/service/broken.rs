@@ -83,7 +83,7 @@ async fn a_broken_source_fails_only_exports_that_need_it() {
         assert_eq!(said, expected, "its tables could have the same names");
         let status = export(&service, &["of_the_broken_one"]).await.unwrap_err();
         let expected = if reason == "FILE_UNREADABLE" { "INVALID_FIELD" } else { &error.reason };
-        assert_eq!(reason_of(&status), expected, "nobody knows whether it has that table");
+        assert_eq!(reason_of(&status), expected, "the broken source could have that table");
     }
 }
 

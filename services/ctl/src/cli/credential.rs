@@ -62,7 +62,7 @@ pub(crate) struct CreateCredential {
     #[arg(long)]
     pub(crate) provider: String,
     /// The file that holds the secret, or - for standard input. Up to 64 KiB of any bytes; one line feed at
-    /// its end is not part of it. A secret is never an argument: arguments are visible to the whole machine.
+    /// the end of a text is not part of it. A secret is never an argument: arguments are visible to the whole machine.
     #[arg(long, value_name = "FILE|-")]
     pub(crate) secret_file: PathBuf,
     /// A label to find it by; may be repeated.

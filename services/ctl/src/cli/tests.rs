@@ -243,5 +243,5 @@ fn the_help_says_what_an_operator_must_know() {
     let mut command = Cli::command();
     let create = command.find_subcommand_mut("credential").unwrap().find_subcommand_mut("create");
     let help = create.unwrap().render_long_help().to_string();
-    assert!(help.contains("one line feed at its end is not part of it"), "{help}");
+    assert!(help.contains("one line feed at the end of a text is not part of it"), "{help}");
 }

@@ -70,8 +70,9 @@ impl CallFailed {
             }
             (Code::Unknown | Code::Internal | Code::Cancelled, true) if plain => {
                 format!(
-                    "the connection to {service} at {url} broke off ({shown}); if it speaks TLS, set {variable} \
-                     to https://…; if that is an admin port, set it to the gRPC port"
+                    "the connection to {service} at {url} broke off ({shown}); if the service speaks TLS, set \
+                     {variable} to https://…; if the address is that of an admin port, set {variable} to the \
+                     address of the gRPC port"
                 )
             }
             (Code::Unknown | Code::Internal | Code::Cancelled, true) => {

@@ -107,14 +107,18 @@ pub(super) fn left_out(archive: &TableSchema) -> Option<String> {
         |found: &&Constraint| matches!(found.kind, ConstraintKind::Check | ConstraintKind::Exclusion);
     let checks = archive.constraints.iter().filter(is_check).count();
     let counts = [
-        (defaults, "defaults"),
-        (checks, "checks"),
-        (archive.indexes.len(), "indexes"),
-        (archive.triggers.len(), "triggers"),
+        (defaults, "default", "defaults"),
+        (checks, "check", "checks"),
+        (archive.indexes.len(), "index", "indexes"),
+        (archive.triggers.len(), "trigger", "triggers"),
     ];
-    let named = counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}"));
+    let counts = counts.iter().filter(|(count, ..)| *count > 0);
+    let named =
+        counts.map(|(count, one, several)| format!("{count} {}", if *count == 1 { one } else { several }));
     let named = named.collect::<Vec<_>>().join(", ");
-    (!named.is_empty()).then(|| format!("table {} is created without {named} of PostgreSQL", archive.name))
+    let problem =
+        format!("table {} is created without parts written in PostgreSQL's SQL: {named}", archive.name);
+    (!named.is_empty()).then_some(problem)
 }
 
 /// Creates the tables without their indexes, which would slow down loading, and without their triggers, which would

@@ -181,5 +181,8 @@ async fn what_is_left_out_of_created_tables_is_said() {
     let mut wanted = archive.wanted(Mode::IntoEmpty);
     wanted.create_tables = true;
     let found = inspect(&path, &wanted).await;
-    assert_eq!(found.warnings, ["table t is created without 1 defaults, 1 checks of PostgreSQL"]);
+    assert_eq!(
+        found.warnings,
+        ["table t is created without parts written in PostgreSQL's SQL: 1 default, 1 check"]
+    );
 }

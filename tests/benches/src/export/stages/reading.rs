@@ -28,7 +28,7 @@ pub(super) async fn measure(postgres: &TestDb, sqlite: &TestDb) -> Json {
         for _ in 0..ROUNDS {
             costs.push(copying::drain(postgres.url_text(), connections).await);
         }
-        let name = format!("  its COPY alone, connections: {connections}");
+        let name = format!("  COPY alone, connections: {connections}");
         let drained = Cost::middle(costs);
         drained.print(&name, json.bytes, json.bytes);
         if connections == 1 {
