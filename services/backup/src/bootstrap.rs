@@ -1,41 +1,40 @@
 //! Assembles the parts of a service process and its background work.
 
-use std::sync::Arc;
-use std::time::Duration;
+mod counted;
+mod heirs;
+mod limits;
+mod shared;
 
-use async_trait::async_trait;
-use strongroom_archive::Compression;
-use strongroom_runtime::metrics::{Kind, Sample};
+use std::sync::Arc;
+
 use strongroom_runtime::{Authenticator, Clock, Metrics, Shutdown};
 use strongroom_store::DatabaseUrl;
 
-use crate::assembly::{AssemblyContext, Lifetime, OwnRecords};
-use crate::backups::destinations::Destinations;
-use crate::backups::{self, Base, CREATION, DOWNLOAD, StoredBackups};
+use crate::backups::StoredBackups;
 use crate::config::{BackupConfig, Config};
-use crate::drills::{self, Drills, ScratchPlaces};
+use crate::drills::Drills;
 use crate::error::{Error, Result};
-use crate::export::{self, Exports};
+use crate::export::Exports;
 use crate::grpc::{BackupGrpc, DrillGrpc, RestoreGrpc, ScheduleGrpc, TablesGrpc};
-use crate::incoming::{self, MemoryLimits, UploadLimits, Uploads};
-use crate::membership::{Heir, Membership};
+use crate::membership::Membership;
 use crate::metrics::{BackupMetrics, KindMetrics};
-use crate::moving::{self, Moves};
-use crate::operation::{self, Limits, Unfinished};
-use crate::reencryption::{self, Reencryptions};
+use crate::moving::Moves;
+use crate::operation::Unfinished;
+use crate::reencryption::Reencryptions;
 use crate::report::BackupReport;
-use crate::restore::{self, ArchiveUploads, Archives, Restores, Waiting};
+use crate::restore::Restores;
 use crate::schedules::Schedules;
 use crate::schedules::archived::Records;
-use crate::seal::SealPolicy;
 use crate::secret_files;
 use crate::source_watch::SourceWatch;
 use crate::sources::Sources;
-use crate::store::{OperationRow, ProcessRow, Store};
+use crate::store::Store;
 use crate::vault_client::VaultClient;
-use crate::verification::{self, Cost, Verifications, Verifier};
-
-const HOUR: i64 = 3600 * 1_000_000;
+use crate::verification::{Verifications, Verifier};
+use counted::{Counted, waiting};
+use heirs::Heirs;
+use limits::{closed, cost, delay, limits, limits_of_creations, limits_of_downloads, limits_of_exports};
+use shared::{Restoring, base, context, drilling, moving, reencryptions, uploads};
 
 /// The URL of the service's own database.
 ///
@@ -252,284 +251,5 @@ impl Service {
             authenticator,
             shutdown,
         }
-    }
-}
-
-/// Ends the operations that a dead process left, by kind.
-struct Heirs {
-    backups: backups::Inheritance,
-    restores: restore::Inheritance,
-    imports: moving::Inheritance,
-    drills: drills::Inheritance,
-}
-
-#[async_trait]
-impl Heir for Heirs {
-    async fn inherit(&self, dead: &ProcessRow, operations: Vec<OperationRow>) -> bool {
-        let (of_restores, others): (Vec<_>, Vec<_>) =
-            operations.into_iter().partition(restore::Inheritance::is_restore);
-        let (of_imports, others): (Vec<_>, Vec<_>) =
-            others.into_iter().partition(moving::Inheritance::is_import);
-        let (of_drills, others): (Vec<_>, Vec<_>) =
-            others.into_iter().partition(drills::Inheritance::is_drill);
-        // All are called before their results are combined, so none holds up another: a restore may wait days for a
-        // source.
-        let restores = self.restores.inherit(dead, &of_restores).await;
-        let imports = self.imports.inherit(dead, &of_imports).await;
-        let drills = self.drills.inherit(dead, &of_drills).await;
-        let backups = self.backups.inherit(dead, &others).await;
-        // Finally, close everything that the process left open in the audit log, including operations that were
-        // settled.
-        restores && imports && drills && backups && self.backups.close(dead).await
-    }
-}
-
-/// Dependencies that restores share with other parts.
-struct Restoring {
-    base: Base,
-    verifier: Verifier,
-    uploads: Arc<Uploads>,
-    sources: Arc<Sources>,
-    host: String,
-    app_name: String,
-    waiting: Arc<Waiting>,
-}
-
-impl Restoring {
-    fn create(
-        self,
-        config: &BackupConfig,
-        stored: &StoredBackups,
-        (membership, limits): (Arc<Membership>, Limits),
-        metrics: [KindMetrics; 3],
-    ) -> Restores {
-        let Self { base, verifier, uploads: admission, sources, host, app_name, waiting } = self;
-        let Base { store, vault, clock, shutdown, vault_restored, .. } = base;
-        let stall = limits.stall;
-        let uploads = ArchiveUploads {
-            store: Arc::clone(&store),
-            vault: vault.clone(),
-            clock: Arc::clone(&clock),
-            admission: Arc::clone(&admission),
-            folder: config.staging_folder(),
-            host,
-            stall,
-        };
-        let archives = Archives {
-            rereading: Arc::clone(&stored.rereading),
-            uploads: Arc::new(uploads),
-            admission,
-            vault: vault.clone(),
-            memory: verifier.cost().memory,
-            stall,
-        };
-        let archives = Arc::new(archives);
-        let base = restore::Base {
-            store,
-            vault,
-            clock,
-            sources,
-            archives,
-            verifier,
-            shutdown,
-            app_name,
-            waiting,
-            vault_restored,
-        };
-        let makers = (Arc::clone(&stored.creations), stored.catalogue.clone());
-        Restores::create(base, membership, makers, limits, metrics)
-    }
-}
-
-/// The dependencies that all code for stored backups shares.
-fn base(
-    config: &Config,
-    store: Arc<dyn Store>,
-    (vault, clock): (&VaultClient, &Arc<dyn Clock>),
-    shutdown: &Shutdown,
-) -> Result<Base> {
-    Ok(Base {
-        store,
-        vault: vault.clone(),
-        clock: Arc::clone(clock),
-        destinations: Arc::new(Destinations::create(&config.destinations)?),
-        wake: Arc::default(),
-        vault_restored: Arc::default(),
-        shutdown: shutdown.clone(),
-    })
-}
-
-fn context(
-    config: &Config,
-    sources: &Arc<Sources>,
-    vault: &VaultClient,
-    clock: &Arc<dyn Clock>,
-    counted: &BackupMetrics,
-    own: Arc<dyn OwnRecords>,
-) -> Result<AssemblyContext> {
-    let policy = SealPolicy::create(&config.seal)?;
-    policy.warn();
-    let level = config.backup.compression_level;
-    let compression = level.map_or(Ok(Compression::default()), Compression::level);
-    Ok(AssemblyContext {
-        app: config.app.clone(),
-        policy,
-        sources: Arc::clone(sources),
-        vault: vault.clone(),
-        compression: compression.map_err(|error| Error::Config(format!("compression_level: {error}")))?,
-        clock: Arc::clone(clock),
-        metrics: counted.exports(),
-        own,
-    })
-}
-
-fn limits_of_exports(config: &BackupConfig) -> (Limits, Lifetime) {
-    let (limits, making) = limits(config, config.export_limit_seconds, config.concurrent_exports);
-    (limits, Lifetime { making, pins: Some(i64::from(config.pin_days) * 24 * HOUR) })
-}
-
-/// While a backup is being made, its pins expire a day after its deadline; once it is stored, it is pinned permanently.
-fn limits_of_creations(config: &BackupConfig) -> (Limits, Lifetime) {
-    let (limits, making) = limits(config, config.create_limit_seconds, config.concurrent_backups);
-    (limits, Lifetime { making, pins: Some(making.saturating_add(24 * HOUR)) })
-}
-
-/// Time between the deletion of a backup and the deletion of its files.
-fn delay(config: &BackupConfig) -> i64 {
-    i64::from(config.delete_delay_hours) * HOUR
-}
-
-fn limits_of_downloads(config: &BackupConfig) -> Limits {
-    limits(config, DOWNLOAD_SECONDS, config.concurrent_downloads).0
-}
-
-/// Dependencies that the export and import of tables share with other parts.
-fn moving(
-    config: &Config,
-    base: &Base,
-    (sources, uploads): (&Arc<Sources>, &Arc<Uploads>),
-    memory: MemoryLimits,
-) -> moving::Base {
-    let Base { store, vault, clock, shutdown, .. } = base.clone();
-    let (sources, uploads) = (Arc::clone(sources), Arc::clone(uploads));
-    moving::Base { app: config.app.clone(), store, vault, clock, sources, uploads, memory, shutdown }
-}
-
-/// Dependencies that drills share with restores.
-fn drilling(config: &Config, restores: &Restores, stored: &StoredBackups) -> Result<drills::Base> {
-    let restore::Base { store, vault, clock, sources, archives, verifier, .. } = restores.base().clone();
-    let (catalogue, places) = (stored.catalogue.clone(), ScratchPlaces::create(&config.drill)?);
-    Ok(drills::Base { store, vault, clock, sources, catalogue, archives, verifier, places })
-}
-
-fn reencryptions(
-    config: &BackupConfig,
-    (vault, clock, sources): (&VaultClient, &Arc<dyn Clock>, &Arc<Sources>),
-    membership: &Arc<Membership>,
-    metrics: KindMetrics,
-) -> Reencryptions {
-    let (vault, clock, sources) = (vault.clone(), Arc::clone(clock), Arc::clone(sources));
-    let base = reencryption::Base { vault, clock, sources };
-    let limits = limits(config, REENCRYPTION_SECONDS, config.concurrent_restores).0;
-    Reencryptions::create(base, Arc::clone(membership), limits, metrics)
-}
-
-/// Maximum duration of a re-encryption; another one continues with the rest.
-const REENCRYPTION_SECONDS: u64 = 12 * 3600;
-
-/// Maximum duration of a download, which can be resumed.
-const DOWNLOAD_SECONDS: u64 = 24 * 3600;
-
-/// The second value is the maximum duration in microseconds.
-fn limits(config: &BackupConfig, seconds: u64, concurrent: usize) -> (Limits, i64) {
-    let (duration, stall) = (Duration::from_secs(seconds), Duration::from_secs(config.stall_seconds));
-    let longest = i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
-    (Limits { duration, stall, concurrent }, longest)
-}
-
-/// Metrics of each kind of operation.
-struct Counted {
-    /// All kinds, as the status lists them.
-    kinds: Vec<KindMetrics>,
-    of_exports: KindMetrics,
-    others: [KindMetrics; 3],
-    of_restores: [KindMetrics; 3],
-    of_moves: [KindMetrics; 2],
-    of_reencryptions: KindMetrics,
-    of_drills: KindMetrics,
-}
-
-impl Counted {
-    fn of(counted: &BackupMetrics) -> Self {
-        let of_exports = counted.export_kind(export::KIND.name);
-        let others = [CREATION.name, DOWNLOAD.name, verification::KIND.name].map(|name| counted.kind(name));
-        let of_restores = [restore::PLAN.name, restore::APPLY.name, restore::ROLLBACK.name];
-        let of_restores = of_restores.map(|name| counted.kind(name));
-        let of_moves = [moving::EXPORT.name, moving::IMPORT.name].map(|name| counted.kind(name));
-        let of_reencryptions = counted.kind(reencryption::KIND.name);
-        let of_drills = counted.kind(drills::KIND.name);
-        let last = [of_reencryptions.clone(), of_drills.clone()];
-        let kinds = [&[of_exports.clone()][..], &others, &of_restores, &of_moves, &last].concat();
-        Self { kinds, of_exports, others, of_restores, of_moves, of_reencryptions, of_drills }
-    }
-}
-
-/// Kinds of operations with their maximum durations. A start event that has no closing event after that time gets one.
-fn closed(
-    exports: Limits,
-    creations: Limits,
-    downloads: Limits,
-    restores: Limits,
-) -> Vec<(&'static operation::Kind, Duration)> {
-    vec![
-        (&export::KIND, exports.duration),
-        (&CREATION, creations.duration),
-        (&DOWNLOAD, downloads.duration),
-        (&restore::APPLY, restores.duration),
-        (&restore::ROLLBACK, restores.duration),
-        (&moving::EXPORT, exports.duration),
-        (&moving::IMPORT, restores.duration),
-        (&reencryption::KIND, Duration::from_secs(REENCRYPTION_SECONDS)),
-    ]
-}
-
-fn waiting(metrics: &Metrics) -> Arc<Waiting> {
-    let waiting = Arc::<Waiting>::default();
-    let (name, help) = (
-        "strongroom_backup_restores_waiting",
-        "Restores that cannot be brought to their end now, and are tried again.",
-    );
-    let counted = Arc::clone(&waiting);
-    metrics.sampled(Kind::Gauge, name, help, &[], move || vec![Sample::plain(counted.count() as f64)]);
-    waiting
-}
-
-fn sample_staging(metrics: &Metrics, uploads: &Arc<Uploads>) {
-    let (name, help) = (
-        "strongroom_backup_staged_bytes",
-        "Bytes of files that are staged in order to be verified or restored.",
-    );
-    let uploads = Arc::clone(uploads);
-    metrics.sampled(Kind::Gauge, name, help, &[], move || vec![Sample::plain(uploads.staged_bytes() as f64)]);
-}
-
-/// Admission and limits of everything that is staged.
-fn uploads(config: &BackupConfig, metrics: &Metrics) -> Arc<Uploads> {
-    let staging_dir = config.staging_folder();
-    incoming::warn(&staging_dir);
-    let (bytes, staged_bytes) = (config.upload_limit_bytes, config.staging_limit_bytes);
-    let uploads = Arc::new(Uploads::create(UploadLimits { bytes, staged_bytes, staging_dir }));
-    sample_staging(metrics, &uploads);
-    uploads
-}
-
-fn cost(config: &BackupConfig) -> Cost {
-    Cost {
-        concurrent: config.concurrent_verifications,
-        memory: MemoryLimits {
-            row: config.verify_row_limit_bytes,
-            manifest: config.verify_manifest_limit_bytes,
-        },
-        processor: Duration::from_secs(config.verify_processor_seconds),
     }
 }

@@ -259,7 +259,7 @@ pub(super) fn manifest_digest(archive: &Archive) -> String {
 
 /// Metadata of a plan for the audit log.
 fn describe(request: &Request, row: &RestoreRow, plan: &proto::RestorePlan) -> Metadata {
-    let mut metadata = super::describe(request, &row.id);
+    let mut metadata = request.described(&row.id);
     let reasons: Vec<&str> = plan.refusals.iter().map(|refusal| refusal.reason.as_str()).take(20).collect();
     put(&mut metadata, "refusals", reasons);
     metadata

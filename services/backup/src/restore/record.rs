@@ -11,6 +11,7 @@ use strongroom_tables::load::Mode;
 
 use super::rows::Key;
 use crate::error::{Error, Result};
+use crate::operation::{Metadata, put};
 use crate::schedules::archived::Archived;
 use crate::store::RestoreRow;
 
@@ -71,6 +72,24 @@ pub(crate) struct Request {
 }
 
 impl Request {
+    /// Metadata of this restore for the audit log.
+    pub(super) fn described(&self, id: &str) -> Metadata {
+        let mut metadata = Metadata::new();
+        put(&mut metadata, "restore_id", id);
+        put(&mut metadata, "archive_id", self.archive.id.as_str());
+        put(&mut metadata, "sha256", self.archive.sha256.as_str());
+        put(&mut metadata, "mode", self.mode.as_str());
+        put(&mut metadata, "sources", self.sources.clone());
+        if !self.tables.is_empty() {
+            let some: Vec<&String> = self.tables.iter().take(100).collect();
+            put(&mut metadata, "tables", serde_json::json!(some));
+        }
+        if !self.rows.is_empty() {
+            put(&mut metadata, "rows", self.rows.values().map(|keys| keys.len() as u64).sum::<u64>());
+        }
+        metadata
+    }
+
     /// The grant as made by the vault; empty if the restore has none.
     pub(crate) fn grant_statement(&self) -> Bytes {
         hex::decode(&self.grant).unwrap_or_default().into()
@@ -105,6 +124,22 @@ pub(crate) enum RequestMode {
     IntoEmpty,
     Merge,
     Replace,
+}
+
+impl RequestMode {
+    /// Its name on the command line.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::IntoEmpty => "into-empty",
+            Self::Merge => "merge",
+            Self::Replace => "replace",
+        }
+    }
+
+    /// Whether it can delete rows.
+    pub(super) fn needs_confirmation(self) -> bool {
+        self == Self::Replace
+    }
 }
 
 impl From<RequestMode> for Mode {

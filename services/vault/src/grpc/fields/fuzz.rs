@@ -6,7 +6,10 @@ use strongroom_api::vault::v1::selector::Selector as Kind;
 use strongroom_fuzz::{Outcome, fuzz};
 
 use super::list::selectors;
-use super::{kid, kind, labels, provider};
+use super::{
+    column, etag, event_filter, filter, id, introspect_hash, kid, kind, labels, provider, request_id, role,
+    service, target, text, trace_id,
+};
 
 fn outcome<T, E: ToString>(result: Result<T, E>) -> Outcome {
     result.map(drop).map_err(|error| error.to_string())
@@ -32,15 +35,39 @@ fn selectors_of_tokens() {
 
 #[test]
 fn names_and_labels() {
-    fuzz("vault fields", &[b"openai", b"0123456789abcdef", b"env=staging", b"endpoint"], |text| {
-        let text = String::from_utf8_lossy(text);
-        let (name, value) = text.split_once('=').unwrap_or((&text, ""));
-        let accepted = [
-            outcome(provider("provider", &text)),
-            outcome(kind("kind", &text)),
-            outcome(kid("kid", &text)),
+    let seeds: [&[u8]; 8] = [
+        b"openai",
+        b"0123456789abcdef",
+        b"env=staging",
+        b"\"7\"",
+        b"orders.secret",
+        b"credential.*",
+        b"0af7651916cd43dd8448eb211c80319c",
+        b"01a22e92-4fc8-7462-8a2d-9b7ece0692ee",
+    ];
+    fuzz("vault fields", &seeds, |bytes| {
+        let given = String::from_utf8_lossy(bytes);
+        let (name, value) = given.split_once('=').unwrap_or((&given, ""));
+        let outcomes = [
+            outcome(provider("provider", &given)),
+            outcome(kind("kind", &given)),
+            outcome(kid("kid", &given)),
             outcome(labels("labels", [(name.to_owned(), value.to_owned())])),
+            outcome(etag("etag", &given)),
+            outcome(id("id", &given)),
+            outcome(request_id("request_id", &given)),
+            outcome(column("column", &given)),
+            outcome(event_filter("event", &given)),
+            outcome(trace_id("trace_id", &given)),
+            outcome(text("name", &given)),
+            outcome(filter("name", &given)),
+            outcome(target("target", &given)),
+            outcome(role("role", &given)),
+            outcome(service("service", &given)),
+            outcome(introspect_hash("token_sha256", bytes)),
         ];
-        accepted.into_iter().reduce(Result::or).unwrap_or(Ok(()))
+        // No text suits every field: the fields that accept it tell the inputs apart.
+        let accepted = outcomes.iter().map(|one| if one.is_ok() { '+' } else { '-' });
+        outcomes[0].clone().map_err(|_| accepted.collect())
     });
 }
