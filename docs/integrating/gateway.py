@@ -28,7 +28,7 @@ TABLES = {
 }
 # Columns sealed with the vault's key `gateway`, and with the row's place as additional data.
 ENCRYPTED = {"mcp_servers": [("bearer", "gateway", "{table}/{column}/{id}")]}
-# A block is sent once it has this many bytes. Its last row may exceed them: a row above 2 MiB would need a smaller block.
+# A block is sent once it has this many bytes, so it can be longer by one row. A message has at most 64 MiB.
 CHUNK = 1 << 20
 
 

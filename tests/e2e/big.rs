@@ -40,7 +40,8 @@ fn a_big_table_exports_in_bounded_memory_without_a_temporary_file() {
     }
 }
 
-/// Neither in its folder for temporary files nor as an open, already deleted file. A probe of the folder has one for a moment.
+/// Asserts that the service has no temporary file, neither in its folder for them nor as an open, already deleted file.
+/// It waits, because the check of the dependency `staging` has such a file for a moment.
 fn assert_no_temporary_file(folder: &Path, pid: u32) {
     e2e::eventually("no temporary file", e2e::PATIENCE, || {
         let is_empty = folder.read_dir().unwrap().next().is_none();

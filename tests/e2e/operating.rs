@@ -1,5 +1,5 @@
-//! The operators' pages and the README's installation and recovery chapters, run as written: all commands in order,
-//! each with the output that the page shows.
+//! The operators' pages and the README, run as written: all commands in order, each with the output that the page
+//! shows.
 
 mod links;
 mod page;
@@ -31,7 +31,8 @@ fn read(file: &str) -> String {
     std::fs::read_to_string(repository().join(file)).unwrap()
 }
 
-/// Runs the acts against a service with these `sources`, each with the configuration left by the previous one.
+/// Runs the steps of each [`Act`] against a service with these `sources`. After an act, its TOML is added to the
+/// configuration and the service is restarted.
 fn play(acts: Vec<Act>, sources: &str) {
     let mut dev = Dev::start(sources);
     let shell = Shell::beside(&dev);

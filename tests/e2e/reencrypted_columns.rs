@@ -1,5 +1,5 @@
 //! Sealed columns of an application's database after a rotation: `strongroom source reencrypt` while the application
-//! writes, its process dies and its client leaves; values that no key opens; and refusals.
+//! writes, when the backup service dies, and when its client leaves; values that no key opens; and refusals.
 
 mod gateway;
 mod interrupted;

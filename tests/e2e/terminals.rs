@@ -44,7 +44,7 @@ fn a_new_passphrase_is_not_guessable() {
     assert!(!verified.stderr.contains("repeat"), "{verified:?}");
 }
 
-/// None of these commands can be undone.
+/// Each of these commands destroys something. Only the destruction of a key can be cancelled, for a time (`key undo`).
 #[test]
 fn a_destructive_command_asks_or_needs_yes() {
     let dev = Dev::start("");

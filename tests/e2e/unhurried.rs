@@ -13,9 +13,10 @@ use tonic::transport::Endpoint;
 pub(crate) const ABOVE_IDLE: u64 = 64 << 20;
 
 /// The most memory that one export may hold. Its queues between database and client (ARCHITECTURE.md, "Taking a
-/// backup") hold 4 blocks of 128 KiB; two pieces of 256 KiB, before and after compression, for each of at most 4
-/// threads; 4 chunks of 256 KiB; and about as much again on both sides of HTTP/2: 7 MiB. The allocator keeps memory
-/// that other threads have freed, so this is twice that, and still well below the archives of these tests.
+/// backup") hold 4 blocks of 128 KiB (0.5 MiB); two pieces for each of at most 4 threads, each piece with 256 KiB before
+/// and 256 KiB after compression (4 MiB); and 4 chunks of 256 KiB (1 MiB). HTTP/2 holds about another 1 MiB, so together
+/// they hold less than 7 MiB. The allocator keeps memory that other threads have freed, so the limit is twice as high, and
+/// still well below the size of the archives of these tests.
 pub(crate) const ONE_EXPORT: u64 = 14 << 20;
 
 /// The client's receive window. It is small, or a whole archive would wait in the client's memory and the test would

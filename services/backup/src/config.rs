@@ -135,7 +135,7 @@ pub struct BackupConfig {
     /// not know how long somebody keeps such an archive.
     #[schemars(range(min = 1, max = 3_650))]
     pub pin_days: u32,
-    /// The maximum number of concurrent exports. Each takes a few MiB of memory.
+    /// The maximum number of concurrent exports. Each takes up to 14 MiB of memory, or more if single rows have several MiB.
     #[schemars(range(min = 1, max = 1_000))]
     pub concurrent_exports: usize,
     /// The maximum duration of making a stored backup, in seconds; its snapshots can stay open that long.

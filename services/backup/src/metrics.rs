@@ -1,6 +1,6 @@
 //! The backup service's metrics. Label children are resolved once, here; an operation touches only atomics.
 //!
-//! Label values are the kinds of operations and the names of sources in the configuration.
+//! Label values come from fixed lists: the kinds and outcomes of operations, and the stages of an export.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -46,7 +46,7 @@ pub(crate) struct Size {
 /// The last operation of a kind in this process.
 #[derive(Debug, Clone)]
 pub(crate) struct Last {
-    /// The file's name.
+    /// What it worked on, such as a file's name.
     pub(crate) target: String,
     pub(crate) outcome: Outcome,
     /// The stable reason of its error; empty if it did its work.

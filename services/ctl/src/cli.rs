@@ -66,7 +66,7 @@ Exit codes: 0 done, 1 not done, 2 wrong usage, 3 an archive that is intact but n
 
 /// Stores provider secrets, and backs up and verifies a platform's databases and files.
 ///
-/// Start with `strongroom demo`, which demonstrates everything locally in about a minute.
+/// Start with `strongroom demo`, which demonstrates everything locally in a few seconds.
 #[derive(Debug, Parser)]
 #[command(name = "strongroom", version, after_help = ENVIRONMENT)]
 pub(crate) struct Cli {
@@ -80,7 +80,7 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Demonstrate everything on an embedded database, in about a minute.
+    /// Demonstrate everything on an embedded database, in a few seconds.
     Demo(Demo),
     /// Run both services in one process, for development.
     Dev(Dev),
@@ -128,7 +128,7 @@ pub(crate) enum Command {
     /// The databases, directories and services that are backed up.
     #[command(subcommand)]
     Source(SourceCommand),
-    /// Archives on this machine; no service is needed.
+    /// Archives on this machine; with a recovery key or a passphrase, no service is needed.
     #[command(subcommand)]
     Archive(ArchiveCommand),
     /// The key that opens archives when the vault is lost.

@@ -1,9 +1,9 @@
 //! Provider credentials and the references through which consumers use them.
 //!
-//! [`Credentials`] creates, lists, changes and deletes them; `reveal` and `rotation` are its other verbs. [`Secrets`]
-//! reads and opens their sealed secrets, for many callers in one statement (`lookups`). [`References`] binds consumers
-//! to credentials; `resolution` finds the credential that a consumer uses now. `idempotency` recognises repeated
-//! requests.
+//! [`Credentials`] creates, lists, changes and deletes credentials; its methods that reveal and rotate them are in
+//! `reveal` and `rotation`. [`Secrets`] reads and opens their sealed secrets, for many callers in one statement
+//! (`lookups`). [`References`] binds consumers to credentials; `resolution` finds the credential that a consumer uses
+//! now. `idempotency` recognises repeated requests.
 
 mod idempotency;
 mod lookups;

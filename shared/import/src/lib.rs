@@ -2,8 +2,8 @@
 //!
 //! [`Geb`] opens Gatwy's encrypted backup file. [`Export`] reads PromptGate's export, and [`AppKey`] opens
 //! its values that Laravel encrypted. [`Connections`] reads Gatwy's connection export. Everything here is
-//! offline and synchronous. Files are untrusted: their contents are verified before use, and memory use does
-//! not grow with their size.
+//! offline and synchronous. Files are untrusted: their contents are verified before use, and memory use has a
+//! limit that does not depend on their size.
 
 mod app_key;
 mod connections;

@@ -1,8 +1,8 @@
 //! Metrics of one service, in the text format that Prometheus scrapes.
 //!
 //! Nothing is global: `dev` runs two services in one process, each with its own [`Metrics`]. Label values come from
-//! fixed lists, the configuration or the key ring, never from a request: a caller creates series only by creating keys.
-//! docs/metrics.md describes every family; a test compares it with the served metrics.
+//! fixed lists, the configuration, the key ring and the names of schedules: a caller creates series only by creating
+//! keys or schedules. docs/metrics.md describes every family; a test compares it with the served metrics.
 
 mod rpc;
 mod sampled;

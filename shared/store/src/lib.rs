@@ -1,4 +1,4 @@
-//! Opens the two databases, and classifies their errors.
+//! Opens SQLite and PostgreSQL databases, and classifies their errors.
 //!
 //! This crate knows no tables. A service keeps its SQL in its own `store/sqlite` and `store/postgres` files.
 //! [`sqlite`] and [`postgres`] export the same names, so that a service's two files for one entity can have the

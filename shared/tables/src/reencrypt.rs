@@ -89,7 +89,7 @@ pub struct FoundValue {
 }
 
 impl FoundValue {
-    /// Size in memory: the row determines how long the other values are.
+    /// Size in memory. The values in `needed` count too, because only the application limits their length.
     fn bytes(&self) -> usize {
         let needed: usize = self.needed.iter().map(|value| value.get().len()).sum();
         self.text.as_ref().map_or(0, String::len) + needed + self.key.bytes()

@@ -10,7 +10,8 @@ use e2e::repository;
 const SOURCES: [&str; 4] =
     ["services/vault/src", "services/backup/src", "services/ctl/src", "shared/runtime/src"];
 
-/// gRPC's own codes; `UNAUTHENTICATED` is also one of our reasons.
+/// gRPC's own codes, except `INTERNAL` and `UNAUTHENTICATED`, which are also reasons of ours; and `ERROR`, which
+/// OpenTelemetry gives to a span.
 const GRPC: [&str; 16] = [
     "OK",
     "CANCELLED",

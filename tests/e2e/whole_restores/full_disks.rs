@@ -1,5 +1,6 @@
-//! A disk fills up in the middle of a restore of several sources: the sources' disk or the backup service's. Before the
-//! first source is swapped, all sources become old again; afterwards all become new, once there is space.
+//! A disk fills up in the middle of a restore of several sources: the sources' disk or the backup service's. If the
+//! restore cannot swap its first source, all sources become old again. Once it has swapped the first one, all become new
+//! as soon as there is space.
 
 use std::fs::File;
 use std::io::Write as _;

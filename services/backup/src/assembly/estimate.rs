@@ -1,5 +1,4 @@
-//! Estimates the maximum size of an archive from the space that its sources take, to choose the part size of its
-//! upload.
+//! Estimates the size of an archive from the space that its sources take, to choose the part size of its upload.
 
 use futures_util::future::join_all;
 
@@ -13,7 +12,7 @@ pub(crate) struct Estimate {
 }
 
 impl Estimate {
-    /// Estimated upper bound of the archive's size: the sum of the sources.
+    /// The sum of the sources that know their size. An archive rarely exceeds it.
     pub(crate) fn bytes(&self) -> u64 {
         self.sources.iter().filter_map(|(_, bytes)| *bytes).fold(0, u64::saturating_add)
     }

@@ -1,4 +1,4 @@
-//! The configured durations and numbers of operations, as the parts take them.
+//! Converts the configured durations and numbers of operations into the types of the modules that use them.
 
 use std::time::Duration;
 

@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::incoming::Archive;
 use crate::restore::Part;
 
-/// Number of pieces of a large object that can wait: 4 MiB.
+/// Number of pieces of a large object that can wait, together at most 4 MiB.
 const PIECES: usize = 4;
 
 /// Checks the database at `url`. A finding is `None` if the archive has no such items.

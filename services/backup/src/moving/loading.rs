@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use super::contents::Document;
 use crate::error::{Error, Result};
 
-/// Number of chunks of a table that can wait for the database: 1 MiB.
+/// Number of chunks of a table that can wait for the database, together about 1 MiB.
 const CHUNKS: usize = 4;
 
 /// The rows of a document.

@@ -32,8 +32,8 @@ pub(crate) struct AuditRecord {
 }
 
 impl AuditRecord {
-    /// For an operation on `target`, a file's name, requested by `caller`. `operation_id` links its events and makes it
-    /// harmless to record one twice.
+    /// For an operation on `target`, usually a file's name, requested by `caller`. `operation_id` links its events and
+    /// makes it harmless to record one twice.
     pub(crate) fn create(
         vault: VaultClient,
         kind: &'static Kind,

@@ -21,7 +21,7 @@ use super::selection::{Contents, Selected};
 use crate::error::{Error, Result};
 use crate::incoming::Archive;
 
-/// Number of chunks that can wait for the database: 1 MiB.
+/// Number of chunks that can wait for the database, together about 1 MiB.
 const CHUNKS: usize = 4;
 /// Size of a piece of a large object, in bytes.
 const PIECE: usize = 256 << 10;

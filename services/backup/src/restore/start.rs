@@ -1,4 +1,4 @@
-//! Starts the operation of a restore: its row names the operation, its audit record begins, its work runs.
+//! Starts the operation of a restore: enters it in the restore's row, begins its audit record and runs its work.
 
 mod application;
 mod rollback;
@@ -89,8 +89,8 @@ impl Restores {
     ) -> Result<RestoreRow> {
         let mut journal = journal_of(before)?;
         journal.operation.clone_from(&operation.id);
-        // A resumable restore is incomplete, unless it waits in a rollback: then the value from the rollback's start
-        // stays valid.
+        // A restore that became resumable on its way forward was not completely applied. If it became resumable during a
+        // rollback, `was_incomplete` keeps its value from the beginning of that rollback.
         journal.was_incomplete |= before.state == RestoreState::Resumable && !journal.is_going_back;
         journal.is_going_back = state == RestoreState::RollingBack;
         journal.discard_changes = discard_changes;

@@ -1,7 +1,8 @@
 //! Decides which backups of a schedule stay: grandfather, father, son.
 //!
-//! The result depends only on the existing backups and the policy, not on the current time. So a wrong clock removes
-//! nothing that a correct one would not have removed.
+//! The result depends only on the existing backups and the policy, not on the current time. So a clock that is wrong at
+//! this moment removes nothing that a correct one would not have removed. If the newest backup is dated in the future,
+//! nothing is removed (`retaining`).
 
 use std::collections::HashSet;
 

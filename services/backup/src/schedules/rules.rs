@@ -19,7 +19,7 @@ pub(crate) struct Rules {
     /// Name in the IANA database; empty means UTC.
     pub(crate) time_zone: String,
     pub(crate) jitter: i64,
-    /// Maximum duration of a run once it has begun; if not given, the server's limit of an archive.
+    /// Maximum duration of a run once it has begun; if not given, the server's `create_limit_seconds`.
     pub(crate) timeout: Option<i64>,
     pub(crate) include: Vec<String>,
     pub(crate) tables: Vec<String>,

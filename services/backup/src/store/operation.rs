@@ -23,7 +23,7 @@ pub(crate) struct OperationRow {
     pub(crate) fence: i64,
     /// Delegation of the caller, so that whichever process ends it can name the caller in the audit log.
     pub(crate) delegation: Vec<u8>,
-    /// Target of its audit events: the file's name.
+    /// Target of its audit events, usually a file's name.
     pub(crate) target: String,
     pub(crate) trace_id: String,
     pub(crate) start_time: i64,

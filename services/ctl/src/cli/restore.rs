@@ -91,10 +91,12 @@ pub(crate) struct PlanRestore {
     /// What happens to the existing rows of the tables.
     #[arg(long, value_name = "M", value_enum, default_value_t)]
     pub(crate) mode: Mode,
-    /// The sources to restore together: databases, sets of files and services. By default, all in the archive.
+    /// The sources to restore together: databases, sets of files and services. By default, those of the chosen tables; if
+    /// no tables are chosen, all in the archive, but the vault only if it has no credentials.
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     pub(crate) sources: Vec<String>,
-    /// Only these tables, by their names in the archive, and no files. By default, all tables of the sources.
+    /// Only these tables, by their names in the archive, and a set of files only if --sources names it. By default, all
+    /// tables and files of the sources.
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     pub(crate) tables: Vec<String>,
     /// Restore only these rows, by primary key. Other tables are left out unless --tables names them. A key of several

@@ -17,7 +17,7 @@ use crate::audit::Event;
 use crate::error::{Error, Result};
 use crate::store::{NewEvent, Outcome, Store};
 
-/// Duration of the longest operation, in microseconds.
+/// How long a delegation is valid, in microseconds: the maximum duration of an operation with the default limits.
 const LIFE: i64 = 24 * 3600 * 1_000_000;
 /// Extra time for the last event of an operation that took that long.
 const LAST_WORDS: i64 = 5 * 60 * 1_000_000;

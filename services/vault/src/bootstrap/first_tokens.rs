@@ -22,7 +22,7 @@ struct First<'a> {
     role: Role,
 }
 
-/// Registers the tokens in the configured files, unless the vault already has tokens. Creates a file that does not
+/// Registers the tokens in the configured files, unless the vault has ever had a token. Creates a file that does not
 /// exist.
 pub(super) async fn create_first_tokens(store: &dyn Store, config: &VaultConfig, now: i64) -> Result<()> {
     let firsts = configured(config);

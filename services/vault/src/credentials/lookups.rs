@@ -2,7 +2,7 @@
 //!
 //! A gateway looks up a row for each of its requests, and a separate statement costs more than the rest of the call.
 //! So, as in the use log, one task reads all waiting look-ups together, while the next ones queue. The statement for a
-//! look-up begins only after the look-up was made, so its result is no older.
+//! look-up begins only after the look-up was queued, so its result is never older than the call.
 //!
 //! By `tests/bench vault` on two cores, 64 concurrent reveals are about as fast as 64 decrypts, which read nothing;
 //! with one statement for each, they took twice as long on PostgreSQL.

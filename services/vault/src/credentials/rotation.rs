@@ -13,7 +13,7 @@ use crate::store::{Credential, CredentialRow, Once, Replacement, RequestRow, Ver
 
 const METHOD: &str = "RotateCredential";
 
-/// Attempts to make a change that loses races, for a caller that gave no revision.
+/// Maximum number of attempts at a change for a caller that gave no revision: another change can win the race.
 const ATTEMPTS: u32 = 5;
 
 /// A replacement of the current secret.

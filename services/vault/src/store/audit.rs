@@ -153,7 +153,7 @@ pub(crate) trait AuditStore: Send + Sync {
         through: i64,
         limit: i64,
     ) -> Result<Vec<AuditRow>>;
-    /// At most `limit` rows that should grant access but do not open.
+    /// At most `limit` rows that should grant access but have a wrong MAC.
     async fn tampered_rows(&self, limit: usize) -> Result<Vec<Examined>>;
     /// Passes the whole log, and then every row that grants access, to `reader`, in one snapshot.
     async fn read_chain(&self, reader: &mut dyn ChainReader) -> Result<()>;

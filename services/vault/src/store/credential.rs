@@ -43,7 +43,7 @@ pub struct CredentialRow {
     pub revision: i64,
     /// Its labels, a JSON object. `credential_labels` is an index of them.
     pub labels: String,
-    /// Time when the secret was set: a restore never brings back an older one.
+    /// Time when the secret was set. A restore brings back an older secret only for a credential that `--revive` names.
     pub secret_time: i64,
     /// Time when it was deactivated; `None` while it is active.
     pub deactivate_time: Option<i64>,
@@ -110,7 +110,7 @@ impl Granting for CredentialRow {
     }
 }
 
-/// A credential and its data from other tables.
+/// A credential with its parsed labels and its data from other tables.
 #[derive(Clone)]
 pub struct Credential {
     /// Its row.
@@ -246,9 +246,9 @@ pub(crate) trait CredentialStore: Send + Sync {
         selection: &Selectors,
         event: &NewEvent,
     ) -> Result<Changed<i64>>;
-    /// Rows for reveals, without labels and references: those inside the selection, in any order.
+    /// Rows for reveals: those inside the selection, in any order.
     ///
-    /// A row that does not open is an error for that row only.
+    /// A row with a wrong MAC is an error for that row only.
     async fn credential_rows(
         &self,
         ids: &[String],

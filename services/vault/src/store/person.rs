@@ -195,7 +195,7 @@ pub(crate) enum Grounds {
     First,
     /// The enroller has a break-glass token, and has enrolled fewer than [`FIRST_PEOPLE`] people with it.
     BreakGlass,
-    /// A request that this approves.
+    /// A request for the enrolment, which another person approves.
     Approved(PersonApproval),
 }
 

@@ -25,7 +25,7 @@ pub(crate) struct TokenRow {
     pub name: String,
     /// Its role.
     pub role: String,
-    /// Its issuer; empty for the first token.
+    /// Its issuer; empty for a token that nobody issued: the first tokens of a vault, and those made by break-glass.
     pub issuer: String,
     /// Time of issue.
     pub create_time: i64,
@@ -51,7 +51,7 @@ pub(crate) struct TokenRow {
     pub renewed: bool,
     /// Time when its current issuer issued it; later than `create_time` for a reissued token.
     pub issue_time: i64,
-    /// Tokens that it issued up to this time have ended: it had ended, and was reissued then.
+    /// Time when it was reissued after it had ended. Tokens that it had issued by then stay ended.
     pub cut_time: Option<i64>,
     /// Time of the restore that brought it back; it authenticates nobody until it is reissued.
     pub stale_time: Option<i64>,
@@ -204,8 +204,8 @@ pub(crate) trait TokenStore: Send + Sync {
     /// Replaces the hashes of a token that still has the hash `from`; its holder has then renewed it. False, and
     /// nothing written, if the hash is another one.
     async fn renew_token(&self, id: &str, from: &[u8], to: &Hashes, event: &NewEvent) -> Result<bool>;
-    /// Replaces the token's hash, issuer, expiry, binding and person with those of `row`; the token is then issued like
-    /// others.
+    /// Replaces the token's hashes, issuer, expiry, binding, person, issue time and cut time with those of `row`.
+    /// Afterwards the token is neither stale nor enrolled nor made by break-glass.
     async fn reissue_token(&self, row: &TokenRow, event: &NewEvent) -> Result<Reissue>;
     /// Records a use. No event.
     async fn touch_token(&self, id: &str, now: i64) -> Result<()>;

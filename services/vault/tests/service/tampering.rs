@@ -13,7 +13,7 @@ use strongroom_testkit::TestDb;
 use strongroom_testkit::requests::{binding, credential, token};
 use tonic::Code;
 
-use crate::support::{Clients, TestVault, assert_refused, enrol, enrolled};
+use crate::support::{Clients, TestVault, assert_refused, enrol, enrolled, eventually};
 
 /// Tables of rows that grant access, each with an expression for a row's name.
 const TABLES: [(&str, &str); 9] = [
@@ -68,8 +68,19 @@ async fn filled(vault: &TestVault) -> Clients {
 
 async fn problems(clients: &mut Clients) -> BTreeSet<String> {
     let request = VerifyAuditLogRequest::default();
-    let found = clients.audit.verify_audit_log(request).await.unwrap().into_inner().problems;
+    let found = match clients.audit.verify_audit_log(request).await {
+        Ok(found) => found.into_inner().problems,
+        // The vault reads its keys and the verifier's token again every few seconds. Without their MACs, it refuses
+        // every caller, so the edit is found too.
+        Err(refused) if refused.code() == Code::Unauthenticated => return ["REFUSED".to_owned()].into(),
+        Err(error) => panic!("{error:?}"),
+    };
     found.into_iter().map(|problem| problem.reason).collect()
+}
+
+/// Waits until nothing is found: after an edit of the keys, the vault has to read them again.
+async fn nothing_is_found(clients: &mut Clients) {
+    eventually(async || problems(clients).await.is_empty().then_some(())).await;
 }
 
 /// The columns of a table with their types, in lower case.
@@ -187,7 +198,7 @@ async fn every_edit_of_every_column_is_found_or_harmless() {
                 "{table} is empty"
             );
             restore(database, table);
-            assert_eq!(problems(&mut admin).await, BTreeSet::new(), "{table} is as it was");
+            nothing_is_found(&mut admin).await;
         }
         assert!(edited > 100, "{edited}");
     }

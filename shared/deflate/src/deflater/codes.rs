@@ -2,8 +2,8 @@
 
 use super::symbols::LITLENS;
 
-/// Maximum depth of a tree with fewer than 2^32 leaves: the weight needed for a depth grows like the
-/// Fibonacci numbers.
+/// No Huffman tree is this deep if the counts of its symbols add up to less than 2^32: the sum needed for a
+/// depth grows like the Fibonacci numbers.
 const DEEPEST: usize = 48;
 
 /// A code as written: its bits, lowest first, and their number.

@@ -84,8 +84,8 @@ async fn part(connection: Connection, reason: Reason) -> io::Result<()> {
     }
 }
 
-/// Reads the client's remaining bytes: closing the connection with unread bytes would reset it, and lose the last
-/// reply, the reason.
+/// Reads the client's remaining bytes: closing a connection with unread bytes resets it, and the client would not get
+/// the last bytes sent to it, which say why it is refused.
 pub(super) async fn take_leave(mut connection: Connection) -> io::Result<()> {
     connection.shutdown().await?;
     tokio::io::copy(&mut connection.take(LEFT_OVER), &mut tokio::io::sink()).await?;

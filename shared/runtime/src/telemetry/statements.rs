@@ -1,7 +1,8 @@
 //! Spans of database statements, created from the event that sqlx emits for each.
 //!
 //! So every statement of every store and source is in a trace, without any code in the stores. The span has the
-//! statement's first four words, as sqlx cuts them; values are bound and never part of it.
+//! statement's first four words, as sqlx cuts them. They can contain names and numbers of objects, but no values of
+//! rows.
 
 use std::time::{Duration, SystemTime};
 

@@ -28,8 +28,8 @@ pub struct HttpsConnector {
 }
 
 impl HttpsConnector {
-    /// Trusts `authorities`, a PEM file that is reloaded when it changes, or those of the system. Connecting and the
-    /// handshake are each limited to `limit`.
+    /// Trusts `authorities`, a PEM file that is reloaded when it changes, or those of the system. The TCP connection may
+    /// take `limit`; name look-up, connection and TLS handshake together may take twice as long.
     ///
     /// # Errors
     /// [`Error::File`](crate::Error::File) and [`Error::Transport`](crate::Error::Transport) for unusable authorities.

@@ -25,8 +25,9 @@ struct AttachedRow {
     state: Option<String>,
 }
 
-/// By relation: the objects that neither a constraint created nor a parent passed down, except for a trigger whose state
-/// differs from its parent's. Invalid indexes are left out, as in pg_dump: their build failed or is still running.
+/// By relation: the objects that no constraint created and no parent passed down. A trigger that a parent passed down is
+/// listed too if its state differs from the parent's. As in pg_dump, an invalid index is left out, because its build failed
+/// or is still running; but that of a partitioned table is listed, because it is also invalid while a partition lacks it.
 pub(super) async fn list(
     connection: &mut PgConnection,
     relations: &[Oid],

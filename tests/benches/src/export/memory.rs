@@ -1,15 +1,19 @@
 //! Memory of other processes, from proc(5).
+//!
+//! Pages of the program itself do not count for a service: the first export reads 8 MiB of them, which the kernel drops when it needs
+//! memory.
 
 use std::path::Path;
 
 /// Bytes that the process holds now.
 pub(crate) fn resident(pid: u32) -> u64 {
-    field(pid, "VmRSS:")
+    field(pid, "VmRSS:").saturating_sub(field(pid, "RssFile:"))
 }
 
-/// Peak since [`forget_peak`].
+/// Peak since [`forget_peak`]. Pages of the program stay once they are read, so those of the present are those of the
+/// peak.
 pub(crate) fn peak(pid: u32) -> u64 {
-    field(pid, "VmHWM:")
+    field(pid, "VmHWM:").saturating_sub(field(pid, "RssFile:"))
 }
 
 /// Resets the peak (`clear_refs` of proc(5)).

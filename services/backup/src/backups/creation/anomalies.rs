@@ -1,5 +1,5 @@
-//! Detects that a schedule's backup has less content than earlier ones: a database that was emptied, or a wrong one,
-//! makes good archives.
+//! Detects that a schedule's backup has less content than earlier ones. A verification cannot find this: the archive of
+//! a database that was emptied, or of a wrong one, is intact.
 
 use crate::backups::record::{Content, from_json};
 use crate::error::{Result, ScheduleError};

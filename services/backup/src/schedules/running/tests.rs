@@ -19,8 +19,8 @@ const DAY: i64 = 24 * HOUR;
 /// 2026-01-01.
 const BEGIN: i64 = 1_767_225_600_000_000;
 
-/// Once a year, the half hour after two is skipped or repeated in each of these zones; in one of them the shift is half
-/// an hour.
+/// In Berlin and New York, 02:30 is skipped once a year, and Berlin repeats it once a year. In Lord Howe the clock is set
+/// forward from 02:00 to 02:30. In Santiago it changes at midnight.
 const ZONES: [&str; 4] = ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "America/Santiago"];
 
 #[tokio::test(flavor = "multi_thread")]

@@ -26,7 +26,7 @@ fn field(status: &Status) -> Option<String> {
 const ROW: &str = "{\"id\":1,\"name\":\"Ada\"}";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn documents_that_are_none() {
+async fn documents_that_are_invalid_or_too_large() {
     let service = Service::usual("verify_row_limit_bytes = 1000\nupload_limit_bytes = 2000000").await;
     let folder = service.folder.path().to_owned();
     let mut client = Moving::of(&service);

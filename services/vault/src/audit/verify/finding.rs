@@ -60,6 +60,7 @@ pub(crate) struct Verification {
     pub(crate) mac: Vec<u8>,
     /// Sorted by sequence; empty if the log is unchanged, and the rows that grant access match it.
     pub(crate) problems: Vec<Problem>,
-    /// The place of an anchor of another log.
+    /// For an anchor of another log: a sentence about the restore that brought in the rows of that log's vault. Otherwise
+    /// empty.
     pub(crate) note: String,
 }

@@ -164,7 +164,7 @@ async fn the_last_admin_stays() {
             store.revoke_token(id, 7, Some(remaining), &revoked).await.unwrap()
         };
         database.run("UPDATE api_tokens SET create_time = 0 WHERE id = 'cc'");
-        assert_eq!(revoke("aa", &[]).await, Revocation::Last, "a row without its code does not count");
+        assert_eq!(revoke("aa", &[]).await, Revocation::Last, "a row with a wrong MAC does not count");
         assert_eq!(revoke("aa", &["identity:x".into()]).await, Revocation::Done);
         assert_eq!(revoke("dd", &["identity:x".into()]).await, Revocation::Last);
         assert_eq!(revoke("bb", &["identity:x".into()]).await, Revocation::Done, "it had ended already");

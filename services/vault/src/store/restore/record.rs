@@ -163,7 +163,7 @@ pub(crate) struct RowEvents {
 }
 
 impl RowEvents {
-    /// The events of the restore that `base`, the event of a change, records.
+    /// Begins the `restore.rows` events that accompany `base`, the event of a restore or of its rollback.
     pub(crate) fn of(base: &NewEvent, change_id: String) -> Self {
         let base = NewEvent { event: ROWS_EVENT.to_owned(), operation_id: None, ..base.clone() };
         Self { base, table: "", rows: Map::new(), count: 0, is_due: false, events: Vec::new(), change_id }

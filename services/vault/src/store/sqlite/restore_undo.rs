@@ -1,5 +1,7 @@
-//! Rolls back a restore in SQLite: each row gets its previous state, unless that would bring back a row that was
-//! revoked since.
+//! Rolls back a restore in SQLite: each row gets its previous state.
+//!
+//! What was made stricter since the restore stays so: a credential stays deleted, deactivated or rotated, and keeps an
+//! earlier expiry; a token that was revoked stays in the list as revoked.
 
 use std::collections::BTreeSet;
 

@@ -31,7 +31,7 @@ async fn issued_tokens_are_their_issuer_s_person() {
 }
 
 #[tokio::test]
-async fn an_enrolled_token_acts_once_its_issuer_does_not_know_it() {
+async fn an_enrolled_token_acts_only_after_its_issuer_no_longer_knows_it() {
     for vault in TestVault::each().await {
         let (mut ada, mut ben) = (enrolled(&vault, "Ada").await, enrolled(&vault, "Ben").await);
         let (id, mut known_to_ada) = issue(&vault, &mut ada).await;

@@ -1,5 +1,5 @@
 //! Changes by narrowed tokens: each has the effect that it would have in a vault of its selection alone, and none
-//! elsewhere.
+//! elsewhere, except that references outside the selection lose a deleted credential too.
 
 use strongroom_api::vault::v1::{
     Credential, DeleteCredentialRequest, ReassignReferencesRequest, ReleaseReferenceRequest,

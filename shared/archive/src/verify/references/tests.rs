@@ -153,9 +153,9 @@ fn what_costs_too_much_is_not_looked_at() {
     assert_eq!(found(&report(&[posts, users()], 100)), (0, 1, vec![]), "nothing indexes such a value");
 }
 
-/// SQLite compares by the collation of the referenced table.
+/// SQLite also applies a collation of the referenced table.
 #[test]
-fn a_collation_of_either_table_is_minded() {
+fn a_collation_in_the_referenced_table_prevents_the_check() {
     let mut posts = posts("sqlite");
     refer(&mut posts, &["slug"], "users", &["name"], "");
     let mut users = users("sqlite", &[r#"{"id":7,"name":"A"}"#]);

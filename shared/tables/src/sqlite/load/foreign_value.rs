@@ -9,7 +9,7 @@
 //! | bytea | BLOB |
 //! | everything else | TEXT, as the server prints it |
 //!
-//! A column accepts them if its declared type leaves them as they are; other columns are refused by name.
+//! If a column's declared type would change such values, the restore is refused, and the refusal names the column.
 
 use serde_json::value::RawValue;
 use strongroom_archive::schema::{TableSchema, UserType};
@@ -26,7 +26,8 @@ pub(super) enum Form {
     /// Digits as text.
     Digits,
     Bytes,
-    /// Text that can never be parsed as a number.
+    /// Text that is never a number, except a JSON number such as `5`: a column that would change it refuses it when it is
+    /// encoded.
     Words,
     Text,
 }

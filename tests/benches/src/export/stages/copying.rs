@@ -1,7 +1,7 @@
-//! Potential of several connections: binary COPY of one snapshot, drained and discarded.
+//! How much an export could gain by reading a table through several connections.
 //!
-//! Each connection takes its share of the table's pages. Putting the rows back in order is not counted, so this is the
-//! upper bound for a gain by reading ahead.
+//! Each connection reads its share of the table's pages by binary COPY, all in one snapshot, and discards the bytes.
+//! Putting the rows back in order is not counted, so no real reader could gain more.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};

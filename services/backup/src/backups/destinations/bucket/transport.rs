@@ -1,9 +1,10 @@
 //! Carries the requests to S3 over HTTP/1.1, and limits what a server can do: how long it takes, how long it is silent,
 //! and how much it sends.
 //!
-//! A connection and its handshake have five seconds each. A request fails if the server accepts and sends nothing for
-//! half a minute. Up to 4 MiB of a part can be in the operating system's send buffer, where no progress is seen, so a
-//! link must carry about 1 Mbit/s. A part as a whole may take as long as it needs.
+//! A TCP connection has five seconds; name look-up, connection and TLS handshake together have ten. A request fails if
+//! the server accepts and sends nothing for half a minute. Up to 4 MiB of a part can be in the operating system's send
+//! buffer, where no progress is seen, so a link must carry about 1 Mbit/s. A part as a whole may take as long as it
+//! needs.
 
 use std::path::PathBuf;
 use std::sync::Arc;

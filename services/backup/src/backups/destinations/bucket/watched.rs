@@ -1,4 +1,5 @@
-//! Bodies whose silence is detected.
+//! HTTP bodies that reveal a silent server: a request's body notes when the server takes a piece, and an answer's body
+//! fails if the server sends nothing for too long.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};

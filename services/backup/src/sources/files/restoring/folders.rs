@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::io;
 
-use rustix::fs::{Mode, fchmod, fstat};
+use rustix::fs::{Mode, RawMode, fchmod, fstat};
 use strongroom_archive::manifest::TruePath;
 
 use super::actions::Action;
@@ -18,10 +18,22 @@ use crate::sources::files::root::is_elsewhere;
 
 /// A new folder's name until it is finished.
 const NEW: &str = "folder";
-/// The mode bits that a new folder takes over from its parent, whose mode decides who may see names there: for its
-/// group, if both have the same group, and for others, who never get write permission.
+/// Bits of the parent's group. A new folder gets them if it has the same group.
 const OF_GROUP: Mode = Mode::RWXG.union(Mode::SGID);
-const OF_OTHERS: Mode = Mode::RGRP.union(Mode::XGRP).union(Mode::ROTH).union(Mode::XOTH);
+/// Bits of the parent's others. A new folder gets them without write permission.
+const OF_OTHERS: Mode = Mode::ROTH.union(Mode::XOTH);
+
+/// The mode of a new folder in a folder of mode `above`. The members of another group are others to the parent, so
+/// they get what others get.
+fn mode(above: RawMode, has_same_group: bool) -> Mode {
+    let above = Mode::from_raw_mode(above);
+    let others = above.intersection(OF_OTHERS);
+    let group = match has_same_group {
+        true => above.intersection(OF_GROUP),
+        false => Mode::from_raw_mode(others.as_raw_mode() << 3),
+    };
+    Mode::RWXU.union(group).union(others)
+}
 
 impl FilesTarget {
     /// `None` if a folder of the path is missing.
@@ -68,8 +80,8 @@ impl FilesTarget {
         Ok(())
     }
 
-    /// Archives do not contain modes of folders. A new folder appears with its parent's mode and with its owner, so
-    /// that a crash leaves none without.
+    /// Archives do not contain modes of folders. A new folder gets its mode and its owner before it gets its name, so
+    /// that no crash leaves a folder without them.
     fn make_folder(
         &self,
         own: &Own,
@@ -86,9 +98,7 @@ impl FilesTarget {
                 owner.give(folder.as_fd())?;
             }
             let (above, own) = (fstat(place.folder.root().as_fd())?, fstat(folder.as_fd())?);
-            let shared = if above.st_gid == own.st_gid { OF_GROUP.union(OF_OTHERS) } else { OF_OTHERS };
-            let bits = Mode::from_raw_mode(above.st_mode).intersection(shared);
-            fchmod(folder.as_fd(), bits.union(Mode::RWXU))?;
+            fchmod(folder.as_fd(), mode(above.st_mode, above.st_gid == own.st_gid))?;
             sync(&folder)?;
             match rename_new(&new, place) {
                 // An application has created it first.
@@ -121,5 +131,27 @@ impl FilesTarget {
             }
         }
         sync(&own.slots).map_err(failing(b".strongroom"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_permits_nobody_more_than_its_parent() {
+        for (above, has_same_group, expected) in [
+            (0o755, true, 0o755),
+            (0o755, false, 0o755),
+            (0o2770, true, 0o2770),
+            (0o2770, false, 0o700),
+            (0o751, false, 0o711),
+            (0o1777, true, 0o775),
+            (0o777, false, 0o755),
+            (0o500, true, 0o700),
+        ] {
+            let found = mode(above, has_same_group).as_raw_mode();
+            assert_eq!(found, expected, "{above:o} {has_same_group}: {found:o}");
+        }
     }
 }

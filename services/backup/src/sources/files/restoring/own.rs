@@ -10,6 +10,7 @@
 use std::ffi::OsString;
 use std::io::{self, Read as _, Write};
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, Mode, OFlags, flock, openat, renameat};
 use rustix::io::Errno;
@@ -25,6 +26,10 @@ pub(super) const LOCK: &str = "lock";
 const FILES: &str = "files";
 /// Prefix of a discarded restore's folder until it is removed. No id begins with it.
 pub(super) const GONE: &str = ".gone-";
+/// How long to wait for the lock of a process that is about to end. A child that this process has just started also
+/// holds the lock until it executes its program.
+const PATIENCE: Duration = Duration::from_millis(200);
+const BETWEEN_TRIES: Duration = Duration::from_millis(10);
 /// Maximum length of an id: the text of a UUID has 36 bytes.
 const MOST_ID_BYTES: usize = 64;
 
@@ -86,19 +91,24 @@ impl Restores {
         Ok(ids)
     }
 
-    /// Does not wait.
+    /// Waits only for [`PATIENCE`].
     ///
     /// # Errors
     /// [`FilesError::Locked`].
     pub(super) fn lock(&self, target: &FilesTarget) -> Result<Lock> {
         let failing = |error: Errno| target.failing("cannot lock", RESTORE_FOLDER)(error.into());
         let flags = OFlags::RDWR.union(OFlags::CREATE).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+        let started = Instant::now();
         // If another process removed the folder meanwhile, it has also removed the opened file.
         loop {
             let file =
                 openat(self.folder.as_fd(), LOCK, flags, Mode::RUSR.union(Mode::WUSR)).map_err(failing)?;
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => {}
+                Err(Errno::WOULDBLOCK) if started.elapsed() < PATIENCE => {
+                    std::thread::sleep(BETWEEN_TRIES);
+                    continue;
+                }
                 Err(Errno::WOULDBLOCK) => return Err(FilesError::Locked { name: target.name.clone() }),
                 Err(error) => return Err(failing(error)),
             }

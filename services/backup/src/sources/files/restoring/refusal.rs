@@ -2,7 +2,7 @@
 
 use strongroom_archive::manifest::TruePath;
 
-/// Maximum number that is named.
+/// Maximum number of refusals that are kept.
 const MOST: usize = 100;
 
 /// A reason to refuse a restore.

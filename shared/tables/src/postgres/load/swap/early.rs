@@ -3,8 +3,8 @@
 //!
 //! A row that was written since then has an `xmin` at or after the oldest transaction that was running when the difference
 //! was found. This can also be true of older rows; comparing them again does no harm. Deleted rows are detected by
-//! counting: for each row that exists now, it is known whether its key existed before. If fewer such rows exist than
-//! there were rows before, some were deleted, and the whole difference is found again.
+//! counting the rows that were not written since, and the written ones whose key existed before. If these are fewer than
+//! all rows of that time, some were deleted, and the whole difference is found again.
 
 use super::counts::Counts;
 use super::exchange;

@@ -206,7 +206,7 @@ async fn bytes_that_changed_on_this_machine_are_found_in_the_end() {
 }
 
 #[tokio::test]
-async fn an_end_without_the_trailer_is_none() {
+async fn a_stream_without_a_trailer_has_not_ended() {
     let folder = tempfile::tempdir().unwrap();
     let without_trailer = |said: &mut Vec<Said>, _: &mut Random| {
         said.pop();
