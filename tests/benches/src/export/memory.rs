@@ -1,6 +1,6 @@
 //! Memory of other processes, from proc(5).
 //!
-//! Pages of the program itself do not count for a service: the first export reads 8 MiB of them, which the kernel drops when it needs
+//! Pages of the program itself do not count for a service: the first export reads some 9 MiB of them, which the kernel drops when it needs
 //! memory.
 
 use std::path::Path;
