@@ -3,6 +3,7 @@
 mod counted;
 mod heirs;
 mod limits;
+mod own_files;
 mod shared;
 
 use std::sync::Arc;
@@ -34,6 +35,7 @@ use crate::verification::{Verifications, Verifier};
 use counted::{Counted, waiting};
 use heirs::Heirs;
 use limits::{closed, cost, delay, limits, limits_of_creations, limits_of_downloads, limits_of_exports};
+pub(crate) use own_files::check_own_files;
 use shared::{Restoring, base, context, drilling, moving, reencryptions, uploads};
 
 /// The URL of the service's own database.

@@ -4,6 +4,7 @@
 
 mod check;
 mod destination_url;
+mod own_files;
 mod secret_url;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -18,6 +19,7 @@ use strongroom_runtime::telemetry::{LogConfig, TelemetryConfig};
 
 pub(crate) use check::check;
 pub(crate) use destination_url::DestinationUrl;
+pub use own_files::keep_out_of_archives;
 pub use secret_url::SourceUrl;
 
 /// Default address of a vault on this machine.
@@ -321,7 +323,8 @@ pub struct SourceConfig {
     /// the process's user owns them.
     #[serde(default)]
     pub restore_owner: Option<String>,
-    /// The directory (only `files`).
+    /// The directory (only `files`). It must not contain files of the backup service, such as its token or a folder of
+    /// stored backups, and should not contain the vault's root key, which opens the archives.
     #[serde(default)]
     pub path: Option<PathBuf>,
     /// A prefix for the names of its tables in archives, 1 to 60 bytes (not for `files`). Without it, a table keeps its name,

@@ -513,6 +513,16 @@ impl Error {
         )
     }
 
+    /// Whether rows or files have changed since a restore that is to be rolled back.
+    pub(crate) fn is_changed_since(&self) -> bool {
+        use strongroom_tables::Error as Tables;
+        matches!(
+            self,
+            Self::Tables(Tables::ChangedSince { .. } | Tables::NothingKept { .. })
+                | Self::Files(FilesError::ChangedSince { .. })
+        )
+    }
+
     /// The message without the destination and key of the copy, for callers that already name them.
     pub(crate) fn of_a_copy(&self) -> String {
         match self {

@@ -92,6 +92,7 @@ pub async fn serve(
     shutdown: Shutdown,
 ) -> Result<()> {
     config::check(&config)?;
+    bootstrap::check_own_files(&config)?;
     let tls = config.backup.tls.clone().map(ServerTls::load).transpose()?;
     let (health, metrics) = (Health::new("backup", health::DEPENDENCIES, Arc::clone(&clock)), Metrics::new());
     health.expose(&metrics);

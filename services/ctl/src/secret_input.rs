@@ -89,7 +89,10 @@ fn accidents(secret: &[u8]) -> Vec<&'static str> {
     }
     match secret.last() {
         Some(b'\r') => found.push("ends with a carriage return"),
-        Some(b'\n') => found.push("ends with a line feed"),
+        Some(b'\n') if std::str::from_utf8(secret).is_err() => {
+            found.push("is not UTF-8 text and ends with a line feed");
+        }
+        Some(b'\n') => found.push("ends with another line feed"),
         Some(b' ' | b'\t') => found.push("ends with a space or tab"),
         _ => {}
     }
@@ -101,10 +104,10 @@ fn accidents(secret: &[u8]) -> Vec<&'static str> {
 
 fn bare_text(bytes: &[u8]) -> Result<&[u8]> {
     let is_utf16 = UTF16_MARKS.iter().any(|mark| bytes.starts_with(mark));
-    ensure!(!is_utf16, "is UTF-16 text; save it as UTF-8");
+    ensure!(!is_utf16, "it is UTF-16 text; save it as UTF-8");
     let text = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
     let text = text.strip_suffix(b"\r").unwrap_or(text);
-    ensure!(!text.is_empty(), "is empty");
+    ensure!(!text.is_empty(), "it is empty");
     Ok(text)
 }
 
@@ -136,10 +139,10 @@ fn read_from(input: impl Read) -> Result<SecretBytes> {
         bytes.pop();
     }
     if bytes.is_empty() {
-        bail!("is empty");
+        bail!("it is empty");
     }
     if bytes.len() > MAX_BYTES {
-        bail!("is longer than {MAX_BYTES} bytes, the most that a credential holds");
+        bail!("it is longer than {MAX_BYTES} bytes, the most that a credential holds");
     }
     Ok(SecretBytes::new(bytes))
 }
@@ -161,7 +164,7 @@ mod tests {
     fn bytes_that_are_no_text_are_all_kept() {
         for secret in [&b"\xffkey\n"[..], b"\xfe\xff\0k\0\n", b"k\xe9y\n"] {
             assert_eq!(read_from(secret).unwrap().expose(), secret);
-            assert!(accidents(secret).contains(&"ends with a line feed"), "{secret:?}");
+            assert!(accidents(secret).contains(&"is not UTF-8 text and ends with a line feed"), "{secret:?}");
         }
         for last in 0..=u8::MAX {
             let key = [&[0xff; 31][..], &[last]].concat();
@@ -187,7 +190,7 @@ mod tests {
             (&b"key\r"[..], "ends with a carriage return"),
             (b"\xef\xbb\xbfkey", "begins with a byte order mark"),
             (b"\xff\xfek\0e\0y\0", "looks like UTF-16 text (it begins with that byte order mark)"),
-            (b"key\n", "ends with a line feed"),
+            (b"key\n", "ends with another line feed"),
             (b"key ", "ends with a space or tab"),
             (b"\tkey", "begins with white space"),
         ] {

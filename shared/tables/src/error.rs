@@ -284,7 +284,7 @@ pub enum Error {
     /// Rows have changed since a restore.
     #[error(
         "{rows} rows of table {table} of source {name} have changed since the restore: roll back with --discard-changes to lose \
-         those changes"
+         all changes since then"
     )]
     ChangedSince {
         /// The source's name.

@@ -71,6 +71,11 @@ impl Target {
         self.database.run(CHANGES);
     }
 
+    /// A change that a rollback would discard.
+    pub(crate) fn rename_an_owner(&self) {
+        self.database.run("UPDATE owners SET name = 'renamed' WHERE id = 2");
+    }
+
     pub(super) fn lose_a_thing(&self) {
         self.database.run("DELETE FROM things WHERE id = 2");
     }

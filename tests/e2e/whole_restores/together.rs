@@ -125,9 +125,14 @@ fn a_rollback_that_one_source_refuses_changes_none() {
     std::fs::write(all.files.path().join("a/changed.txt"), "written since").unwrap();
     let refused = replica.operator.run(&["restore", "rollback", &id, "--yes"]);
     assert!(refused.code == Some(1) && refused.said().contains("changed.txt"), "{}", refused.said());
+    all.site.targets[1].rename_an_owner();
+    let refused = replica.operator.run(&["restore", "rollback", &id, "--yes"]);
+    for changed in ["changed.txt", "table s1_owners of source s1", "all changes since then"] {
+        assert!(refused.said().contains(changed), "{changed}: {}", refused.said());
+    }
     let restore = replica.get(&id);
     assert_eq!(restore["state"], "RESTORE_STATE_APPLIED", "{restore}");
-    assert!(all.site.targets[0].is_restored() && all.site.targets[1].is_restored(), "{restore}");
+    assert!(all.site.targets[0].is_restored(), "{restore}");
     let done = replica.operator.json(&["restore", "rollback", &id, "--yes", "--discard-changes"]);
     assert_eq!(done["state"], "RESTORE_STATE_ROLLED_BACK", "{done}");
     assert!(!all.site.targets[0].is_restored() && !all.site.targets[1].is_restored(), "{done}");

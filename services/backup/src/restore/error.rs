@@ -6,6 +6,14 @@ use tonic::{Code, Status};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RestoreError {
+    /// Several sources have changed since a restore.
+    #[error("{problems}")]
+    ChangedSince {
+        /// The message of each source.
+        problems: String,
+        /// The reason of the first one.
+        reason: &'static str,
+    },
     /// A source is configured as read-only.
     #[error(
         "source {0} cannot be restored: it needs restore_url_file (the URL of the tables' owner) in its configuration"
@@ -206,6 +214,7 @@ impl RestoreError {
     /// The code and the stable reason.
     pub(crate) fn shape(&self) -> (Code, &'static str) {
         match self {
+            Self::ChangedSince { reason, .. } => (Code::FailedPrecondition, reason),
             Self::NoRestoreUrl(_) => (Code::FailedPrecondition, "NO_RESTORE_URL"),
             Self::NotFound(_) => (Code::NotFound, "RESTORE_NOT_FOUND"),
             Self::OtherDatabase(_) => (Code::FailedPrecondition, "OTHER_DATABASE"),

@@ -11,7 +11,7 @@ use super::back::{Back, rolled_back};
 use super::journal::Journal;
 use super::record::{Request, StepName};
 use super::target::{Marker, Target};
-use crate::error::Result;
+use crate::error::{Error, RestoreError, Result};
 use crate::metrics::Size;
 use crate::operation::{Ended, Metadata, put};
 use strongroom_runtime::failpoint;
@@ -43,14 +43,19 @@ impl RollingBack {
         Ok(Ended { outcome: AuditOutcome::Success, metadata, replies: Vec::new(), size })
     }
 
-    /// After this check, a source without a marker was rolled back already, or was never swapped.
+    /// After this check, a source without a marker was rolled back already, or was never swapped. A refusal names all
+    /// sources that have changed: `discard_changes` discards the changes of each of them.
     async fn check(&self) -> Result<()> {
+        let mut changed = Vec::new();
         for source in &self.request.sources {
             let target = Target::of(&self.base, source)?;
             match target.marker(&self.id).await? {
                 Some(Marker::Applied | Marker::Swapping) => {
                     if self.request.sources.len() > 1 {
-                        target.check_roll_back(&self.id, self.discard_changes).await?;
+                        match target.check_roll_back(&self.id, self.discard_changes).await {
+                            Err(error) if error.is_changed_since() => changed.push(error),
+                            checked => checked?,
+                        }
                     }
                 }
                 _ if self.may_lack(source).await? => {}
@@ -60,7 +65,7 @@ impl RollingBack {
                 }
             }
         }
-        Ok(())
+        all_changed(changed)
     }
 
     /// Whether a source can be without anything of the restore: it was not swapped yet, or was rolled back already.
@@ -71,4 +76,13 @@ impl RollingBack {
             _ => self.is_incomplete,
         })
     }
+}
+
+/// One error for all sources that have changed.
+fn all_changed(mut changed: Vec<Error>) -> Result<()> {
+    if changed.len() < 2 {
+        return changed.pop().map_or(Ok(()), Err);
+    }
+    let problems: Vec<String> = changed.iter().map(ToString::to_string).collect();
+    Err(RestoreError::ChangedSince { problems: problems.join("; "), reason: changed[0].reason() }.into())
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use strongroom_age::{Identity, IdentityFile, X25519Identity};
+use strongroom_backup::config::keep_out_of_archives;
 use strongroom_backup::{AppConfig, BackupConfig, Config, DestinationConfig, SourceConfig};
 use strongroom_crypto::RootKey;
 use strongroom_runtime::admin::AdminConfig;
@@ -90,7 +91,18 @@ impl Settings {
         if !self.has_seal() {
             self.backup.seal.recovery_recipients = vec![own_recipient(&data_dir.join(RECOVERY_KEY))?];
         }
-        Ok(())
+        self.keep_secrets_out_of_archives(data_dir)
+    }
+
+    /// The root key opens the archives, so it must be in none of them.
+    fn keep_secrets_out_of_archives(&self, data_dir: &Path) -> Result<()> {
+        let own = [
+            ("--data-dir", Some(data_dir.to_owned())),
+            ("[vault] root_key_file", self.vault.root_key_file.clone()),
+            ("[vault] admin_token_file", self.vault.admin_token_file.clone()),
+        ];
+        let own = own.into_iter().filter_map(|(option, path)| Some((option, path?)));
+        Ok(keep_out_of_archives(&self.backup.sources, own)?)
     }
 
     fn complete_vault(&mut self, data_dir: &Path, folder: &str) -> Result<()> {
@@ -195,6 +207,23 @@ mod tests {
         assert_eq!(settings.vault.database_url, "postgres://v@h/d");
         assert_eq!(settings.vault.root_key_file, Some("k".into()));
         assert_eq!(settings.backup.app.name, "Strongroom dev");
+    }
+
+    #[test]
+    fn a_directory_that_contains_a_key_is_not_backed_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data");
+        std::fs::create_dir(&data).unwrap();
+        let source =
+            format!("[[sources]]\nname = 'all'\nkind = 'files'\npath = '{}'", folder.path().display());
+        let refused = load(&source).unwrap().complete(&data).unwrap_err().to_string();
+        assert!(refused.contains("source all") && refused.contains("--data-dir"), "{refused}");
+        let elsewhere = tempfile::tempdir().unwrap();
+        let key = folder.path().join("root.key");
+        let with_key = format!("{source}\n[vault]\nroot_key_file = '{}'", key.display());
+        let refused = load(&with_key).unwrap().complete(elsewhere.path()).unwrap_err().to_string();
+        assert!(refused.contains("root_key_file"), "{refused}");
+        load(&source).unwrap().complete(elsewhere.path()).unwrap();
     }
 
     #[test]

@@ -76,8 +76,9 @@ pub enum Refusal {
     },
     /// A merge needs a key to match rows.
     #[error(
-        "table {table} has no primary key and no unique key without NULL by which restored rows could be \
-         matched with existing ones: give it one, or replace its rows (restore plan --mode replace)"
+        "table {table} has no primary key or unique key without NULL by which restored rows could be matched with existing \
+         ones (in SQLite, columns of a key need NOT NULL too): give it one, choose other tables with --tables, or replace its \
+         rows (restore plan --mode replace)"
     )]
     NoKey {
         /// Archive name.

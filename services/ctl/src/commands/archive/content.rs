@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use strongroom_age::{FileKey, Identity, IdentityFile, SealError, SealedFile, Unlocked};
 use strongroom_api::vault::v1::{UnwrapFileKeyRequest, WrappedFileKey};
 use strongroom_archive::seal::{Header, VaultStanza};
@@ -110,7 +110,13 @@ fn identities(keys: &ArchiveKeys) -> Result<Vec<Identity>> {
         return Ok(passphrase.transpose()?.map(Identity::Passphrase).into_iter().collect());
     };
     let named = || format!("the identity in {}", input::name(path));
-    match IdentityFile::read(read_identity(path).with_context(named)?.expose()).with_context(named)? {
+    let text = read_identity(path).with_context(named)?;
+    ensure!(
+        !text.expose().starts_with(b"base64:"),
+        "{} looks like a root key: a vault that runs with it opens its archives, without --identity (docs/total-loss.md)",
+        input::name(path)
+    );
+    match IdentityFile::read(text.expose()).with_context(named)? {
         IdentityFile::Plain(identities) => Ok(identities),
         IdentityFile::Locked(locked) => {
             let passphrase = passphrase.with_context(named).context(

@@ -144,7 +144,7 @@ pub enum FilesError {
     /// Files have changed since a restore.
     #[error(
         "{count} files of source {name} have changed since the restore, {} among them: roll back with --discard-changes to lose \
-         those changes",
+         all changes since then",
         paths.join(", ")
     )]
     ChangedSince {
