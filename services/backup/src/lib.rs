@@ -92,7 +92,8 @@ pub async fn serve(
     shutdown: Shutdown,
 ) -> Result<()> {
     config::check(&config)?;
-    bootstrap::check_own_files(&config)?;
+    let database = bootstrap::database_url(&config.backup)?;
+    bootstrap::check_own_files(&config, &database)?;
     let tls = config.backup.tls.clone().map(ServerTls::load).transpose()?;
     let (health, metrics) = (Health::new("backup", health::DEPENDENCIES, Arc::clone(&clock)), Metrics::new());
     health.expose(&metrics);
@@ -102,7 +103,7 @@ pub async fn serve(
     let target = config.backup.vault_target();
     let vault = VaultClient::create(&target, &bearer)?;
     let sources = Arc::new(Sources::create(target, bearer, &config.sources)?);
-    let store = store::open(&bootstrap::database_url(&config.backup)?).await?;
+    let store = store::open(&database).await?;
     let checks = health::checks(&vault, &store, config.backup.staging_folder());
     let _checks = health.watch(checks, &shutdown);
     let all_were_read = sources.check().await?;

@@ -1,15 +1,18 @@
 //! The files of this service that no directory may put into archives.
 
-use strongroom_store::Engine;
+use strongroom_store::{DatabaseUrl, Engine};
 
-use super::database_url;
 use crate::config::{Config, DestinationUrl, keep_out_of_archives};
 use crate::error::Result;
 
-/// Refuses sources whose directory contains a file or folder that this configuration names as the service's own.
-pub(crate) fn check_own_files(config: &Config) -> Result<()> {
+/// Refuses sources whose directory contains `database`, or a file or folder that this configuration names as the
+/// service's own.
+///
+/// # Errors
+/// [`crate::Error::Config`].
+pub(crate) fn check_own_files(config: &Config, database: &DatabaseUrl) -> Result<()> {
     let backup = &config.backup;
-    let database = match database_url(backup)?.engine() {
+    let database = match database.engine() {
         Engine::Sqlite(file) => Some(file.clone()),
         Engine::Postgres(_) => None,
     };

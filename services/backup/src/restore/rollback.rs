@@ -65,7 +65,7 @@ impl RollingBack {
                 }
             }
         }
-        all_changed(changed)
+        none_changed(changed)
     }
 
     /// Whether a source can be without anything of the restore: it was not swapped yet, or was rolled back already.
@@ -78,8 +78,8 @@ impl RollingBack {
     }
 }
 
-/// One error for all sources that have changed.
-fn all_changed(mut changed: Vec<Error>) -> Result<()> {
+/// Fails with one error for all sources that have changed.
+fn none_changed(mut changed: Vec<Error>) -> Result<()> {
     if changed.len() < 2 {
         return changed.pop().map_or(Ok(()), Err);
     }

@@ -73,6 +73,7 @@ impl Settings {
     /// Puts databases, stored backups, root key, recovery key and admin token into `data_dir` unless they are
     /// configured elsewhere. Creates missing keys.
     pub(super) fn complete(&mut self, data_dir: &Path) -> Result<()> {
+        self.keep_secrets_out_of_archives(data_dir)?;
         let folder = data_dir.to_str().context("the data folder's name is not valid UTF-8")?;
         self.complete_vault(data_dir, folder)?;
         let (backup, unset) = (&mut self.backup.backup, BackupConfig::default());
@@ -91,10 +92,11 @@ impl Settings {
         if !self.has_seal() {
             self.backup.seal.recovery_recipients = vec![own_recipient(&data_dir.join(RECOVERY_KEY))?];
         }
-        self.keep_secrets_out_of_archives(data_dir)
+        Ok(())
     }
 
-    /// The root key opens the archives, so it must be in none of them.
+    /// The root key opens the archives, so it must be in none of them. Checked before keys are created in a folder that
+    /// is backed up.
     fn keep_secrets_out_of_archives(&self, data_dir: &Path) -> Result<()> {
         let own = [
             ("--data-dir", Some(data_dir.to_owned())),
@@ -218,6 +220,7 @@ mod tests {
             format!("[[sources]]\nname = 'all'\nkind = 'files'\npath = '{}'", folder.path().display());
         let refused = load(&source).unwrap().complete(&data).unwrap_err().to_string();
         assert!(refused.contains("source all") && refused.contains("--data-dir"), "{refused}");
+        assert_eq!(data.read_dir().unwrap().count(), 0, "no key was created");
         let elsewhere = tempfile::tempdir().unwrap();
         let key = folder.path().join("root.key");
         let with_key = format!("{source}\n[vault]\nroot_key_file = '{}'", key.display());

@@ -9,7 +9,7 @@ use strongroom_age::{FileKey, Identity, IdentityFile, SealError, SealedFile, Unl
 use strongroom_api::vault::v1::{UnwrapFileKeyRequest, WrappedFileKey};
 use strongroom_archive::seal::{Header, VaultStanza};
 use strongroom_archive::{ArchiveReader, Error, Limits};
-use strongroom_crypto::SecretBytes;
+use strongroom_crypto::{RootKey, SecretBytes};
 
 use crate::cli::ArchiveKeys;
 use crate::client::{self, Connection, unary};
@@ -112,8 +112,8 @@ fn identities(keys: &ArchiveKeys) -> Result<Vec<Identity>> {
     let named = || format!("the identity in {}", input::name(path));
     let text = read_identity(path).with_context(named)?;
     ensure!(
-        !text.expose().starts_with(b"base64:"),
-        "{} looks like a root key: a vault that runs with it opens its archives, without --identity (docs/total-loss.md)",
+        !is_root_key(text.expose()),
+        "{} holds a root key: a vault that runs with it opens its archives, without --identity (docs/total-loss.md)",
         input::name(path)
     );
     match IdentityFile::read(text.expose()).with_context(named)? {
@@ -127,8 +127,32 @@ fn identities(keys: &ArchiveKeys) -> Result<Vec<Identity>> {
     }
 }
 
+/// Operators hold both files, and only one of them opens an archive by itself.
+fn is_root_key(file: &[u8]) -> bool {
+    std::str::from_utf8(file).is_ok_and(|text| RootKey::parse(text).is_ok())
+}
+
 fn read_identity(path: &Path) -> Result<SecretBytes> {
     let mut bytes = Vec::new();
     input::stream(path)?.take(MAX_IDENTITY_BYTES).read_to_end(&mut bytes)?;
     Ok(SecretBytes::new(bytes))
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_root_key_is_named_as_such_and_not_shown() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let key = RootKey::generate().to_text();
+        std::fs::write(file.path(), format!("{}\n", key.as_str())).unwrap();
+        let keys = ArchiveKeys { identity: Some(file.path().to_owned()), passphrase_file: None };
+        let refused = format!("{:#}", identities(&keys).err().unwrap());
+        assert!(refused.contains("holds a root key") && !refused.contains(key.as_str()), "{refused}");
+        std::fs::write(file.path(), "base64:short").unwrap();
+        let refused = format!("{:#}", identities(&keys).err().unwrap());
+        assert!(refused.contains("line 1 is not an identity"), "{refused}");
+    }
 }

@@ -1,4 +1,4 @@
-//! Fuzzing of the fields that callers send: selectors, names, labels, page tokens.
+//! Fuzzing of the fields that callers send: selectors, names, labels, ids, etags, filters.
 
 use prost_reflect::prost::Message as _;
 use strongroom_api::vault::v1 as proto;
@@ -34,7 +34,7 @@ fn selectors_of_tokens() {
 }
 
 #[test]
-fn names_and_labels() {
+fn fields_of_requests() {
     let seeds: [&[u8]; 8] = [
         b"openai",
         b"0123456789abcdef",

@@ -233,6 +233,20 @@ fn a_stage_that_was_not_kept_is_not_swapped() {
 }
 
 #[test]
+fn a_lock_that_is_released_soon_is_waited_for() {
+    let (set, archive) = scene();
+    let fingerprint = set.target().fingerprint().unwrap();
+    let stage = set.target().stage(&archive.wanted, &fingerprint, RESTORE).unwrap();
+    std::thread::scope(|threads| {
+        threads.spawn(move || {
+            std::thread::sleep(std::time::Duration::from_millis(30));
+            drop(stage);
+        });
+        assert!(matches!(set.target().swap(RESTORE), Err(FilesError::NotStaged { .. })));
+    });
+}
+
+#[test]
 fn what_is_not_the_manifests_content_is_not_staged() {
     let (set, archive) = scene();
     let fingerprint = set.target().fingerprint().unwrap();
