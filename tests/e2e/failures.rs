@@ -97,6 +97,29 @@ fn an_unknown_field_ends_the_start_by_name() {
 }
 
 #[test]
+fn a_source_that_contains_files_of_the_service_ends_the_start_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let (all, file) = (folder.path().join("data"), folder.path().join("backup.toml"));
+    let own = all.join("own").display().to_string();
+    let all = all.display();
+    let source =
+        format!("[app]\nname = \"App\"\n[[sources]]\nname = \"all\"\nkind = \"files\"\npath = \"{all}\"\n");
+    for (option, config) in [
+        ("[backup] token_file", format!("[backup]\ntoken_file = \"{own}/token\"")),
+        ("[backup] database_url", format!("[backup]\ndatabase_url = \"sqlite:{own}/backup.db\"")),
+        ("[backup] staging_dir", format!("[backup]\nstaging_dir = \"{own}\"")),
+        ("[drill] scratch_dir", format!("[drill]\nscratch_dir = \"{own}\"")),
+        ("[[destinations]] url", format!("[[destinations]]\nname = \"d\"\nurl = \"file://{own}\"")),
+    ] {
+        std::fs::write(&file, format!("{source}{config}\n")).unwrap();
+        let mut backup = program("strongroom-backup");
+        backup.env("STRONGROOM_BACKUP__LISTEN", "127.0.0.1:0");
+        let said = finish(backup.arg("--config").arg(&file), b"", SOON).failed_with(1);
+        assert!(said.contains("source all") && said.contains(&format!("({option})")), "{option}: {said}");
+    }
+}
+
+#[test]
 fn the_vault_away_is_said_and_passes() {
     let vault_database = TestDb::sqlite();
     let mut deployment = Deployment::start(vault_database.url_text(), "");
